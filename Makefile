@@ -1,0 +1,64 @@
+# `make demo` and `make test` work on a fresh clone: each first makes .venv and installs the pinned set into it.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+help:
+	@echo "make demo       film a built-in dancer to the built-in song: out/demo.mp4"
+	@echo "make test       all fast tests"
+	@echo "make test-slow  the slow tests"
+	@echo "make lint       ruff and mypy"
+	@echo "make format     let ruff put the code in order"
+	@echo "make bench      speed of the selective scan on this machine"
+	@echo "make clean      remove the virtual environment and all outputs"
+
+demo: $(VENV)/installed
+	@mkdir -p out
+	$(BIN)/stgmamba demo -o out/demo.mp4
+
+test: $(VENV)/installed-dev
+	$(PYTEST)
+
+test-slow: $(VENV)/installed-dev
+	$(PYTEST) -m slow
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-dev
+	$(BIN)/stgmamba bench scan
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The first interpreter that the pinned set has wheels for. Override with: make demo PYTHON=/path/to/python3.11
+PYTHON ?=
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then \
+	    echo "$$python -m venv $(VENV)"; exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "stgmamba needs Python 3.11 or 3.12 and found neither; install one, or name it: make demo PYTHON=/path/to/python3.11" >&2; \
+	exit 1
+
+# Stamps: the set-up is done again only when what it depends on has changed.
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing into $(VENV): a few minutes, once."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing into $(VENV): a few minutes, once."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/installed

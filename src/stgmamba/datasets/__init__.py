@@ -1,0 +1,11 @@
+"""Corpora in: importers of published data sets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def data_folder() -> Path:
+    """Where research data lie: the environment variable STGM_DATA, by default ``../shared/data``."""
+    return Path(os.environ.get("STGM_DATA", "../shared/data"))

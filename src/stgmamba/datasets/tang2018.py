@@ -1,0 +1,108 @@
+"""The dances of Tang, Jia, Mao, "Dance with Melody" (ACM MM 2018), aligned to their music.
+
+A folder holds ``index.json`` (id, genre, split, sync, tempo of each dance) and one folder per dance with ``audio.ogg``
+and ``motion.npz``: ``local`` [T, 23, 3] marker positions in cm relative to ``center`` [T, 3], and ``times`` [T], the
+second of the song at which each frame occurs. Anybody's held-out folder in this form works too.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+from scipy.ndimage import gaussian_filter1d, percentile_filter
+
+from stgmamba.errors import InputError
+from stgmamba.skeleton import OPENPOSE_18_FEET, TANG_23, Skeleton, convert
+
+FPS = 25.0
+# Heel and toe markers sit on the shoe, about this far above the sole (metres).
+_MARKER_HEIGHT = 0.03
+# The drift of the captured floor is followed over two seconds.
+_DRIFT_FRAMES = 50
+
+
+@dataclass(frozen=True)
+class Dance:
+    """One dance with its music.
+
+    Attributes:
+        id: name of its folder.
+        genre: ``cha-cha``, ``rumba``, ``tango``, ``waltz``.
+        skeleton: 3-D, OPENPOSE_18_FEET, 25 fps; frame 0 is second 0 of the song, the floor is y = 0.
+        audio_path: its music.
+        tempo: beats per minute as published.
+        sync: whether the timing against the music was fitted (else assumed: good for poses, not for timing).
+    """
+
+    id: str
+    genre: str
+    skeleton: Skeleton
+    audio_path: Path
+    tempo: float
+    sync: bool
+
+
+def load_dances(folder: str | Path, split: str | None = None) -> list[Dance]:
+    """All dances of a folder, or those of one split.
+
+    Args:
+        folder: holds ``index.json`` and one folder per dance.
+        split: ``train``, ``val`` or ``test``; None takes all.
+
+    Raises:
+        InputError: the folder or a file in it is missing or malformed, or the split is empty.
+    """
+    folder = Path(folder)
+    index_path = folder / "index.json"
+    try:
+        entries = json.loads(index_path.read_text(encoding="utf-8"))
+        chosen = [entry for entry in entries if split is None or entry["split"] == split]
+    except FileNotFoundError:
+        raise InputError(f"{index_path}: not found; name a folder of dances that holds an index.json.") from None
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{index_path}: not a list of dances with id, genre and split ({error}); mend it.") from error
+    if not chosen:
+        raise InputError(f"{index_path}: no dance of split {split!r}; choose another split.")
+    return [_load(folder, entry) for entry in chosen]
+
+
+def _load(folder: Path, entry: dict[str, object]) -> Dance:
+    path = folder / str(entry.get("id")) / "motion.npz"
+    try:
+        with np.load(path, allow_pickle=False) as motion:
+            markers = (motion["local"].astype(np.float64) + motion["center"].astype(np.float64)[:, None]) / 100.0
+            times = motion["times"].astype(np.float64)
+        skeleton = _on_song_time(markers, times)
+        return Dance(
+            id=str(entry["id"]),
+            genre=str(entry["genre"]),
+            skeleton=skeleton,
+            audio_path=path.parent / "audio.ogg",
+            tempo=float(str(entry["tempo_bpm"])),
+            sync=entry["sync"] == "fitted",
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found, but index.json lists it; restore it or remove the entry.") from None
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a dance as described in docs/data.md ({error}); export it again.") from error
+
+
+def _on_song_time(markers: NDArray[np.float64], times: NDArray[np.float64]) -> Skeleton:
+    """Resample markers [T, 23, 3] (metres) from their own times to 25 fps from second 0, with the floor at y = 0."""
+    # Frames before the song are dropped; where the dance starts late its first pose is held.
+    target = np.arange(int(times[-1] * FPS) + 1) / FPS
+    positions = CubicSpline(times, markers, axis=0)(np.clip(target, times[0], times[-1])).astype(np.float32)
+    tang = Skeleton(positions, FPS, TANG_23)
+    feet = [TANG_23.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "toe")]
+    # The capture drifts upwards by up to half a metre within a dance, so the floor is followed: in these styles one
+    # foot is nearly always on it, and what the lower foot does over seconds is the drift.
+    low = percentile_filter(positions[:, feet, 1].min(axis=1), 20, size=_DRIFT_FRAMES, mode="nearest")
+    floor = gaussian_filter1d(low, _DRIFT_FRAMES / 4, mode="nearest") - _MARKER_HEIGHT
+    positions[..., 1] -= floor[:, None]
+    return convert(Skeleton(positions, FPS, tang.layout), OPENPOSE_18_FEET)

@@ -1,0 +1,11 @@
+"""The one exception a user of stgmamba is meant to see."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Something handed in cannot be used.
+
+    The message is one sentence that names the file (or option), says what is wrong and the way out.
+    The command line prints it without a traceback and exits with code 2.
+    """

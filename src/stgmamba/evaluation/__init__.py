@@ -1,0 +1,1 @@
+"""Metrics, baselines to compare with, and the report."""

@@ -1,0 +1,78 @@
+"""BC: do the moments at which a dance halts fall on musical beats? And the floor that chance reaches."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import argrelmin
+
+from stgmamba.evaluation.metrics.features import FPS, Array, at_25_fps
+from stgmamba.skeleton import Skeleton
+
+SIGMA = 0.1
+SHIFTS = 40
+
+
+def joint_speeds(skeleton: Skeleton) -> Array:
+    """Speed of each joint at each frame of 1/25 s by central differences, [T, J], m/s; 0 for a single frame."""
+    positions = at_25_fps(skeleton).positions.astype(np.float64)
+    if len(positions) < 2:
+        return np.zeros(positions.shape[:2])
+    return np.asarray(np.linalg.norm(np.gradient(positions, axis=0), axis=-1) * FPS, np.float64)
+
+
+def kinematic_beats(skeleton: Skeleton) -> Array:
+    """Times in seconds at which the mean joint speed, smoothed by a Gaussian of 0.1 s, has a local minimum, [K].
+
+    After Li et al., "AI Choreographer" (ICCV 2021).
+    """
+    speed = gaussian_filter1d(joint_speeds(skeleton).mean(axis=1), SIGMA * FPS)
+    return np.asarray(argrelmin(speed)[0] / FPS, np.float64)
+
+
+def consistency(events: Array, beats: Array, sigma: float = SIGMA) -> float:
+    """Mean over events k of exp(-min_b |k - b|^2 / (2 sigma^2)), 0..1 (method, section 4; Li et al. 2021).
+
+    Only events from half a beat before the first beat to half a beat after the last are judged: trackers often
+    leave out an intro or a fade-out, and silence about the beat is no verdict on the dance.
+
+    Args:
+        events: [K] seconds.
+        beats: [B] seconds, rising.
+        sigma: tolerance in seconds.
+
+    Returns:
+        0 when there is no event or no beat to judge by: who never steps is never in time. NaN for times not finite.
+    """
+    if len(beats) == 0:
+        return 0.0
+    margin = np.median(np.diff(beats)) / 2 if len(beats) > 1 else np.inf
+    # Negated, so that events that are not finite stay in and show.
+    events = events[~((events < beats[0] - margin) | (events > beats[-1] + margin))]
+    if len(events) == 0:
+        return 0.0
+    distance = np.abs(events[:, None] - beats[None, :]).min(axis=1)
+    return float(np.exp(-(distance**2) / (2 * sigma**2)).mean())
+
+
+def floor(events: Array, beats: Array, seconds: float, rng: np.random.Generator) -> float:
+    """What ``consistency`` is worth by chance: its mean over 40 random circular shifts of the same events.
+
+    Args:
+        events: [K] seconds, within 0..seconds.
+        beats: [B] seconds.
+        seconds: length of the dance; events pushed past its end come in again at its start.
+        rng: draws the shifts.
+    """
+    shifts = rng.uniform(0.0, seconds, SHIFTS)
+    return float(np.mean([consistency((events + shift) % seconds, beats) for shift in shifts]))
+
+
+def beat_consistency(skeleton: Skeleton, beats: Array) -> float:
+    """BC: ``consistency`` of the dance's kinematic beats. 0..1, higher is better; compare with ``beat_floor``."""
+    return consistency(kinematic_beats(skeleton), beats)
+
+
+def beat_floor(skeleton: Skeleton, beats: Array, seed: int = 0) -> float:
+    """The BC that the same dance reaches when shifted at random."""
+    return floor(kinematic_beats(skeleton), beats, skeleton.seconds, np.random.default_rng(seed))

@@ -1,0 +1,76 @@
+"""What an evaluation found, as files for machines and for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stgmamba.evaluation.metrics import METRICS
+from stgmamba.files import atomic_output
+
+_ARROWS = {"lower": "↓", "higher": "↑", "as real": "="}
+_LEGEND = """\
+↓ lower is better, ↑ higher is better, = as in the row `real` is best.
+`bc` and `sc` mean something only above their floors: what the same dances reach when shifted against the music at
+random.
+
+- `real`: `pfd` and `vfd` are those of real dances of other songs of the same genre, `diversity` is that between real
+  dances of a genre in the whole folder; `bc`, `sc` and their floors take only dances with fitted timing ({fitted} of
+  {songs}), and the fit used foot strikes, which flatters `sc`.
+- `shifted` plays the songs' own dances out of step: its `pfd` is near 0 by construction, its `vfd` and `jerk` come from
+  the one jump where the end meets the start.
+"""
+
+
+def write_json(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Write a report for machines.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_output(path) as part:
+        part.write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_markdown(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Write a report for people: one table, and how to read it.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_output(path) as part:
+        part.write_text(markdown(report), encoding="utf-8")
+
+
+def markdown(report: Mapping[str, Any]) -> str:
+    """The report as one page of Markdown."""
+    columns = {
+        name: f"{name}{f' [{metric.unit}]' if metric.unit else ''} {_ARROWS[metric.better]}".strip()
+        for name, metric in METRICS.items()
+    } | {"seconds_per_minute": "seconds per minute ↓"}
+    lines = [
+        f"# Music to skeleton on `{report['split']}`",
+        "",
+        f"{len(report['songs'])} songs, {report['seeds']} dances each and method, seeds from {report['seed']}.",
+        "",
+        "| method | " + " | ".join(columns.values()) + " |",
+        "| --- |" + " ---: |" * len(columns),
+    ]
+    for name, row in report["methods"].items():
+        lines.append(f"| {name} | " + " | ".join(_cell(row.get(column)) for column in columns) + " |")
+    fitted = sum(song["fitted"] for song in report["songs"])
+    lines += ["", _LEGEND.format(fitted=fitted, songs=len(report["songs"]))]
+    lines += ["| song | genre | seconds | tempo | fitted |", "| --- | --- | ---: | ---: | --- |"]
+    for song in report["songs"]:
+        fitted = "yes" if song["fitted"] else "no"
+        lines.append(f"| {song['id']} | {song['genre']} | {song['seconds']} | {song['tempo']} | {fitted} |")
+    lines += ["", ", ".join(f"{package} {number}" for package, number in report["versions"].items()), ""]
+    return "\n".join(lines)
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "0" if abs(value) < 1e-9 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

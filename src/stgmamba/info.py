@@ -1,0 +1,131 @@
+"""What is in a file, for people and programs to read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from stgmamba.errors import InputError
+
+_PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".heic"})
+# Tempo is the same at the end of nearly every song, and an hour of beats takes a minute to track.
+_TEMPO_SECONDS = 120.0
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What kind of file it is and what is in it: song, picture, video, skeleton or weights.
+
+    Returns:
+        Plain values that JSON can hold, ``file`` and ``kind`` first.
+
+    Raises:
+        InputError: missing, damaged, or none of these.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".safetensors":
+        facts = _weights(path)
+    elif suffix in (".npz", ".json") or path.is_dir():
+        facts = _skeleton(path)
+    elif is_picture(path):
+        facts = _picture(path)
+    else:
+        facts = _media(path)
+    return {"file": str(path), **facts}
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a still picture, by its name or else by its first bytes."""
+    if path.suffix.lower() in _PICTURE_SUFFIXES:
+        return True
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1) == 1
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            notes = dict(file.metadata() or {})
+            shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: these are not weights that can be read ({error}); download them again.") from error
+    parameters = 0
+    for shape in shapes:
+        count = 1
+        for side in shape:
+            count *= side
+        parameters += count
+    return {"kind": "weights", "tensors": len(shapes), "parameters": parameters, **_decoded(notes)}
+
+
+def _decoded(notes: dict[str, str]) -> dict[str, Any]:
+    """Metadata values are strings; those that hold JSON are unpacked."""
+    decoded: dict[str, Any] = {}
+    for name, text in notes.items():
+        try:
+            decoded[name] = json.loads(text)
+        except json.JSONDecodeError:
+            decoded[name] = text
+    return decoded
+
+
+def _skeleton(path: Path) -> dict[str, Any]:
+    from stgmamba.skeleton.formats import read_skeleton
+
+    skeleton = read_skeleton(path)
+    return {
+        "kind": "skeleton",
+        "seconds": round(skeleton.seconds, 3),
+        "frames": len(skeleton),
+        "fps": skeleton.fps,
+        "dimensions": skeleton.dims,
+        "layout": skeleton.layout.name,
+        "joints": len(skeleton.layout),
+        "size": skeleton.size,
+        "known": round(float((skeleton.confidence > 0).mean()), 4) if len(skeleton) else 0.0,
+    }
+
+
+def _picture(path: Path) -> dict[str, Any]:
+    from stgmamba.skeleton.picture import load_picture
+
+    picture = load_picture(path)
+    return {"kind": "picture", "size": picture.size, "note": picture.note, **_person(picture)}
+
+
+def _person(picture: Any) -> dict[str, Any]:
+    from stgmamba.skeleton.pose import find_person
+
+    try:
+        person = find_person(picture)
+    except InputError:
+        return {"persons": 0}
+    return {"persons": 1 + person.others, "not_visible": list(person.missing)}
+
+
+def _media(path: Path) -> dict[str, Any]:
+    from stgmamba.music.decode import SAMPLE_RATE, load_song
+    from stgmamba.music.features import track_beats
+    from stgmamba.video_io import probe
+
+    media = probe(path)
+    facts: dict[str, Any] = {"kind": "video" if media.size else "song", "seconds": round(media.seconds, 3)}
+    if media.size:
+        facts |= {
+            "size": media.size,
+            "fps": media.fps and round(media.fps, 3),
+            "frames": media.frames,
+            "sound": media.audio_codec is not None,
+        }
+    if media.audio_codec is not None:
+        song = load_song(path, seconds=_TEMPO_SECONDS)
+        facts["tempo"] = round(float(track_beats(song.samples, SAMPLE_RATE).tempo), 1)
+    return facts

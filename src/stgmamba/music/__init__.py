@@ -1,0 +1,1 @@
+"""A song in: decoding, features, beats, and the built-in demo song."""

@@ -1,0 +1,178 @@
+"""Generation of stage 1: a song in, a dance out, any length.
+
+The flow is integrated for the whole song at once, but the network only ever sees overlapping chunks, and their answers
+are blended in every step: memory for the network does not grow with the song and no seam can show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
+
+from stgmamba.errors import InputError
+from stgmamba.music.decode import Song
+from stgmamba.music_to_skeleton.listening import HOP, Heard, listen
+from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.motion import GRAPH, MODEL_FPS, decode
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+from stgmamba.skeleton.ground import contacts, drop_to_floor, follow_feet, plant_feet
+from stgmamba.skeleton.path import apply_path, face_camera, stay
+
+FPS = 25.0
+_STEPS = 10
+_CHUNK = 128
+_OVERLAP = 32
+_BATCH = 8
+# How far from the middle the dancer may go, metres.
+_STAGE_RADIUS = 0.8
+# Width of the filter that takes the tremor out; chosen on train songs so that the jerk is near that of real dances.
+_TREMOR_SECONDS = 0.05
+
+Facing = Literal["camera", "free"]
+Progress = Callable[[int, int], None]
+
+
+class Generator:
+    """Makes dances with a trained network."""
+
+    def __init__(self, model: MusicToSkeleton) -> None:
+        self.model = model.eval()
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """Names of the genres that the network was trained on."""
+        return self.model.config.genres
+
+    def generate(
+        self,
+        song: Song,
+        seconds: float | None = None,
+        seed: int = 0,
+        genre: str | None = None,
+        facing: Facing = "free",
+        progress: Progress | None = None,
+    ) -> Skeleton:
+        """A dance to a song.
+
+        Args:
+            song: mono at SAMPLE_RATE.
+            seconds: length of the dance; by default that of the song.
+            seed: another seed, another dance.
+            genre: one of ``genres``, or None to leave it to chance.
+            facing: ``camera`` keeps the body within about 45 degrees of +z, ``free`` lets it turn.
+            progress: called with (steps done, steps in all).
+
+        Returns:
+            3-D, OPENPOSE_18_FEET, 25 fps, metres; bones of constant length, standing feet on the floor at y = 0.
+
+        Raises:
+            InputError: a genre that the network does not know.
+        """
+        if genre is not None and genre not in self.genres:
+            raise InputError(f"genre {genre!r} is not known; choose one of {', '.join(self.genres)} or leave it out.")
+        frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
+        heard = listen(song.samples, frames)
+        nodes = self._flow(heard, seed, len(self.genres) if genre is None else self.genres.index(genre), progress)
+        count = max(1, round((seconds or song.seconds) * FPS))
+        return settle(nodes, count, facing)
+
+    @torch.inference_mode()
+    def _flow(self, heard: Heard, seed: int, genre: int, progress: Progress | None) -> np.ndarray:  # type: ignore[type-arg]
+        """Integrate the flow from noise to nodes [T, 23, 3], Euler steps of equal length."""
+        frames = len(heard)
+        x = torch.randn(frames, len(GRAPH), 3, generator=torch.Generator().manual_seed(seed))
+        starts = _chunk_starts(frames)
+        length = min(_CHUNK, frames)
+        groups = [starts[i : i + _BATCH] for i in range(0, len(starts), _BATCH)]
+        hidden = [self._hear(heard, group, length) for group in groups]
+        ramp = _ramp(length)
+        done = 0
+        for step in range(_STEPS):
+            t = step / _STEPS
+            total, weight = torch.zeros_like(x), torch.zeros(frames, 1, 1)
+            for group, tokens in zip(groups, hidden, strict=True):
+                pieces = torch.stack([x[start : start + length] for start in group])
+                condition = torch.full((len(group),), genre)
+                clean = self.model(pieces, torch.full((len(group),), t), tokens, condition)
+                for start, piece in zip(group, clean, strict=True):
+                    total[start : start + length] += piece * ramp
+                    weight[start : start + length] += ramp
+                done += 1
+                if progress is not None:
+                    progress(done, _STEPS * len(groups))
+            # The straight path from noise to the clean dance, walked one step of the time that is left.
+            x = x + (total / weight - x) / (_STEPS - step)
+        return (x * self.model.scale + self.model.mean).numpy()
+
+    def _hear(self, heard: Heard, starts: list[int], length: int) -> Tensor:
+        wave = np.stack([heard.windows(start, start + length) for start in starts])
+        features = np.stack([heard.features[start : start + length] for start in starts])
+        return self.model.hear(torch.from_numpy(wave), torch.from_numpy(features))
+
+
+def settle(nodes: np.ndarray, frames: int, facing: Facing) -> Skeleton:  # type: ignore[type-arg]
+    """Nodes [T, 23, 3] as a dance on the floor: path bent to the stage, facing as asked, standing feet held."""
+    # Few steps of the flow leave a tremor between frames that no dancer has.
+    nodes = gaussian_filter1d(nodes, _TREMOR_SECONDS * MODEL_FPS, axis=0, mode="nearest")
+    poses, path = decode(nodes, FPS)
+    index = np.minimum(np.arange(frames), len(poses) - 1)
+    # Where feet stand is read before the path is bent, while steps and path still belong together.
+    always = np.ones((len(poses), 2), bool)
+    path = follow_feet(drop_to_floor(apply_path(poses, path), always, FPS), path, FPS)
+    standing = contacts(drop_to_floor(apply_path(poses, path), always, FPS), FPS)
+    if facing == "camera":
+        path = face_camera(path, FPS)
+    world = apply_path(poses, stay(path, FPS, _STAGE_RADIUS))
+    world = drop_to_floor(world, standing, FPS)
+    world = plant_feet(world, standing, FPS)
+    return Skeleton(world[index], FPS, OPENPOSE_18_FEET)
+
+
+def load_generator(weights: str | Path | None = None) -> Generator:
+    """The generator with the weights in the package, or with others.
+
+    Raises:
+        InputError: not a weights file of this network.
+    """
+    if weights is None:
+        with resources.as_file(resources.files("stgmamba") / "weights" / "music_to_skeleton.safetensors") as path:
+            return _load(path)
+    return _load(Path(weights))
+
+
+def _load(path: Path) -> Generator:
+    try:
+        with safe_open(path, framework="pt") as file:
+            values: dict[str, Any] = json.loads((file.metadata() or {})["config"])
+            values["genres"] = tuple(values["genres"])
+            model = MusicToSkeleton(Config(**values))
+            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such weights file; leave the option out to use those in the package.") from None
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"{path}: not weights of this network ({str(error).splitlines()[0]}); train them again."
+        ) from error
+    return Generator(model)
+
+
+def _chunk_starts(frames: int) -> list[int]:
+    """Starts of overlapping chunks that cover all frames; the last one ends with the song."""
+    if frames <= _CHUNK:
+        return [0]
+    return [*range(0, frames - _CHUNK, _CHUNK - _OVERLAP), frames - _CHUNK]
+
+
+def _ramp(length: int) -> Tensor:
+    """Weight of a chunk's frames, [length, 1, 1]: rising and falling over the overlap, never zero."""
+    edge = torch.arange(1, length + 1).float()
+    return torch.minimum(edge, edge.flip(0)).clamp(max=_OVERLAP)[:, None, None] / _OVERLAP

@@ -1,0 +1,235 @@
+"""Music-to-skeleton with a spatial-temporal graph Mamba (Tang et al., TPAMI 2025, section "music-to-skeleton").
+
+Reads top to bottom like the paper: config, the selective SSM, the STGM block, the audio encoder, the model.
+
+    wave, windows of 0.1 s --conv--> --+
+    onset, beat phase -----------------+--Bi-GRU--> hidden tokens --lift--> H_0 [B, T, J, C] --STGM--> S [B, T, J, 3]
+
+Notable, and ours:
+- The network is a flow-matching generator: it is given a noisy dance x_t and the flow's time t beside the music, and
+  answers with the clean dance. The paper's noise vector z is the start of that flow.
+- J is the skeleton's joints plus one root node that carries the movement through the room (motion.py).
+- The conditioning of the flow (t and genre) scales and shifts the layer norms of every block (Peebles, Xie 2023).
+Shapes: B sequences, T frames, J graph nodes, C channels, E inner channels of a block, N states of the SSM.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stgmamba.music_to_skeleton.motion import GRAPH
+from stgmamba.ssm import selective_scan
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of the model; the defaults are those of the weights in the package.
+
+    ``spatial``, ``temporal_forward`` and ``temporal_backward`` switch the branches SG, TGF and TGB of the block.
+    """
+
+    channels: int = 64
+    inner: int = 128
+    states: int = 4
+    blocks: int = 4
+    window_samples: int = 2205
+    music_features: int = 4
+    music_channels: int = 64
+    genres: tuple[str, ...] = ("cha-cha", "rumba", "tango", "waltz")
+    spatial: bool = True
+    temporal_forward: bool = True
+    temporal_backward: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.spatial or self.temporal_forward or self.temporal_backward):
+            raise ValueError("a block needs at least one of its three branches")
+
+
+class SelectiveSSM(nn.Module):
+    """Mamba's S6 along one axis: h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t ; y_t = C_t h_t + D x_t (Gu, Dao 2023).
+
+    dt, B and C are read from the input. ``directions`` lists the ways the axis is scanned with the same parameters
+    (False forward, True backward); the results are added.
+    """
+
+    def __init__(self, inner: int, states: int, directions: tuple[bool, ...]) -> None:
+        super().__init__()
+        self.states, self.rank, self.directions = states, max(1, inner // 16), directions
+        self.x_proj = nn.Linear(inner, self.rank + 2 * states, bias=False)
+        self.dt_proj = nn.Linear(self.rank, inner, bias=False)
+        # dt starts log-uniform in 1 ms .. 100 ms of a unit step, A at -(1..N), as in Mamba.
+        dt = torch.exp(torch.empty(inner).uniform_(math.log(1e-3), math.log(1e-1)))
+        self.dt_bias = nn.Parameter(dt + torch.log(-torch.expm1(-dt)))
+        nn.init.uniform_(self.dt_proj.weight, -(self.rank**-0.5), self.rank**-0.5)
+        self.A_log = nn.Parameter(torch.log(torch.arange(1, states + 1).float()).repeat(inner, 1))
+        self.D = nn.Parameter(torch.ones(inner))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[S, L, E] -> [S, L, E]: S independent sequences of length L."""
+        dt, B, C = self.x_proj(x).split([self.rank, self.states, self.states], dim=-1)
+        dt = self.dt_proj(dt)
+        A = -torch.exp(self.A_log)
+        # The scan takes channels first; channel-last data go in as transposed views, without a copy.
+        u, dt, B, C = (v.transpose(1, 2) for v in (x, dt, B, C))
+        y = self._scan(u, dt, A, B, C, self.directions[0])
+        for reverse in self.directions[1:]:
+            y = y + self._scan(u, dt, A, B, C, reverse)
+        return y.transpose(1, 2)
+
+    def _scan(self, u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, reverse: bool) -> Tensor:
+        y = selective_scan(u, dt, A, B, C, self.D, delta_bias=self.dt_bias, delta_softplus=True, reverse=reverse)
+        assert isinstance(y, Tensor)
+        return y
+
+
+class GraphConv1d(nn.Module):
+    """Graph convolution over the joints, then a depthwise convolution over three frames.
+
+    The graph is the skeleton's normalised adjacency times a learned importance of every edge (ST-GCN, Yan et al. 2018).
+    """
+
+    def __init__(self, channels: int, adjacency: np.ndarray) -> None:  # type: ignore[type-arg]
+        super().__init__()
+        self.adjacency: Tensor
+        self.register_buffer("adjacency", torch.from_numpy(adjacency), persistent=False)
+        self.importance = nn.Parameter(torch.ones_like(self.adjacency))
+        self.time = nn.Parameter(torch.tensor([0.25, 0.5, 0.25])[:, None].repeat(1, channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, J, E] -> [B, T, J, E]."""
+        x = (self.adjacency * self.importance) @ x
+        padded = F.pad(x, (0, 0, 0, 0, 1, 1))
+        # Three shifted products beat conv1d here: the data are channel-last and need no transposes.
+        return padded[:, :-2] * self.time[0] + x * self.time[1] + padded[:, 2:] * self.time[2] + self.bias
+
+
+class STGMBlock(nn.Module):
+    """One spatial-temporal graph Mamba block.
+
+    Z'_l = GraphConv1d(MLP(LN(Z_{l-1})))
+    gate = sigma(MLP(LN(Z_{l-1})))
+    Z_l  = Z_{l-1} + MLP( LN(SG(sigma(Z'_l))) * gate + LN(TGF(sigma(Z'_l))) * gate + LN(TGB(sigma(Z'_l))) * gate )
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        C, E = config.channels, config.inner
+        self.norm = nn.LayerNorm(C, elementwise_affine=False)
+        self.modulation = nn.Linear(C, 2 * C)
+        self.mlp_in = nn.Linear(C, E)
+        self.mlp_gate = nn.Linear(C, E)
+        self.graph_conv = GraphConv1d(E, GRAPH.adjacency())
+        self.sg = SelectiveSSM(E, config.states, (False, True)) if config.spatial else None
+        self.tgf = SelectiveSSM(E, config.states, (False,)) if config.temporal_forward else None
+        self.tgb = SelectiveSSM(E, config.states, (True,)) if config.temporal_backward else None
+        self.norm_sg, self.norm_tgf, self.norm_tgb = nn.LayerNorm(E), nn.LayerNorm(E), nn.LayerNorm(E)
+        self.mlp_out = nn.Linear(E, C)
+        # Every block starts as the identity: the residual branch and its modulation begin at zero.
+        for linear in (self.modulation, self.mlp_out):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, Z: Tensor, condition: Tensor) -> Tensor:
+        """Z [B, T, J, C], condition [B, C] -> [B, T, J, C]."""
+        B, T, J, _ = Z.shape
+        scale, shift = self.modulation(condition)[:, None, None].chunk(2, dim=-1)
+        normed = self.norm(Z) * (1 + scale) + shift
+        gate = F.silu(self.mlp_gate(normed))
+        x = F.silu(self.graph_conv(self.mlp_in(normed)))  # sigma(Z'_l)  [B, T, J, E]
+
+        branches = []
+        if self.sg is not None:  # along the joints of one frame, which lie in depth-first order of the kinematic tree
+            branches.append(self.norm_sg(self.sg(x.flatten(0, 1))).unflatten(0, (B, T)))
+        along_time = x.transpose(1, 2).flatten(0, 1)  # [B J, T, E]
+        if self.tgf is not None:
+            branches.append(self.norm_tgf(self.tgf(along_time)).unflatten(0, (B, J)).transpose(1, 2))
+        if self.tgb is not None:
+            branches.append(self.norm_tgb(self.tgb(along_time)).unflatten(0, (B, J)).transpose(1, 2))
+        # The gate is common to the three branches, so it multiplies their sum once.
+        update: Tensor = self.mlp_out(sum(branches[1:], branches[0]) * gate)
+        return Z + update
+
+
+class AudioEncoder(nn.Module):
+    """Hidden tokens of the music: convolutions within each window of the wave, a bidirectional GRU over the windows."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        H = config.music_channels
+        self.wave = nn.Sequential(
+            nn.Conv1d(1, 16, 32, stride=16), nn.SiLU(),
+            nn.Conv1d(16, 32, 8, stride=4), nn.SiLU(),
+            nn.Conv1d(32, H, 8, stride=4), nn.SiLU(),
+        )  # fmt: skip
+        self.dropout = nn.Dropout1d(0.3)
+        self.features = nn.Linear(config.music_features, H)
+        self.gru = nn.GRU(2 * H, H // 2, bidirectional=True, batch_first=True)
+
+    def forward(self, wave: Tensor, features: Tensor) -> Tensor:
+        """Wave [B, T, W] windows in -1..1, features [B, T, F] -> hidden tokens [B, T, H]."""
+        B, T, W = wave.shape
+        heard = self.wave(wave.reshape(B * T, 1, W)).mean(-1).view(B, T, -1)
+        heard = self.dropout(heard.transpose(1, 2)).transpose(1, 2)
+        hidden: Tensor = self.gru(torch.cat([heard, self.features(features)], dim=-1))[0]
+        return hidden
+
+
+class MusicToSkeleton(nn.Module):
+    """The whole network: noisy dance, flow time and music in, clean dance out."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        C, J = config.channels, len(GRAPH)
+        # Mean and scale of every node's coordinates in the training data; they travel with the weights.
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", torch.zeros(J, 3))
+        self.register_buffer("scale", torch.ones(J, 3))
+        self.audio = AudioEncoder(config)
+        self.lift = nn.Linear(config.music_channels, C)
+        self.joint = nn.Parameter(torch.randn(J, C) * 0.5)
+        self.noisy = nn.Parameter(torch.randn(J, 3, C) * 0.5)  # each joint reads its own coordinates its own way
+        self.time = nn.Sequential(nn.Linear(C, C), nn.SiLU(), nn.Linear(C, C))
+        self.genre = nn.Embedding(len(config.genres) + 1, C)  # the last one is the null class
+        self.stgm = nn.ModuleList(STGMBlock(config) for _ in range(config.blocks))
+        self.norm = nn.LayerNorm(C)
+        self.head = nn.Parameter(torch.zeros(J, C, 3))
+
+    def hear(self, wave: Tensor, features: Tensor) -> Tensor:
+        """Hidden tokens of the music, [B, T, H]; they do not depend on the flow, so they are computed once."""
+        hidden: Tensor = self.audio(wave, features)
+        return hidden
+
+    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, genre: Tensor) -> Tensor:
+        """Clean dance from a noisy one.
+
+        Args:
+            x: noisy dance x_t = (1 - t) noise + t dance, normalised, [B, T, J, 3].
+            t: flow time in 0..1, [B].
+            hidden: tokens of the music from ``hear``, [B, T, H].
+            genre: index into ``config.genres``, or its length for none, [B].
+
+        Returns:
+            The clean dance, normalised, [B, T, J, 3].
+        """
+        condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.genre(genre))
+        # H_0: one token per joint and frame.
+        Z = self.lift(hidden)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", x, self.noisy)
+        for block in self.stgm:
+            Z = block(Z, condition)
+        return torch.einsum("btjc,jcd->btjd", self.norm(Z), self.head)
+
+
+def _sinusoids(t: Tensor, channels: int) -> Tensor:
+    """T in 0..1, [B] -> [B, channels] of sines and cosines, wavelengths 2 pi / 1000 .. 2 pi."""
+    frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), channels // 2, device=t.device))
+    angles = t[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,0 +1,64 @@
+"""How long work tells how far it has come: callbacks inside the library, bars on the terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+
+Progress = Callable[[int, int | None], None]
+"""Called as progress(done, total), at any rate, in any unit; total is None where it is not known."""
+
+
+class Terminal:
+    """Bars with the time left on stderr, and one line per warning, for as long as the block lasts.
+
+    Where stderr is not a terminal only the warnings are written.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars: Bars = Progress(
+            TextColumn("{task.description:<20}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self.seconds: dict[str, float] = {}
+        self.warnings: list[str] = []
+
+    def __enter__(self) -> Terminal:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    @contextmanager
+    def stage(self, name: str, title: str) -> Iterator[Progress]:
+        """One bar; what is yielded moves it. The time taken is kept in ``seconds[name]``."""
+        task = self._bars.add_task(title, total=None)
+        start = time.perf_counter()
+        yield lambda done, total: self._bars.update(task, completed=done, total=total)
+        self.seconds[name] = time.perf_counter() - start
+        self._bars.update(task, completed=1, total=1)
+
+    def say(self, sentence: str) -> None:
+        """Write one line that does not disturb the bars."""
+        self._console.print(sentence, markup=False)
+
+    def warn(self, sentence: str) -> None:
+        """As ``say``, and kept in ``warnings``."""
+        self.warnings.append(sentence)
+        self._console.print(sentence, markup=False, style="yellow")

@@ -1,0 +1,190 @@
+"""A body of constant bone lengths: measuring one, and putting a movement on another.
+
+Works on 3-D joints of OPENPOSE_18_FEET. ``rebuild`` keeps the direction of every limb and replaces the lengths; the
+torso is the rigid triangle neck - right hip - left hip, the shoulders turn about the neck, the head is rigid. So every
+bone of the layout keeps its length exactly, whatever a network put in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+from stgmamba.skeleton.sequence import FloatArray, Skeleton
+
+_J = {name: i for i, name in enumerate(OPENPOSE_18_FEET.joints)}
+
+
+@dataclass(frozen=True)
+class Body:
+    """Lengths of a body in metres; both sides alike. The default is the mean dancer of our training data.
+
+    ``spine`` runs from the middle of the hips to the neck, ``neck`` from there to the middle of the ears, ``head`` from
+    ear to ear.
+    The face hangs from the ears by the proportions of an adult head, scaled with ``head``.
+    """
+
+    spine: float = 0.455
+    hips: float = 0.215
+    shoulders: float = 0.31
+    neck: float = 0.18
+    head: float = 0.14
+    upper_arm: float = 0.275
+    forearm: float = 0.25
+    thigh: float = 0.425
+    shin: float = 0.40
+    heel: float = 0.10
+    toe: float = 0.175
+
+    def scaled(self, factor: float) -> Body:
+        """The same proportions, ``factor`` times as tall."""
+        return Body(**{name: value * factor for name, value in vars(self).items()})
+
+    @property
+    def leg(self) -> float:
+        """Hip to ankle with the knee straight."""
+        return self.thigh + self.shin
+
+
+_CHAINS: tuple[tuple[str, str, str], ...] = (
+    ("shoulder", "elbow", "upper_arm"),
+    ("elbow", "wrist", "forearm"),
+    ("hip", "knee", "thigh"),
+    ("knee", "ankle", "shin"),
+    ("ankle", "heel", "heel"),
+    ("ankle", "toe", "toe"),
+)
+
+# How far a head turns against the shoulders.
+_NECK_LIMIT = np.radians(80.0)
+# Face points from the middle of the ears, in ear-to-ear widths: (across to the left, up, forward).
+_FACE = {
+    "nose": (0.0, -0.07, 0.75),
+    "left_eye": (0.23, 0.18, 0.61),
+    "right_eye": (-0.23, 0.18, 0.61),
+    "left_ear": (0.5, 0.0, 0.0),
+    "right_ear": (-0.5, 0.0, 0.0),
+}
+
+
+def measure(skeleton: Skeleton) -> Body:
+    """The body that a 3-D sequence shows: the median length of each bone over time and both sides.
+
+    Raises:
+        ValueError: not a 3-D skeleton of OPENPOSE_18_FEET.
+    """
+    p = _checked(skeleton).positions
+
+    def distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+        return float(np.median(np.linalg.norm(a - b, axis=-1)))
+
+    def both(a: str, b: str) -> float:
+        sides = (distance(p[:, _J[f"{side}_{a}"]], p[:, _J[f"{side}_{b}"]]) for side in ("left", "right"))
+        return sum(sides) / 2
+
+    return Body(
+        spine=distance(p[:, _J["neck"]], mid_hip(p)),
+        hips=distance(p[:, _J["left_hip"]], p[:, _J["right_hip"]]),
+        shoulders=distance(p[:, _J["left_shoulder"]], p[:, _J["right_shoulder"]]),
+        neck=distance(p[:, _J["neck"]], (p[:, _J["left_ear"]] + p[:, _J["right_ear"]]) / 2),
+        head=distance(p[:, _J["left_ear"]], p[:, _J["right_ear"]]),
+        **{length: both(a, b) for a, b, length in _CHAINS},
+    )
+
+
+def rebuild(positions: FloatArray, body: Body) -> FloatArray:
+    """Put poses on a body: limb directions and the middle of the hips stay, lengths become the body's.
+
+    Args:
+        positions: [..., 22, 3] metres.
+        body: the lengths wanted.
+
+    Returns:
+        [..., 22, 3] float32.
+    """
+    p = np.asarray(positions, np.float32)
+    out = np.empty_like(p)
+    root = mid_hip(p)
+    spine = _unit(p[..., _J["neck"], :] - root, (0.0, 1.0, 0.0))
+    hips = p[..., _J["left_hip"], :] - p[..., _J["right_hip"], :]
+    hips = _unit(hips - spine * (hips * spine).sum(-1, keepdims=True), (1.0, 0.0, 0.0))
+    shoulders = _unit(p[..., _J["left_shoulder"], :] - p[..., _J["right_shoulder"], :], (1.0, 0.0, 0.0))
+    out[..., _J["neck"], :] = root + body.spine * spine
+    for side, sign in (("left", 0.5), ("right", -0.5)):
+        out[..., _J[f"{side}_hip"], :] = root + sign * body.hips * hips
+        out[..., _J[f"{side}_shoulder"], :] = out[..., _J["neck"], :] + sign * body.shoulders * shoulders
+        for parent, child, length in _CHAINS:
+            a, b = _J[f"{side}_{parent}"], _J[f"{side}_{child}"]
+            bone = _unit(p[..., b, :] - p[..., a, :], (0.0, -1.0, 0.0))
+            out[..., b, :] = out[..., a, :] + getattr(body, length) * bone
+    _head(p, out, shoulders, body)
+    return out
+
+
+def _head(p: FloatArray, out: FloatArray, shoulders: FloatArray, body: Body) -> None:
+    """The rigid head: its axis runs from the neck to the middle of the ears, its face looks the nose's way."""
+    middle = (p[..., _J["left_ear"], :] + p[..., _J["right_ear"], :]) / 2
+    up = _unit(middle - p[..., _J["neck"], :], (0.0, 1.0, 0.0))
+    forward = p[..., _J["nose"], :] - middle
+    forward = _unit(forward - up * (forward * up).sum(-1, keepdims=True), (0.0, 0.0, 1.0))
+    forward = _within_reach(forward, up, np.cross(shoulders, up))
+    across = np.cross(up, forward)
+    centre = out[..., _J["neck"], :] + body.neck * up
+    for name, (a, u, f) in _FACE.items():
+        out[..., _J[name], :] = centre + body.head * (a * across + u * up + f * forward)
+
+
+def _within_reach(forward: FloatArray, up: FloatArray, front: FloatArray) -> FloatArray:
+    """Turn a face that looks further round than a neck can back towards the front.
+
+    Directly backwards becomes straight ahead, so a face that passes behind the back never jumps from side to side.
+    """
+    front = _unit(front, (0.0, 0.0, 1.0))
+    side = np.cross(up, front)
+    angle = np.arctan2((forward * side).sum(-1, keepdims=True), (forward * front).sum(-1, keepdims=True))
+    beyond = np.sign(angle) * _NECK_LIMIT * (np.pi - np.abs(angle)) / (np.pi - _NECK_LIMIT)
+    angle = np.where(np.abs(angle) > _NECK_LIMIT, beyond, angle)
+    turned: FloatArray = (np.cos(angle) * front + np.sin(angle) * side).astype(np.float32)
+    return turned
+
+
+def retarget(skeleton: Skeleton, body: Body) -> Skeleton:
+    """The same dance on another body: steps scale with the legs, feet keep their height above the floor.
+
+    Args:
+        skeleton: 3-D, OPENPOSE_18_FEET.
+        body: the lengths wanted.
+    """
+    source = measure(_checked(skeleton))
+    scale = body.leg / source.leg
+    p = skeleton.positions.copy()
+    root = mid_hip(p)
+    shift = root * (np.float32(scale) - 1.0)
+    # Moving everything with the root changes no direction, so limbs are untouched until rebuilt.
+    out = rebuild(p + shift[:, None], body)
+    lift = p[:, FEET, 1].min(axis=1) * scale - out[:, FEET, 1].min(axis=1)
+    out[..., 1] += lift[:, None]
+    return replace(skeleton, positions=out)
+
+
+FEET = [_J[f"{side}_{part}"] for side in ("left", "right") for part in ("heel", "toe")]
+
+
+def mid_hip(positions: FloatArray) -> FloatArray:
+    """Middle of the hips, [..., 3], of positions [..., 22, 3]."""
+    middle: FloatArray = (positions[..., _J["left_hip"], :] + positions[..., _J["right_hip"], :]) / 2
+    return middle
+
+
+def _unit(v: FloatArray, fallback: tuple[float, float, float]) -> FloatArray:
+    norm = np.linalg.norm(v, axis=-1, keepdims=True)
+    return np.where(norm > 1e-6, v / np.maximum(norm, 1e-6), np.asarray(fallback, np.float32)).astype(np.float32)
+
+
+def _checked(skeleton: Skeleton) -> Skeleton:
+    if skeleton.layout != OPENPOSE_18_FEET or skeleton.dims != 3:
+        raise ValueError(f"a body needs 3-D {OPENPOSE_18_FEET.name}, got {skeleton.dims}-D {skeleton.layout.name}")
+    return skeleton

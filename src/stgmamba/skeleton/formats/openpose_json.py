@@ -1,0 +1,209 @@
+"""OpenPose JSON, in the two shapes found in the wild.
+
+- A folder of one file per frame, ``NAME_000000000000_keypoints.json``, as OpenPose itself writes.
+- One .json file: a list of such frames, as the ControlNet tools write; or a single frame.
+
+A frame is ``{"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}], "canvas_width": W, "canvas_height": H}`` with
+18 (COCO) or 25 (BODY-25) joints; 3-D skeletons are in ``pose_keypoints_3d`` as x, y, z, confidence.
+OpenPose stores no frame rate: we add ``"fps"``, which others ignore, and take 25 where it is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgmamba.errors import InputError
+from stgmamba.files import atomic_output, check_can_write
+from stgmamba.skeleton.convert import convert
+from stgmamba.skeleton.layouts import BODY_25, OPENPOSE_18
+from stgmamba.skeleton.sequence import Skeleton
+
+FloatArray = NDArray[np.float32]
+
+DEFAULT_FPS = 25.0
+_BY_COUNT = {len(layout): layout for layout in (OPENPOSE_18, BODY_25)}
+_DECIMALS = {2: 3, 3: 5}  # thousandths of a pixel, hundredths of a millimetre
+
+
+def write(path: Path, skeleton: Skeleton) -> None:
+    """Write one .json file, or a folder where the name has no ending.
+
+    The layouts of 18 and 25 joints are written as they are, all others as BODY-25.
+
+    Raises:
+        InputError: the place cannot be written to, or is a folder with something in it.
+    """
+    frames = _to_frames(skeleton)
+    if path.suffix:
+        check_can_write(path, (".json",))
+        with atomic_output(path) as part:
+            part.write_text(json.dumps(frames), encoding="utf-8")
+        return
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(f"{path}: the folder is not empty; name a new one.")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it or choose another place.")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.mkdir()
+        for i, frame in enumerate(frames):
+            (part / f"{path.name}_{i:012d}_keypoints.json").write_text(json.dumps(frame), encoding="utf-8")
+        if path.is_dir():
+            path.rmdir()
+        part.rename(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or error}); choose another place.") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def read(path: Path) -> Skeleton:
+    """Read a .json file or a folder of them.
+
+    Of several persons the largest of the first frame is followed. Coordinates in 0..1 on a known canvas, as some tools
+    write, are brought to pixels.
+
+    Raises:
+        InputError: malformed, or nobody in any frame.
+    """
+    frames = _load_folder(path) if path.is_dir() else _load_file(path)
+    try:
+        return _from_frames(frames)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{path}: not OpenPose JSON: {error}; write it again.") from error
+
+
+def _to_frames(skeleton: Skeleton) -> list[dict[str, Any]]:
+    if skeleton.layout not in _BY_COUNT.values():
+        skeleton = convert(skeleton, BODY_25)
+    known = skeleton.confidence[..., None] > 0
+    values = np.concatenate([np.where(known, skeleton.positions, 0), skeleton.confidence[..., None]], axis=-1)
+    rounded = np.round(values.astype(np.float64).reshape(len(skeleton), -1), _DECIMALS[skeleton.dims])
+    frames = []
+    for joints in rounded.tolist():
+        person = {"person_id": [-1], "pose_keypoints_2d": [], "pose_keypoints_3d": []}
+        person[f"pose_keypoints_{skeleton.dims}d"] = joints
+        frame: dict[str, Any] = {"version": 1.3, "fps": skeleton.fps, "people": [person] if any(joints) else []}
+        if skeleton.size is not None:
+            frame["canvas_width"], frame["canvas_height"] = skeleton.size
+        frames.append(frame)
+    return frames
+
+
+def _load_folder(path: Path) -> list[Any]:
+    files = sorted(path.glob("*_keypoints.json")) or sorted(path.glob("*.json"))
+    if not files:
+        raise InputError(f"{path}: no *_keypoints.json file is in this folder; name one that OpenPose wrote.")
+    return [_load_json(file) for file in files]
+
+
+def _load_file(path: Path) -> list[Any]:
+    found = _load_json(path)
+    return found if isinstance(found, list) else [found]
+
+
+def _load_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); write it again.") from error
+
+
+def _from_frames(frames: list[Any]) -> Skeleton:
+    if not frames:
+        raise ValueError("it has no frames")
+    size, fps = None, DEFAULT_FPS
+    poses: list[FloatArray | None] = []
+    before: FloatArray | None = None
+    for i, frame in enumerate(frames):
+        if not isinstance(frame, dict) or not isinstance(frame.get("people", []), list):
+            raise ValueError(f"frame {i} has no list of people")
+        if "canvas_width" in frame and "canvas_height" in frame:
+            size = (_whole(frame["canvas_width"]), _whole(frame["canvas_height"]))
+        if "fps" in frame:
+            fps = _positive(frame["fps"])
+        people = [pose for person in frame.get("people", []) if (pose := _pose(person, i)) is not None]
+        pose = _follow(people, before)
+        before = before if pose is None else pose
+        poses.append(pose)
+    shapes = {pose.shape for pose in poses if pose is not None}
+    if not shapes:
+        raise ValueError("nobody is in any frame")
+    if len(shapes) > 1:
+        raise ValueError("its frames do not all have the same number of joints")
+    shape = shapes.pop()
+    values = np.stack([np.zeros(shape, np.float32) if pose is None else pose for pose in poses])
+    positions, confidence = values[..., :-1], values[..., -1]
+    if positions.shape[-1] == 2 and size is not None and positions.max() <= 1.0 and positions.min() >= 0.0:
+        positions = positions * np.array(size, np.float32)
+    return Skeleton(positions, fps, _BY_COUNT[shape[0]], np.clip(confidence, 0, 1), size)
+
+
+def _pose(person: Any, frame: int) -> FloatArray | None:
+    """[J, 2 or 3 coordinates and the confidence] of one person, None where no joint is known."""
+    if not isinstance(person, dict):
+        raise ValueError(f"a person of frame {frame} is not an object")
+    for key, columns in (("pose_keypoints_3d", 4), ("pose_keypoints_2d", 3)):
+        numbers = person.get(key)
+        if not numbers:
+            continue
+        if not isinstance(numbers, list) or len(numbers) % columns or len(numbers) // columns not in _BY_COUNT:
+            counts = " or ".join(str(count * columns) for count in _BY_COUNT)
+            raise ValueError(f"{key} of frame {frame} is not a list of {counts} numbers")
+        pose = np.array([_number(value, frame) for value in numbers], np.float32).reshape(-1, columns)
+        pose[pose[:, -1] <= 0] = 0
+        return pose if (pose[:, -1] > 0).any() else None
+    return None
+
+
+def _number(value: Any, frame: int) -> float:
+    # Some tools write null for a joint that was not found.
+    number = 0.0 if value is None else value
+    if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < 1e9:
+        raise ValueError(f"a value of frame {frame} is not a number")
+    return float(number)
+
+
+def _positive(value: Any) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (math.isfinite(value) and 0 < value <= 1000)
+    ):
+        raise ValueError("fps is not a number of frames per second")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 1e6:
+        raise ValueError("the canvas size is not a number of pixels")
+    return int(value)
+
+
+def _follow(people: list[FloatArray], before: FloatArray | None) -> FloatArray | None:
+    """The person nearest to the one of the frame before; at first the largest."""
+    if not people:
+        return None
+    if before is None:
+        return max(people, key=_extent)
+    return min(people, key=lambda pose: _distance(pose, before))
+
+
+def _extent(pose: FloatArray) -> float:
+    points = pose[pose[:, -1] > 0, :-1]
+    return float(np.linalg.norm(np.ptp(points, axis=0)))
+
+
+def _distance(a: FloatArray, b: FloatArray) -> float:
+    if a.shape != b.shape:
+        return math.inf
+    both = (a[:, -1] > 0) & (b[:, -1] > 0)
+    return float(np.linalg.norm(a[both, :-1] - b[both, :-1], axis=1).mean()) if both.any() else math.inf

@@ -1,0 +1,182 @@
+"""Loading the picture of the person who shall dance, whatever file it comes in."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from stgmamba.errors import InputError
+
+MAX_SIDE = 2048  # a dance video is at most this large, and every later step's time grows with the area
+MIN_SIDE = 64  # below this a whole person has limbs of a pixel or two
+MAX_PIXELS = 450_000_000  # 20,000 x 20,000 and a little; decoded that is about 1.3 GB
+BACKGROUND = (235, 235, 235)  # neutral light grey under what is transparent
+
+# Only formats that Pillow decodes by itself: others (EPS) would start programs that the user did not ask for.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
+_bomb_limit_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture ready to work on.
+
+    Attributes:
+        rgb: uint8 [H, W, 3], upright, sRGB; no side longer than ``MAX_SIDE``, none shorter than ``MIN_SIDE``.
+        path: the file it came from, where there is one.
+        note: one sentence for the user about what was changed on the way (shrunk, transparent, animated), or None.
+        alpha: float32 [H, W] in 0..1 where the file has transparent parts, which ``rgb`` shows light grey; else None.
+    """
+
+    rgb: NDArray[np.uint8]
+    path: Path | None = None
+    note: str | None = None
+    alpha: NDArray[np.float32] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+    @property
+    def name(self) -> str:
+        """What to call the picture in a message."""
+        return str(self.path) if self.path is not None else "the picture"
+
+
+def load_picture(path: str | Path) -> Picture:
+    """Read a picture as upright 8-bit sRGB.
+
+    JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF; any colour mode; EXIF rotation applied; of an animation the first frame;
+    transparent parts over light grey, with the alpha kept; larger ones shrunk to ``MAX_SIDE``.
+
+    Raises:
+        InputError: missing, a folder, not a picture, damaged or cut off, too small, too narrow, or too large to decode.
+    """
+    path = Path(path)
+    data = _read(path)
+    Image.init()  # given a list of formats, Pillow does not load the rarer ones by itself
+    try:
+        with _any_size_allowed():
+            image: Image.Image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: {_what_it_is(data)}; use a JPEG, PNG or WebP picture.") from None
+    except Exception as error:  # Pillow's readers raise whatever a broken header makes them stumble over
+        raise InputError(f"{path}: the picture is damaged ({error}); save or download it again.") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"{path}: {width} x {height} pixels are too many to work on; shrink it to {MAX_SIDE} or so.")
+    if min(width, height) < MIN_SIDE:
+        raise InputError(
+            f"{path}: {width} x {height} pixels are too small to see a person in; use a picture of 256 pixels or more."
+        )
+    notes = []
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        notes.append("it is animated: its first frame is used")
+    try:
+        rgb, alpha = _decode(image)
+    except Exception as error:  # as above; a file that was cut off shows only here
+        raise InputError(f"{path}: the picture is damaged or cut off ({error}); save or download it again.") from error
+    if min(rgb.shape[:2]) < MIN_SIDE:
+        raise InputError(f"{path}: {width} x {height} pixels are too narrow to show a person; crop it to the person.")
+    if max(width, height) > MAX_SIDE:
+        notes.append(f"it was shrunk from {width} x {height} to {rgb.shape[1]} x {rgb.shape[0]} pixels")
+    if alpha is not None:
+        notes.append("its background is transparent: light grey is put behind it")
+    note = f"{path.name}: {'; '.join(notes)}." if notes else None
+    return Picture(rgb, path, note, alpha)
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; name a picture in it.")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; check the name.") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); check the name and the permissions.") from error
+    if not data:
+        raise InputError(f"{path}: the file is empty; save or download the picture again.")
+    return data
+
+
+@contextmanager
+def _any_size_allowed() -> Iterator[None]:
+    """Lift Pillow's own pixel limit, a global: ours is checked before anything is decoded."""
+    with _bomb_limit_lock:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _what_it_is(data: bytes) -> str:
+    """Name the wrong thing where it is a common one."""
+    if data[4:8] == b"ftyp":
+        kind = data[8:12]
+        if kind in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+            return "this is a HEIC picture, which cannot be read here"
+        return "this is a video, not a picture"
+    if data.lstrip()[:5].lower() in (b"<svg ", b"<?xml"):
+        return "this is a vector drawing, not a pixel picture"
+    return "this is not a picture that can be read"
+
+
+def _decode(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """Pixels of an opened image: shrunk, upright, sRGB over the background; and its alpha, where it has any."""
+    # JPEG can leave out detail while decoding; twice the final size keeps the following shrink smooth.
+    image.draft(None, (2 * MAX_SIDE, 2 * MAX_SIDE))
+    image.load()
+    profile = image.info.get("icc_profile")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    elif image.mode in ("I", "F") or image.mode.startswith("I;"):
+        image = _to_8_bit(image)
+    # Shrink before colours are converted: a 20,000 px picture must not be copied at full size again and again.
+    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    image = ImageOps.exif_transpose(image)
+    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
+    image = _to_srgb(image, profile)
+    if alpha is None or alpha.getextrema()[0] == 255:
+        return np.array(image), None
+    base = Image.new("RGB", image.size, BACKGROUND)
+    base.paste(image, mask=alpha)
+    return np.array(base), np.asarray(alpha, np.float32) / np.float32(255)
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits or floating point to 8 bits; ``convert`` would clip instead of scaling."""
+    values = np.asarray(image, np.float32)
+    # 16 bits come under the name of 32 as well; floats are 0..1 or hold whatever their maker measured.
+    top = 65535.0 if image.mode != "F" and values.max() <= 65535 else max(1.0, float(values.max()))
+    grey = Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8))
+    if (orientation := image.getexif().get(0x0112)) is not None:
+        grey.getexif()[0x0112] = orientation
+    return grey
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert by the file's own colour profile, or by the plain formula when it has none that fits."""
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            converted = ImageCms.profileToProfile(
+                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except ImageCms.PyCMSError:
+            converted = None
+        if converted is not None:
+            return converted
+    return image.convert("RGB")

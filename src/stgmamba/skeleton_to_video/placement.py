@@ -1,0 +1,365 @@
+"""Where a 3-D dance stands in a picture: the person's own proportions, feet on the picture's floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from stgmamba.errors import InputError
+from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+from stgmamba.skeleton.sequence import Skeleton
+
+FloatArray = NDArray[np.float64]
+
+SIDES = ("right", "left")
+
+# Bone lengths of an average adult, in torso lengths (neck to the middle of the hips).
+_AVERAGE = {
+    "shoulder": 0.36,  # neck to shoulder
+    "hip": 0.21,  # middle of the hips to a hip
+    "upper_arm": 0.56,
+    "forearm": 0.48,
+    "thigh": 0.80,
+    "shin": 0.78,
+    "head": 0.42,  # neck to the middle of the ears
+}
+_ENDS = {
+    "upper_arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+    "thigh": ("hip", "knee"),
+    "shin": ("knee", "ankle"),
+}
+# A bone seen shorter than this share of the average is taken to point at the camera.
+_SHORTEST = 0.78
+
+_CAMERA_DISTANCE = 3.0  # in body heights
+_CAMERA_HEIGHT = 0.55  # in body heights
+
+
+@dataclass(frozen=True)
+class PhotoBody:
+    """The person of a picture, measured.
+
+    Attributes:
+        joints: float64 [22, 2] pixels, OPENPOSE_18_FEET; joints the picture does not show are guessed.
+        seen: bool [22], which were really seen.
+        lengths: true (unforeshortened) bone lengths in pixels, by the names of the average body.
+    """
+
+    joints: FloatArray
+    seen: NDArray[np.bool_]
+    lengths: dict[str, float]
+
+    def joint(self, name: str) -> FloatArray:
+        """Pixel position of one joint, [2]."""
+        return np.asarray(self.joints[_index(name)])
+
+    def has(self, *names: str) -> bool:
+        """Whether all these joints were seen."""
+        return all(bool(self.seen[_index(name)]) for name in names)
+
+    @property
+    def torso(self) -> float:
+        """Neck to the middle of the hips, pixels."""
+        return float(np.linalg.norm(self.joint("neck") - self.hips))
+
+    @property
+    def hips(self) -> FloatArray:
+        """Middle of the hips, [2]."""
+        return np.asarray((self.joint("left_hip") + self.joint("right_hip")) / 2)
+
+    @property
+    def head(self) -> FloatArray:
+        """Middle of the head at ear height, [2]."""
+        if self.has("left_ear", "right_ear"):
+            return np.asarray((self.joint("left_ear") + self.joint("right_ear")) / 2)
+        return self.joint("nose")
+
+    @property
+    def height(self) -> float:
+        """Standing height in pixels, from the bones."""
+        lengths = self.lengths
+        return self.torso * 1.0 + lengths["thigh"] + lengths["shin"] + 2.1 * lengths["head"]
+
+    def scaled(self, factor: float, shift: tuple[float, float] = (0.0, 0.0)) -> PhotoBody:
+        """The same body in a picture resized by ``factor`` after moving by ``shift`` pixels."""
+        lengths = {name: length * factor for name, length in self.lengths.items()}
+        return replace(self, joints=(self.joints + shift) * factor, lengths=lengths)
+
+
+def _index(name: str) -> int:
+    return OPENPOSE_18_FEET.index(name)
+
+
+def measure_body(skeleton: Skeleton, threshold: float = 0.3) -> PhotoBody:
+    """Measure the person in a picture; guess what the picture does not show.
+
+    A foreshortened bone takes the length of its counterpart on the other side, or an average person's.
+
+    Args:
+        skeleton: 2-D OPENPOSE_18_FEET, one frame.
+        threshold: joints of lower confidence count as not seen.
+
+    Raises:
+        InputError: neither shoulder is seen.
+    """
+    joints = skeleton.positions[0].astype(np.float64).copy()
+    seen = skeleton.confidence[0] >= threshold
+    _guess_missing(joints, seen)
+    if all(joints[_index(f"left_{part}"), 0] < joints[_index(f"right_{part}"), 0] for part in ("shoulder", "hip")):
+        # Seen from behind: the limb on the picture's right then plays the left one, and dances with its back to us.
+        order = list(OPENPOSE_18_FEET.mirror)
+        joints, seen = joints[order], seen[order]
+    body = PhotoBody(joints, seen, {})
+    torso = body.torso
+    lengths = {}
+    for bone, (a, b) in _ENDS.items():
+        measured = [float(np.linalg.norm(body.joint(f"{s}_{a}") - body.joint(f"{s}_{b}"))) for s in SIDES]
+        lengths[bone] = max(*measured, _SHORTEST * _AVERAGE[bone] * torso)
+    lengths["shoulder"] = float(np.linalg.norm(body.joint("left_shoulder") - body.joint("right_shoulder")) / 2)
+    lengths["hip"] = float(np.linalg.norm(body.joint("left_hip") - body.joint("right_hip")) / 2)
+    lengths["head"] = float(np.linalg.norm(body.head - body.joint("neck")))
+    return replace(body, lengths=lengths)
+
+
+def _guess_missing(joints: FloatArray, seen: NDArray[np.bool_]) -> None:
+    """Fill in unseen joints, torso first, each from its parent."""
+
+    def has(name: str) -> bool:
+        return bool(seen[_index(name)])
+
+    def put(name: str, position: FloatArray) -> None:
+        if not has(name):
+            joints[_index(name)] = position
+
+    def get(name: str) -> FloatArray:
+        return np.asarray(joints[_index(name)])
+
+    if not (has("left_shoulder") or has("right_shoulder")):
+        raise InputError(
+            "the picture shows no shoulder of the person; use one that shows at least head and upper body."
+        )
+    scale = _guess_torso(joints, seen)
+    middle = (get("left_hip") + get("right_hip")) / 2
+    down = middle - get("neck")
+    down /= max(float(np.linalg.norm(down)), 1e-6)
+    put("nose", get("neck") - down * _AVERAGE["head"] * scale)
+    for bone, (a, b) in _ENDS.items():
+        for side, other in (SIDES, SIDES[::-1]):
+            name = f"{side}_{b}"
+            if has(f"{other}_{a}") and has(f"{other}_{b}"):
+                offset = (get(f"{other}_{b}") - get(f"{other}_{a}")) * (-1, 1)
+            else:
+                offset = down * _AVERAGE[bone] * scale
+            put(name, get(f"{side}_{a}") + offset)
+    for side in SIDES:
+        outward = 1.0 if get(f"{side}_hip")[0] > middle[0] else -1.0
+        put(f"{side}_heel", get(f"{side}_ankle") + np.asarray([-0.02 * outward, 0.07]) * scale)
+        put(f"{side}_toe", get(f"{side}_ankle") + np.asarray([0.06 * outward, 0.16]) * scale)
+    for name in ("eye", "ear"):
+        for side in SIDES:
+            put(f"{side}_{name}", get("nose"))
+
+
+def _guess_torso(joints: FloatArray, seen: NDArray[np.bool_]) -> float:
+    """Fill in shoulders, neck and hips; returns the torso's length in pixels."""
+    shoulders, hips = ([_index(f"{side}_{part}") for side in SIDES] for part in ("shoulder", "hip"))
+    nose, neck = _index("nose"), _index("neck")
+    for one, other in (shoulders, shoulders[::-1]):
+        if not seen[one]:
+            middle = joints[nose, 0] if seen[nose] else joints[other, 0]
+            joints[one] = (2 * middle - joints[other, 0], joints[other, 1])
+    if not seen[neck]:
+        joints[neck] = joints[shoulders].mean(axis=0)
+    width = max(float(np.linalg.norm(joints[shoulders[0]] - joints[shoulders[1]])), 1.0)
+    if not seen[hips].any():
+        across = (joints[shoulders[1]] - joints[shoulders[0]]) / width
+        down = np.asarray([-across[1], across[0]])
+        down = down if down[1] > 0 else -down
+        middle = joints[neck] + down * width / (2 * _AVERAGE["shoulder"])
+        for one, sign in zip(hips, (-1, 1), strict=True):
+            joints[one] = middle + sign * across * width * _AVERAGE["hip"] / (2 * _AVERAGE["shoulder"])
+    else:
+        for one, other in (hips, hips[::-1]):
+            if not seen[one]:
+                joints[one] = (2 * joints[neck, 0] - joints[other, 0], joints[other, 1])
+    return max(float(np.linalg.norm(joints[hips].mean(axis=0) - joints[neck])), 1.0)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A dance placed in a picture.
+
+    Attributes:
+        points: float64 [T, 22, 2] pixels.
+        depth: float64 [T, 22] pixels towards the camera, 0 where the photo's person stands.
+        nearness: float64 [T, 22] perspective magnification at each joint, 1 at depth 0.
+        yaw_shoulders, yaw_hips: float64 [T] radians by which the shoulder and hip lines are turned from the camera.
+        roll_shoulders, roll_hips: float64 [T] radians by which they are tilted, positive clockwise in the picture.
+    """
+
+    points: FloatArray
+    depth: FloatArray
+    nearness: FloatArray
+    yaw_shoulders: FloatArray
+    yaw_hips: FloatArray
+    roll_shoulders: FloatArray
+    roll_hips: FloatArray
+
+    def joint(self, name: str) -> FloatArray:
+        """Pixel track of one joint, [T, 2]."""
+        return np.asarray(self.points[:, _index(name)])
+
+
+def place_dance(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Placement:
+    """Put a dance into a picture in the place of its person.
+
+    Bone directions come from the dance, bone lengths from the picture; the standing foot stays where the dance has it.
+    The first frame stands on the photo's feet. Travel through the room is scaled down until the dance fits the
+    picture's width (by at most two thirds).
+
+    Args:
+        dance: 3-D OPENPOSE_18_FEET, metres.
+        body: the picture's person.
+        size: (width, height) of the picture, pixels.
+
+    Raises:
+        ValueError: the dance is not a 3-D OPENPOSE_18_FEET skeleton.
+    """
+    if dance.layout != OPENPOSE_18_FEET or dance.dims != 3:
+        raise ValueError(f"a 3-D {OPENPOSE_18_FEET.name} dance is needed, got {dance.dims}-D {dance.layout.name}")
+    pose, scale = _rebuild(dance, body)  # pixels, y up, root at the origin
+    legs = body.has("left_knee") or body.has("right_knee")
+    track = dance.positions.astype(np.float64) * scale
+    if legs:
+        root = _stand(track, pose, body.height)
+        root[:, [0, 2]] -= _feet(pose + root[:, None])[0, [0, 2]]
+    else:
+        middle = (track[:, _index("left_hip")] + track[:, _index("right_hip")]) / 2
+        # Nothing of the photo stands on a floor: it sways in place, and never lifts its cut lower edge into view.
+        root = 0.5 * (middle - middle.mean(axis=0))
+        root[:, 1] -= root[:, 1].max()
+    root = _limit_travel(root, pose, body, size, dance.fps)
+    if legs:
+        root[:, 2] -= _too_near(pose + root[:, None], body, size[1])
+    return _project(pose + root[:, None], body, legs)
+
+
+def _rebuild(dance: Skeleton, body: PhotoBody) -> tuple[FloatArray, float]:
+    """The dance's directions with the photo's lengths, [T, 22, 3] in pixels about the hips, and pixels per metre."""
+    source = dance.positions.astype(np.float64)
+
+    def get(name: str) -> FloatArray:
+        return np.asarray(source[:, _index(name)])
+
+    def unit(vectors: FloatArray) -> FloatArray:
+        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6))
+
+    hips = (get("left_hip") + get("right_hip")) / 2
+    result = np.zeros_like(source)
+    scales = []
+    neck = unit(get("neck") - hips) * body.torso
+    result[:, _index("neck")] = neck
+    for side in SIDES:
+        shoulder = neck + unit(get(f"{side}_shoulder") - get("neck")) * body.lengths["shoulder"]
+        hip = unit(get(f"{side}_hip") - hips) * body.lengths["hip"]
+        result[:, _index(f"{side}_shoulder")], result[:, _index(f"{side}_hip")] = shoulder, hip
+        for bone, (a, b) in _ENDS.items():
+            direction = get(f"{side}_{b}") - get(f"{side}_{a}")
+            if bone in ("thigh", "shin"):
+                scales.append(np.linalg.norm(direction, axis=-1).mean())
+            result[:, _index(f"{side}_{b}")] = result[:, _index(f"{side}_{a}")] + unit(direction) * body.lengths[bone]
+    scale = 2 * (body.lengths["thigh"] + body.lengths["shin"]) / max(float(np.sum(scales)), 1e-6)
+    for side in SIDES:
+        for part in ("heel", "toe"):
+            offset = get(f"{side}_{part}") - get(f"{side}_ankle")
+            result[:, _index(f"{side}_{part}")] = result[:, _index(f"{side}_ankle")] + offset * scale
+    ears = (get("left_ear") + get("right_ear")) / 2
+    head = neck + unit(ears - get("neck")) * body.lengths["head"]
+    for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear"):
+        result[:, _index(name)] = head + (get(name) - ears) * scale
+    return result, scale
+
+
+def _feet(points: FloatArray) -> FloatArray:
+    """Middle of the ankles, [T, 3]."""
+    return np.asarray((points[:, _index("left_ankle")] + points[:, _index("right_ankle")]) / 2)
+
+
+def _stand(track: FloatArray, pose: FloatArray, height: float) -> FloatArray:
+    """Where the hips must be for the standing feet to be where the dance has them, [T, 3]; floor at 0."""
+    parts = [_index(f"{side}_{part}") for side in SIDES for part in ("heel", "toe", "ankle")]
+    lowest = track[:, parts, 1]
+    lowest = lowest - lowest.min(axis=1, keepdims=True)
+    weight = np.exp(-lowest / (0.02 * height))
+    weight /= weight.sum(axis=1, keepdims=True)
+    root = np.einsum("tj,tjd->td", weight, track[:, parts] - pose[:, parts])
+    # Soles may not dip below the floor where the weights hand over from one foot to the other.
+    soles = (pose[:, parts, 1] + root[:, None, 1]).min(axis=1)
+    root[:, 1] -= np.minimum(soles - np.minimum(track[:, parts, 1].min(axis=1), 0.0), 0.0)
+    return np.asarray(root)
+
+
+def _limit_travel(root: FloatArray, pose: FloatArray, body: PhotoBody, size: tuple[int, int], fps: float) -> FloatArray:
+    """Shrink slow travel so that the body stays in the picture's width and near the photo's depth."""
+    slow = gaussian_filter1d(root, fps, axis=0, mode="nearest")
+    slow[:, 1] = 0
+    slow -= slow[:1]
+    fast = root - slow
+    centre = body.hips[0]
+    reach = pose[..., 0] + fast[:, None, 0]
+    margin = 0.12 * body.torso
+    lowest, highest = -(centre - margin), size[0] - centre - margin
+    share = 1.0
+    for edge, sign in ((highest, 1.0), (-lowest, -1.0)):
+        extent = (sign * reach).max(axis=1)
+        travel = sign * slow[:, 0]
+        outside = (extent + travel > edge) & (travel > 1e-6)
+        if outside.any():
+            share = min(share, float(((edge - extent[outside]) / travel[outside]).min()))
+    share = max(share, 0.15)
+    deepest = float(np.abs(slow[:, 2]).max())
+    depth_share = min(share, 0.12 * body.height / max(deepest, 1e-6))
+    slow *= (share, 1.0, depth_share)
+    return np.asarray(fast + slow)
+
+
+def _too_near(world: FloatArray, body: PhotoBody, bottom: int) -> float:
+    """By how many pixels of depth the dance must step back for the feet to stay above the picture's lower edge."""
+    parts = [_index(f"{side}_{part}") for side in SIDES for part in ("heel", "toe")]
+    lowest = max(body.joint("left_ankle")[1], body.joint("right_ankle")[1])
+    room = max(bottom - lowest - 0.12 * body.torso, 0.0)
+    nearest = float(np.percentile(world[:, parts, 2], 99))
+    return max(0.0, nearest - float(room) * _CAMERA_DISTANCE / _CAMERA_HEIGHT)
+
+
+def _project(world: FloatArray, body: PhotoBody, legs: bool) -> Placement:
+    """Mild perspective onto the picture: depth 0 keeps the photo's size, what is nearer is larger and stands lower."""
+    height = body.height
+    distance = _CAMERA_DISTANCE * height
+    horizon = _CAMERA_HEIGHT * height
+    if legs:
+        photo = _feet(np.stack([body.joints])[..., :2])[0]
+        lowest = max(body.joint("left_ankle")[1], body.joint("right_ankle")[1])
+        standing = float(np.median(np.minimum(world[:, _index("left_ankle"), 1], world[:, _index("right_ankle"), 1])))
+        origin = np.asarray([photo[0], lowest + standing])
+    else:
+        origin = body.hips
+        horizon = 0.0
+    depth = world[..., 2]
+    nearness = distance / np.maximum(distance - depth, 0.25 * distance)
+    points = np.empty((*world.shape[:2], 2))
+    points[..., 0] = origin[0] + world[..., 0] * nearness
+    points[..., 1] = origin[1] - horizon + (horizon - world[..., 1]) * nearness
+
+    def line(part: str) -> tuple[FloatArray, FloatArray]:
+        across = world[:, _index(f"left_{part}")] - world[:, _index(f"right_{part}")]
+        flat = np.hypot(across[:, 0], across[:, 2])
+        return np.arctan2(across[:, 2], across[:, 0]), np.arctan2(-across[:, 1], flat)
+
+    yaw_shoulders, roll_shoulders = line("shoulder")
+    yaw_hips, roll_hips = line("hip")
+    return Placement(points, depth, nearness, yaw_shoulders, yaw_hips, roll_shoulders, roll_hips)

@@ -1,0 +1,245 @@
+"""Compiled inner loops of the limb warp: textured triangles, geodesic labels, nearest-patch search."""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@numba.njit(cache=True, nogil=True)
+def draw_triangles(frame, texture, corners, source, order):  # type: ignore[no-untyped-def]
+    """Draw textured triangles over a frame, in the order given; neighbours meet without gap or overlap.
+
+    Args:
+        frame: float32 [H, W, 3], changed in place.
+        texture: float32 [h, w, 4], colours already multiplied by their alpha (0..1).
+        corners: float64 [N, 3, 2] corner positions in the frame (x, y pixels).
+        source: float64 [N, 3, 2] the same corners in the texture.
+        order: int64 [M] which triangles to draw, first one lowest.
+    """
+    height, width = frame.shape[0], frame.shape[1]
+    rows, columns = texture.shape[0], texture.shape[1]
+    for n in order:
+        x0, y0 = corners[n, 0, 0], corners[n, 0, 1]
+        x1, y1 = corners[n, 1, 0], corners[n, 1, 1]
+        x2, y2 = corners[n, 2, 0], corners[n, 2, 1]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if abs(area) < 1e-6:
+            continue
+        # The texture position is affine in the pixel position: u = u0 + ux (x - x0) + uy (y - y0).
+        du1, dv1 = source[n, 1, 0] - source[n, 0, 0], source[n, 1, 1] - source[n, 0, 1]
+        du2, dv2 = source[n, 2, 0] - source[n, 0, 0], source[n, 2, 1] - source[n, 0, 1]
+        ux = (du1 * (y2 - y0) - du2 * (y1 - y0)) / area
+        uy = (du2 * (x1 - x0) - du1 * (x2 - x0)) / area
+        vx = (dv1 * (y2 - y0) - dv2 * (y1 - y0)) / area
+        vy = (dv2 * (x1 - x0) - dv1 * (x2 - x0)) / area
+        top = max(0, math.ceil(min(y0, y1, y2)))
+        bottom = min(height, math.ceil(max(y0, y1, y2)))
+        for y in range(top, bottom):
+            left, right = 1e18, -1e18
+            for k in range(3):
+                ax, ay = corners[n, k, 0], corners[n, k, 1]
+                bx, by = corners[n, (k + 1) % 3, 0], corners[n, (k + 1) % 3, 1]
+                # Both triangles at an edge must compute the same crossing, so the edge always runs downwards.
+                if ay > by:
+                    ax, ay, bx, by = bx, by, ax, ay
+                if ay <= y < by:
+                    x = ax + (bx - ax) * ((y - ay) / (by - ay))
+                    left = min(left, x)
+                    right = max(right, x)
+            if right <= left:
+                continue
+            for x in range(max(0, math.ceil(left)), min(width, math.ceil(right))):
+                u = source[n, 0, 0] + ux * (x - x0) + uy * (y - y0)
+                v = source[n, 0, 1] + vx * (x - x0) + vy * (y - y0)
+                u = min(max(u, 0.0), columns - 1.001)
+                v = min(max(v, 0.0), rows - 1.001)
+                i, j = int(v), int(u)
+                fv, fu = v - i, u - j
+                a, b = (1 - fv) * (1 - fu), (1 - fv) * fu
+                c, d = fv * (1 - fu), fv * fu
+                alpha = (
+                    a * texture[i, j, 3]
+                    + b * texture[i, j + 1, 3]
+                    + c * texture[i + 1, j, 3]
+                    + d * texture[i + 1, j + 1, 3]
+                )
+                if alpha <= 0.002:
+                    continue
+                for k in range(3):
+                    colour = (
+                        a * texture[i, j, k]
+                        + b * texture[i, j + 1, k]
+                        + c * texture[i + 1, j, k]
+                        + d * texture[i + 1, j + 1, k]
+                    )
+                    frame[y, x, k] = frame[y, x, k] * (1 - alpha) + colour
+
+
+@numba.njit(cache=True, nogil=True)
+def geodesic_labels(labels, allowed, edge, colours, likeness, sweeps):  # type: ignore[no-untyped-def]
+    """Grow seed labels over a region: each pixel takes the seed that is reached at the least cost.
+
+    A step costs 1, plus the edge it crosses, plus how far the pixel's colour is from that of the path's seed.
+    Raster sweeps in alternating directions (Toivanen 1996) instead of a priority queue.
+
+    Args:
+        labels: int32 [H, W], 0 where not yet labelled, changed in place.
+        allowed: bool [1 + highest label, H, W], where each label may grow.
+        edge: float32 [H, W], extra cost of crossing a pixel, >= 0.
+        colours: float32 [H, W, 3], smooth colours.
+        likeness: float, extra cost per unit of colour difference.
+        sweeps: number of forward-and-backward sweeps.
+    """
+    height, width = labels.shape
+    distance = np.full((height, width), np.float32(1e9), np.float32)
+    origin = np.zeros((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            if labels[y, x] > 0:
+                distance[y, x] = 0.0
+                origin[y, x] = colours[y, x]
+    for sweep in range(2 * sweeps):
+        forward = sweep % 2 == 0
+        changed = False
+        for yy in range(height):
+            y = yy if forward else height - 1 - yy
+            for xx in range(width):
+                x = xx if forward else width - 1 - xx
+                best, from_y, from_x = distance[y, x], -1, -1
+                for dy in range(-1, 2):
+                    for dx in range(-1, 2):
+                        j, i = y + dy, x + dx
+                        if (dy == 0 and dx == 0) or j < 0 or i < 0 or j >= height or i >= width:
+                            continue
+                        if distance[j, i] >= best or not allowed[labels[j, i], y, x]:
+                            continue
+                        off = 0.0
+                        for k in range(3):
+                            off += (colours[y, x, k] - origin[j, i, k]) ** 2
+                        step = 1.4142 if dy != 0 and dx != 0 else 1.0
+                        d = distance[j, i] + step * (1.0 + 0.5 * (edge[y, x] + edge[j, i]) + likeness * math.sqrt(off))
+                        if d < best:
+                            best, from_y, from_x = d, j, i
+                if from_y >= 0:
+                    distance[y, x] = best
+                    labels[y, x] = labels[from_y, from_x]
+                    origin[y, x] = origin[from_y, from_x]
+                    changed = True
+        if not changed:
+            break
+
+
+@numba.njit(cache=True, nogil=True)
+def _patch_distance(picture, trust, y, x, v, u, radius, limit):  # type: ignore[no-untyped-def]
+    height, width = picture.shape[0], picture.shape[1]
+    total, weight = 0.0, 1e-6
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            a, b = y + dy, x + dx
+            if a < 0 or b < 0 or a >= height or b >= width:
+                continue
+            w = trust[a, b]
+            for k in range(3):
+                difference = picture[a, b, k] - picture[v + dy, u + dx, k]
+                total += w * difference * difference
+            weight += w
+    return total / weight
+
+
+@numba.njit(cache=True, nogil=True)
+def search_patches(picture, trust, pixels, valid, field, distance, iterations, radius, seed):  # type: ignore[no-untyped-def]
+    """PatchMatch (Barnes et al. 2009): for each pixel of a hole the most similar patch outside it.
+
+    Args:
+        picture: float32 [H, W, 3] with the hole already filled by a first guess.
+        trust: float32 [H, W], how much each pixel counts in a comparison (0: a mere guess).
+        pixels: int64 [N, 2] (y, x) of the hole in raster order.
+        valid: bool [H, W], centres of patches that lie outside the hole and inside the picture.
+        field: int32 [H, W, 2] (y, x) of each pixel's match, changed in place; must start at valid centres.
+        distance: float32 [H, W], mean squared difference of each match, written.
+        iterations: propagation sweeps.
+        radius: patch radius in pixels.
+        seed: of the random search.
+    """
+    np.random.seed(seed)  # noqa: NPY002 - compiled code has its own generator of this name
+    height, width = picture.shape[0], picture.shape[1]
+    count = len(pixels)
+    for iteration in range(iterations):
+        step = 1 if iteration % 2 == 0 else -1
+        for n in range(count):
+            y, x = pixels[n if step == 1 else count - 1 - n]
+            v, u = field[y, x]
+            best = _patch_distance(picture, trust, y, x, v, u, radius, 1e18)
+            for k in range(2):
+                j, i = (y - step, x) if k == 0 else (y, x - step)
+                if j < 0 or i < 0 or j >= height or i >= width:
+                    continue
+                vv, uu = field[j, i]
+                if vv < 0:
+                    continue
+                vv, uu = vv + (y - j), uu + (x - i)
+                if vv < 0 or uu < 0 or vv >= height or uu >= width or not valid[vv, uu]:
+                    continue
+                d = _patch_distance(picture, trust, y, x, vv, uu, radius, best)
+                if d < best:
+                    best, v, u = d, vv, uu
+            reach = float(max(height, width))
+            while reach > 1.0:
+                vv = int(v + (np.random.random() * 2 - 1) * reach)  # noqa: NPY002
+                uu = int(u + (np.random.random() * 2 - 1) * reach)  # noqa: NPY002
+                if 0 <= vv < height and 0 <= uu < width and valid[vv, uu]:
+                    d = _patch_distance(picture, trust, y, x, vv, uu, radius, best)
+                    if d < best:
+                        best, v, u = d, vv, uu
+                reach *= 0.5
+            field[y, x, 0], field[y, x, 1] = v, u
+            distance[y, x] = best
+
+
+@numba.njit(cache=True, nogil=True)
+def vote_patches(picture, trust, pixels, field, distance, spread, radius):  # type: ignore[no-untyped-def]
+    """New colours of a hole: each pixel the weighted mean of what the overlapping matched patches say of it.
+
+    Args:
+        picture: float32 [H, W, 3].
+        trust: float32 [H, W], weight of the patch around each pixel.
+        pixels: int64 [N, 2] (y, x) of the hole.
+        field: int32 [H, W, 2] matches, (-1, -1) outside the hole.
+        distance: float32 [H, W], mean squared difference of each match.
+        spread: float, the difference at which a patch's say falls to 1/e.
+        radius: patch radius in pixels.
+
+    Returns:
+        float32 [N, 3].
+    """
+    height, width = picture.shape[0], picture.shape[1]
+    result = np.zeros((len(pixels), 3), np.float32)
+    for n in range(len(pixels)):
+        y, x = pixels[n]
+        weight = 0.0
+        lowest = 1e30
+        for dy in range(-radius, radius + 1):
+            for dx in range(-radius, radius + 1):
+                j, i = y + dy, x + dx
+                if 0 <= j < height and 0 <= i < width and field[j, i, 0] >= 0:
+                    lowest = min(lowest, distance[j, i])
+        for dy in range(-radius, radius + 1):
+            for dx in range(-radius, radius + 1):
+                j, i = y + dy, x + dx
+                if j < 0 or i < 0 or j >= height or i >= width or field[j, i, 0] < 0:
+                    continue
+                # The nearer a patch's centre, the more it knows of this pixel.
+                w = (1e-3 + trust[j, i]) * math.exp((lowest - distance[j, i]) / spread) / (1.0 + dy * dy + dx * dx)
+                v, u = field[j, i, 0] - dy, field[j, i, 1] - dx
+                for k in range(3):
+                    result[n, k] += w * picture[v, u, k]
+                weight += w
+        for k in range(3):
+            result[n, k] /= weight
+    return result

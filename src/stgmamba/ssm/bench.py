@@ -1,0 +1,192 @@
+"""Measures the selective scan against the reference, mambapy's parallel scan and the machine's own limit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn import functional
+
+from stgmamba.ssm.cpu_kernels import exponentials
+from stgmamba.ssm.reference import selective_scan_reference
+from stgmamba.ssm.scan import selective_scan
+
+
+class Shape(NamedTuple):
+    """The size of a scan."""
+
+    name: str
+    batch: int
+    length: int
+    channels: int
+    states: int
+
+    @property
+    def updates(self) -> int:
+        """How many state updates, hence exponentials, one forward pass takes."""
+        return self.batch * self.length * self.channels * self.states
+
+
+SHAPES = (
+    Shape("long", 4, 2048, 128, 16),
+    Shape("spatial", 2048, 18, 128, 16),
+    Shape("spatial, small", 2048, 18, 64, 8),
+    Shape("temporal", 368, 100, 128, 8),
+)
+LENGTHS = (1_000, 3_000, 10_000, 30_000, 90_000)
+
+Scan = Callable[..., Tensor]
+
+
+def bench_scan(shapes: Sequence[Shape] = SHAPES, repeats: int = 3, seed: int = 0) -> dict[str, Any]:
+    """Time all scans on the CPU, forward and forward + backward, taking turns; float32, channel-last, softplus, skip.
+
+    Returns a dictionary for JSON: `machine`, `exponentials_per_second` (a loop of nothing but the kernel's own
+    exponential, on all threads: the limit) and `results`, per shape and pass the medians in milliseconds of `ours`,
+    `reference` and `mambapy` (None if it is not installed), `speedup` (of ours over the faster of the two),
+    `updates_per_second` and `fraction_of_limit` (both forward only).
+    """
+    contenders: dict[str, Scan] = {
+        "ours": cast(Scan, selective_scan),
+        "reference": cast(Scan, selective_scan_reference),
+    }
+    mambapy = _mambapy_scan()
+    if mambapy is not None:
+        contenders["mambapy"] = mambapy
+    limit = measure_exponentials()
+    results = []
+    for shape in shapes:
+        for backward in (False, True):
+            times = _race(contenders, shape, backward, repeats, seed)
+            ours, *others = times.values()
+            row: dict[str, Any] = {"shape": shape._asdict(), "pass": "forward + backward" if backward else "forward"}
+            row |= {
+                f"{name}_ms": 1e3 * times[name] if name in times else None for name in ("ours", "reference", "mambapy")
+            }
+            row["speedup"] = min(others) / ours
+            if not backward:
+                row |= {"updates_per_second": shape.updates / ours, "fraction_of_limit": shape.updates / ours / limit}
+            results.append(row)
+    machine = {"processor": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    return {"machine": machine, "exponentials_per_second": limit, "results": results}
+
+
+def bench_lengths(lengths: Sequence[int] = LENGTHS, repeats: int = 7, seed: int = 0) -> list[dict[str, float]]:
+    """Time our scan of one sequence of 128 channels and 16 states at several lengths; nanoseconds per step."""
+    rows = []
+    for length in lengths:
+        shape = Shape("length", 1, length, 128, 16)
+        forward, both = (
+            _race({"ours": cast(Scan, selective_scan)}, shape, backward, repeats, seed)["ours"] / length * 1e9
+            for backward in (False, True)
+        )
+        rows.append({"length": length, "forward_ns_per_step": forward, "forward_backward_ns_per_step": both})
+    return rows
+
+
+def measure_exponentials(seconds: float = 0.3) -> float:
+    """Return how many of the kernel's exponentials per second all threads together can take, best of five."""
+    threads, size = torch.get_num_threads(), 4096
+    blocks = [np.linspace(0, 1, size, dtype=np.float32) for _ in range(threads)]
+    exponentials(1, blocks[0])
+    repeats = max(1, int(seconds / 5 * 1e9 / size))
+    best = 0.0
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(5):
+            start = time.perf_counter()
+            list(pool.map(lambda block: exponentials(repeats, block), blocks))
+            best = max(best, threads * repeats * size / (time.perf_counter() - start))
+    return best
+
+
+def print_table(figures: dict[str, Any], console: Console | None = None) -> None:
+    """Print what `bench_scan` returned."""
+    table = Table(title=f"Selective scan, {figures['machine']['threads']} threads, float32, median milliseconds")
+    for column in ("shape", "B", "L", "D", "N", "pass"):
+        table.add_column(column)
+    for column in ("ours", "reference", "mambapy", "speed-up", "of the limit"):
+        table.add_column(column, justify="right")
+    for row in figures["results"]:
+        shape = row["shape"]
+        times = (row[f"{name}_ms"] for name in ("ours", "reference", "mambapy"))
+        table.add_row(
+            *(str(shape[key]) for key in ("name", "batch", "length", "channels", "states")),
+            row["pass"],
+            *("-" if t is None else f"{t:.1f}" for t in times),
+            f"{row['speedup']:.1f} x",
+            f"{row['fraction_of_limit']:.0%}" if "fraction_of_limit" in row else "",
+        )
+    console = console or Console()
+    console.print(table)
+    limit = figures["exponentials_per_second"]
+    console.print(f"The limit: {limit / 1e9:.2f} billion exponentials per second and nothing else.")
+
+
+def make_inputs(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
+    """Random inputs of a scan, channel-last, with gradients; step sizes as a freshly initialised mixer has them."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def rows(width: int) -> Tensor:
+        return torch.randn(shape.batch, shape.length, width, generator=generator).transpose(1, 2)
+
+    inputs = {
+        "u": rows(shape.channels),
+        "delta": rows(shape.channels) * 0.1,
+        "A": -torch.arange(1.0, shape.states + 1).repeat(shape.channels, 1),
+        "B": rows(shape.states),
+        "C": rows(shape.states),
+        "D": torch.ones(shape.channels),
+        "delta_bias": torch.rand(shape.channels, generator=generator) * 4.6 - 6.9,
+    }
+    return {name: tensor.requires_grad_() for name, tensor in inputs.items()}
+
+
+def _race(contenders: dict[str, Scan], shape: Shape, backward: bool, repeats: int, seed: int) -> dict[str, float]:
+    """Median seconds of each contender; one unmeasured round, then `repeats` rounds in which everybody has a turn."""
+    inputs = make_inputs(shape, seed)
+    weights = torch.randn(shape.batch, shape.length, shape.channels).transpose(1, 2)
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(repeats + 1):
+        for name, scan in contenders.items():
+            start = time.perf_counter()
+            with torch.set_grad_enabled(backward):
+                y = scan(**inputs, delta_softplus=True)
+            if backward:
+                torch.autograd.grad(y, list(inputs.values()), weights)
+            times[name].append(time.perf_counter() - start)
+    return {name: median(seconds[1:]) for name, seconds in times.items()}
+
+
+def _mambapy_scan() -> Scan | None:
+    """Return mambapy's scan with our signature, or None where it is not installed."""
+    try:
+        from mambapy.pscan import pscan
+    except ImportError:
+        return None
+
+    def scan(
+        u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor, delta_bias: Tensor, delta_softplus: bool
+    ) -> Tensor:
+        u, B, C = (x.transpose(1, 2) for x in (u, B, C))  # [B, L, ..]
+        dt = delta.transpose(1, 2) + delta_bias
+        dt = functional.softplus(dt) if delta_softplus else dt
+        decay = torch.exp(dt[..., None] * A)  # [B, L, D, N]
+        h = pscan(decay, (dt * u)[..., None] * B[:, :, None])
+        y = (h @ C[..., None]).squeeze(3) + D * u
+        return cast(Tensor, y.transpose(1, 2))
+
+    return scan
+
+
+def _processor() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} logical cores, {torch.backends.cpu.get_cpu_capability()}"

@@ -1,0 +1,320 @@
+"""Videos in and out: the project's only video reader and writer (PyAV)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from stgmamba.errors import InputError
+from stgmamba.files import atomic_output, check_can_write
+from stgmamba.music.decode import decode_packets, moving_picture, open_media, origin_seconds, stream_audio
+
+Progress = Callable[[int, int | None], None]
+"""Called with (frames done, frames in all or None where that is not known)."""
+
+_BT709 = 1  # its number as matrix, primaries and transfer in ITU-T H.273, and as colour space in swscale
+_UNSPECIFIED = 2
+_LIMITED_RANGE = 1
+_BITS_PER_CHANNEL = 128_000  # where FFmpeg's own encoder is both good and quicker than at lower rates
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What is in a media file, as its header says.
+
+    Attributes:
+        path: the file.
+        container: FFmpeg's name of the container, such as "mov,mp4,m4a,3gp,3g2,mj2".
+        seconds: length; 0 where the header does not say.
+        fps: pictures per second; None without video. Headers may lie: see `VideoReader.timestamps`.
+        size: (width, height) as displayed, rotation applied; None without video.
+        frames: number of pictures by the header, or seconds x fps; None without video.
+        video_codec: such as "h264"; None without video.
+        pixel_format: such as "yuv420p"; None without video.
+        audio_codec: such as "aac"; None without sound.
+        audio_rate: samples per second; None without sound.
+        audio_channels: None without sound.
+    """
+
+    path: Path
+    container: str
+    seconds: float
+    fps: float | None = None
+    size: tuple[int, int] | None = None
+    frames: int | None = None
+    video_codec: str | None = None
+    pixel_format: str | None = None
+    audio_codec: str | None = None
+    audio_rate: int | None = None
+    audio_channels: int | None = None
+
+
+def exact_fps(fps: float | Fraction) -> Fraction:
+    """Return fps as the fraction that is meant: 23.976, 29.97 and 59.94 are n x 1000/1001.
+
+    Raises:
+        InputError: not a number between 1/10 and 1000.
+    """
+    if not 0.1 <= fps <= 1000:
+        raise InputError(f"fps {fps}: frames per second must lie between 0.1 and 1000; 25 or 30 is usual.")
+    ntsc = Fraction(round(float(fps) * 1.001) * 1000, 1001)
+    if ntsc and abs(float(fps) - ntsc) < 2e-5 * ntsc:
+        return ntsc
+    return Fraction(fps).limit_denominator(1001)
+
+
+def write_video(
+    path: str | Path,
+    frames: Iterable[NDArray[np.uint8]],
+    fps: float | Fraction,
+    audio: str | Path | None = None,
+    audio_start: float = 0.0,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+    crf: int = 18,
+    preset: str = "fast",
+    threads: int = 2,
+) -> int:
+    """Write an mp4 (H.264 yuv420p BT.709, AAC) that plays in a browser, its index in front.
+
+    Frames are taken one by one, so memory does not grow with length. A width or height that is odd gets one more
+    column or row, a copy of the last, since yuv420p halves both. The sound is cut, or filled up with silence, to the
+    length of the frames; frame i is shown at i/fps after ``audio_start``.
+
+    Args:
+        path: the mp4 to write; complete or not there at all.
+        frames: uint8 [H, W, 3] RGB, all of one size.
+        fps: frames per second.
+        audio: file to take the sound from (one or two channels kept, more mixed down to two).
+        audio_start: second of ``audio`` that sounds at the first frame.
+        seconds: stop after so many seconds; None for all frames.
+        progress: called after each frame.
+        crf: H.264 quality, 0 (lossless) to 51; 18 is visually clean.
+        preset: x264's trade of time for size.
+        threads: of the encoder.
+
+    Returns:
+        The number of frames written.
+
+    Raises:
+        InputError: no frames, output that cannot be written (folder missing, disk full), sound that cannot be read.
+    """
+    path = check_can_write(path, (".mp4",))
+    rate = exact_fps(fps)
+    total = len(frames) if isinstance(frames, Sized) else None
+    if seconds is not None:
+        limit = max(1, round(seconds * rate))
+        frames, total = islice(frames, limit), min(limit, total or limit)
+    pictures = iter(frames)
+    first = next(pictures, None)
+    if first is None:
+        raise InputError(f"{path}: there are no frames to write; the dance is empty.")
+    sound = None if audio is None else _Sound(Path(audio), audio_start)
+    convert = VideoReformatter()  # kept, since setting up a conversion takes longer than one frame
+    done = 0
+    with atomic_output(path) as part:
+        try:
+            with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+                picture_stream = _add_picture_stream(output, rate, first.shape, crf, preset, threads)
+                if sound is not None:
+                    sound.attach(output)
+                for picture in chain([first], pictures):
+                    output.mux(picture_stream.encode(_video_frame(convert, picture, first.shape, done)))
+                    done += 1
+                    if sound is not None:
+                        sound.write_until(done / rate)
+                    if progress is not None:
+                        progress(done, total)
+                output.mux(picture_stream.encode(None))
+                if sound is not None:
+                    sound.finish()
+        except av.error.FFmpegError as error:
+            raise OSError(error.errno or errno.EIO, error.strerror or str(error)) from error
+    return done
+
+
+def _add_picture_stream(
+    output: Any, rate: Fraction, shape: tuple[int, ...], crf: int, preset: str, threads: int
+) -> Any:
+    height, width = shape[:2]
+    # With mbtree the same frames do not always give the same bits, and the same seed must give the same film; films
+    # are up to a third larger without it.
+    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+    stream = output.add_stream("libx264", rate=rate, options=options)
+    stream.width, stream.height = width + width % 2, height + height % 2
+    stream.pix_fmt = "yuv420p"
+    stream.time_base = 1 / rate
+    context = stream.codec_context
+    context.time_base = 1 / rate
+    context.thread_count = threads
+    context.colorspace = context.color_primaries = context.color_trc = _BT709
+    context.color_range = _LIMITED_RANGE
+    return stream
+
+
+def _video_frame(convert: Any, picture: NDArray[np.uint8], shape: tuple[int, ...], index: int) -> Any:
+    if picture.shape != shape or picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"frame {index} is {picture.dtype} {picture.shape}, wanted uint8 {shape[:2]} x 3")
+    height, width = shape[:2]
+    if height % 2 or width % 2:
+        picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    frame = convert.reformat(frame, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE, threads=1)
+    frame.pts = index
+    return frame
+
+
+class _Sound:
+    """The sound track being written beside the pictures, never more than a block ahead of them."""
+
+    def __init__(self, path: Path, start: float) -> None:
+        info = probe(path)
+        if info.audio_rate is None or info.audio_channels is None:
+            raise InputError(f"{path}: there is no sound in this file; give a song, for example an mp3 or wav file.")
+        self._channels = min(info.audio_channels, 2)
+        self._rate = 44_100 if info.audio_rate % 11_025 == 0 else 48_000
+        self._blocks = stream_audio(path, self._rate, self._channels, start)
+        self._block = next(self._blocks)  # the file's faults show before anything is written
+        self._written = 0
+        self._output: Any = None
+        self._stream: Any = None
+
+    def attach(self, output: Any) -> None:
+        self._output = output
+        self._stream = output.add_stream("aac", rate=self._rate, layout="stereo" if self._channels == 2 else "mono")
+        self._stream.bit_rate = _BITS_PER_CHANNEL * self._channels
+
+    def write_until(self, seconds: Fraction) -> None:
+        end = round(seconds * self._rate)
+        while self._written < end:
+            if not len(self._block):
+                self._block = next(self._blocks, np.zeros((0, self._channels), np.float32))
+            if not len(self._block):
+                self._block = np.zeros((end - self._written, self._channels), np.float32)
+            piece, self._block = np.split(self._block, [end - self._written])
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(piece.T), format="fltp", layout="stereo" if self._channels == 2 else "mono"
+            )
+            frame.sample_rate = self._rate
+            frame.time_base = Fraction(1, self._rate)
+            frame.pts = self._written
+            self._output.mux(self._stream.encode(frame))
+            self._written += len(piece)
+
+    def finish(self) -> None:
+        self._output.mux(self._stream.encode(None))
+
+
+class VideoReader:
+    """Frames of a video, upright, with their true times; may be iterated more than once.
+
+    Iterating yields (seconds, uint8 [H, W, 3] RGB). Seconds count from the file's first instant, as those of
+    `stgmamba.music.decode`, and come from the frames' own timestamps, so that a varying frame rate keeps its pace.
+
+    Attributes:
+        path: the file.
+        fps: mean pictures per second by the header; it may lie, see `timestamps`.
+        size: (width, height) as displayed.
+        frames: number of pictures by the header.
+        has_audio: whether there is sound.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        info = probe(path)
+        if info.fps is None or info.size is None or info.frames is None:
+            raise InputError(f"{path}: there is no video in this file; give a video, for example an mp4.")
+        self.path = Path(path)
+        self.fps = info.fps
+        self.size = info.size
+        self.frames = info.frames
+        self.has_audio = info.audio_codec is not None
+
+    def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+        with open_media(self.path) as container:
+            stream: Any = moving_picture(container)
+            origin = origin_seconds(container, _first_sound(container))
+            stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = 2
+            seconds = -1 / self.fps
+            convert = VideoReformatter()
+            for frame in decode_packets(container, stream):
+                seconds = seconds + 1 / self.fps if frame.pts is None else frame.pts * float(frame.time_base) - origin
+                yield seconds, _upright_rgb(convert, frame)
+
+    def timestamps(self) -> NDArray[np.float64]:
+        """Return the seconds [N] at which each picture is shown, read without decoding any."""
+        with open_media(self.path) as container:
+            stream: Any = moving_picture(container)
+            origin = origin_seconds(container, _first_sound(container))
+            stamps = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
+            return np.asarray(np.sort(np.array(stamps, np.float64)) * float(stream.time_base) - origin)
+
+
+def read_video(path: str | Path) -> VideoReader:
+    """Open a video (mp4, mov, mkv, webm, gif and whatever else PyAV opens).
+
+    Raises:
+        InputError: the file cannot be read or has no video.
+    """
+    return VideoReader(path)
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Return what is in a media file, by its header and first frame.
+
+    Raises:
+        InputError: the file cannot be read, or has neither sound nor video.
+    """
+    path = Path(path)
+    with open_media(path) as container:
+        video = moving_picture(container)
+        sound = container.streams.best("audio")
+        if video is None and sound is None:
+            raise InputError(f"{path}: there is neither sound nor video in this file; choose another one.")
+        seconds = (container.duration or 0) / av.time_base
+        picture: dict[str, Any] = {}
+        if video is not None:
+            fps = float(video.average_rate or video.guessed_rate or 25)
+            first = next(decode_packets(container, video), None)
+            size = (video.width, video.height) if first is None else _upright_size(first)
+            picture = {
+                "fps": fps,
+                "size": size,
+                "frames": video.frames or max(1, round(seconds * fps)),
+                "video_codec": video.codec_context.name,
+                "pixel_format": video.codec_context.pix_fmt,
+            }
+        if sound is not None:
+            picture |= {
+                "audio_codec": sound.codec_context.name,
+                "audio_rate": sound.codec_context.sample_rate,
+                "audio_channels": sound.codec_context.channels,
+            }
+        return MediaInfo(path, container.format.name, seconds, **picture)
+
+
+def _first_sound(container: Any) -> float | None:
+    sound = container.streams.best("audio")
+    return None if sound is None or sound.start_time is None else sound.start_time * float(sound.time_base)
+
+
+def _upright_size(frame: Any) -> tuple[int, int]:
+    return (frame.height, frame.width) if frame.rotation % 180 == 90 else (frame.width, frame.height)
+
+
+def _upright_rgb(convert: Any, frame: Any) -> NDArray[np.uint8]:
+    # Untagged pictures are BT.709 from 720 lines on, as players take them.
+    untagged_hd = frame.colorspace == _UNSPECIFIED and min(frame.width, frame.height) >= 720
+    source = _BT709 if untagged_hd else None
+    picture = convert.reformat(frame, format="rgb24", src_colorspace=source, threads=1).to_ndarray()
+    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stgmamba.evaluation.metrics.beats import beat_consistency, beat_floor, consistency, floor, kinematic_beats
+from stgmamba.skeleton import Skeleton
+
+from ..walkers import still
+
+
+def pulsing(period: float, seconds: float) -> Skeleton:
+    """The whole body sways; it halts at every multiple of ``period``."""
+    dance = still(seconds)
+    positions = dance.positions.copy()
+    times = np.arange(len(dance)) / dance.fps
+    positions[..., 0] += 0.2 * np.cos(np.pi * times / period)[:, None]
+    return Skeleton(positions, dance.fps, dance.layout)
+
+
+def test_kinematic_beats_are_where_the_body_halts() -> None:
+    beats = kinematic_beats(pulsing(0.6, 12.0))
+    np.testing.assert_allclose(beats[1:-1], 0.6 * np.round(beats[1:-1] / 0.6), atol=0.03)
+    assert len(beats) == pytest.approx(19, abs=1)
+
+
+def test_on_the_beat_off_the_beat() -> None:
+    dance, beats = pulsing(0.6, 12.0), np.arange(0.6, 12.0, 0.6)
+    assert beat_consistency(dance, beats) > 0.97
+    assert beat_consistency(dance, beats - 0.3) == pytest.approx(np.exp(-0.5 * 9), abs=0.03)
+    # By chance: sigma sqrt(2 pi) / period.
+    assert beat_floor(dance, beats) == pytest.approx(0.1 * np.sqrt(2 * np.pi) / 0.6, abs=0.1)
+
+
+def test_known_distances() -> None:
+    beats = np.array([1.0, 2.0, 3.0])
+    assert consistency(np.array([1.1, 2.0]), beats) == pytest.approx((np.exp(-0.5) + 1) / 2)
+    # Beyond half a beat from the first and the last nothing is judged.
+    assert consistency(np.array([0.2, 1.0, 3.9]), beats) == 1.0
+    assert consistency(np.array([5.0]), np.array([5.0])) == 1.0
+
+
+def test_nothing_to_judge_scores_nothing() -> None:
+    beats = np.arange(10.0)
+    assert consistency(np.array([]), beats) == 0.0
+    assert consistency(np.array([1.0]), np.array([])) == 0.0
+    assert beat_consistency(still(), beats) == 0.0
+    assert beat_consistency(still(0.04), beats) == 0.0
+    assert beat_floor(still(), beats) == 0.0
+
+
+def test_the_floor_repeats_with_its_seed() -> None:
+    events, beats = np.array([0.3, 1.7, 4.4]), np.arange(0, 6, 0.7)
+    first = floor(events, beats, 6.0, np.random.default_rng(1))
+    assert first == floor(events, beats, 6.0, np.random.default_rng(1))
+    assert first != floor(events, beats, 6.0, np.random.default_rng(2))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    events=st.lists(st.floats(0, 60), max_size=30),
+    beats=st.lists(st.floats(0, 60), max_size=30, unique=True),
+    shift=st.floats(-5, 5),
+)
+def test_between_0_and_1_and_blind_to_a_common_shift(events: list[float], beats: list[float], shift: float) -> None:
+    k, b = np.asarray(events, float), np.sort(np.asarray(beats, float))
+    value = consistency(k, b)
+    assert 0 <= value <= 1
+    # On the very edge of what is judged rounding decides.
+    if len(b) > 1 and len(k):
+        margin = np.median(np.diff(b)) / 2
+        if min(np.abs(k - b[0] + margin).min(), np.abs(k - b[-1] - margin).min()) < 1e-6:
+            return
+    assert consistency(k + shift, b + shift) == pytest.approx(value, abs=1e-6)

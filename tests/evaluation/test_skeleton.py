@@ -1,0 +1,214 @@
+import json
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stgmamba.datasets.tang2018 import Dance, load_dances
+from stgmamba.errors import InputError
+from stgmamba.evaluation.baselines import BASELINES
+from stgmamba.evaluation.metrics import METRICS
+from stgmamba.evaluation.report import markdown, write_json, write_markdown
+from stgmamba.evaluation.skeleton import evaluate_skeletons, run, song_beats
+from stgmamba.music.decode import Song
+from stgmamba.skeleton import TANG_23, Skeleton, convert
+
+from .walkers import glide, stepping, still, wandering
+
+SECONDS = 12.0
+PERIOD = 0.6
+
+
+def clicks(path: Path, period: float, strong: int = 1) -> None:
+    """A click every ``period`` seconds, from the first; all but every ``strong``-th are faint."""
+    rate = 22050
+    times = np.arange(int(SECONDS * rate)) / rate
+    since = times % period
+    loud = np.where(np.round((times - since) / period) % strong == 0, 0.8, 0.3)
+    sound = loud * np.exp(-since * 60) * np.sin(2 * np.pi * 900 * since)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((sound * 32767).astype("<i2").tobytes())
+
+
+def walk(seed: int) -> Skeleton:
+    """Steps that land every PERIOD, under a body that wanders a little."""
+    steps = stepping(np.arange(1.2, SECONDS - 0.5, PERIOD), SECONDS)
+    sway = wandering(SECONDS, seed, size=0.02).positions - still(SECONDS).positions
+    return Skeleton(steps.positions + sway, steps.fps, steps.layout)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two training dances and two to be judged, in the format of tang2018."""
+    folder = tmp_path_factory.mktemp("corpus")
+    entries = []
+    for i, (split, genre) in enumerate([("train", "waltz"), ("train", "waltz"), ("val", "waltz"), ("val", "tango")]):
+        entry = {"id": f"D{i}", "genre": genre, "split": split, "tempo_bpm": 60 / PERIOD}
+        entry["sync"] = "fitted" if i != 3 else "assumed"
+        entries.append(entry)
+        (folder / f"D{i}").mkdir()
+        markers = 100 * convert(walk(i), TANG_23).positions
+        center = markers.mean(axis=1)
+        np.savez(
+            folder / f"D{i}" / "motion.npz",
+            local=(markers - center[:, None]).astype(np.float16),
+            center=center,
+            times=(np.arange(len(markers)) / 25).astype(np.float32),
+        )
+        clicks(folder / f"D{i}" / "audio.ogg", PERIOD)
+    (folder / "index.json").write_text(json.dumps(entries))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(corpus: Path) -> dict:  # type: ignore[type-arg]
+    def sliding(song: Dance, seed: int) -> Skeleton:
+        return glide(0.1 * (1 + seed), song.skeleton.seconds)
+
+    seen: list[tuple[int, int]] = []
+    result = evaluate_skeletons(
+        corpus, "val", seed=5, methods={"sliding": sliding}, progress=lambda *done: seen.append(done), seeds=2
+    )
+    assert seen[-1] == (len(seen), len(seen)) == (8, 8)
+    return result
+
+
+def test_every_method_has_every_figure(report: dict) -> None:  # type: ignore[type-arg]
+    assert set(report["methods"]) == {"sliding", "real", *BASELINES}
+    for row in report["methods"].values():
+        assert set(row) == {*METRICS, "seconds_per_minute"}
+    assert (report["split"], report["seed"], report["seeds"]) == ("val", 5, 2)
+    assert [song["id"] for song in report["songs"]] == ["D2", "D3"]
+    assert report["versions"]["numpy"] == np.__version__
+
+
+def test_figures_make_sense(report: dict) -> None:  # type: ignore[type-arg]
+    rows = report["methods"]
+    # Seeds 5 and 6 glide at 60 and 70 cm/s.
+    assert rows["sliding"]["foot_skate"] == pytest.approx(65, rel=0.01)
+    assert rows["sliding"]["diversity"] == pytest.approx(0, abs=1e-3)
+    assert rows["mean_pose"]["pvar"] == pytest.approx(0, abs=1e-9)
+    assert rows["mean_pose"]["bone_variation"] == pytest.approx(0, abs=1e-6)
+    assert rows["mean_pose"]["pfd"] > 3 * rows["other_song"]["pfd"]
+    assert rows["mean_pose"]["vfd"] > 3 * rows["real"]["vfd"]
+    assert rows["shifted"]["pfd"] == pytest.approx(0, abs=0.1)
+    assert rows["real"]["diversity"] > 0
+    assert rows["real"]["seconds_per_minute"] is None
+    assert rows["sliding"]["seconds_per_minute"] > 0
+    # Real steps fall on the clicks, or all equally off them: that is what a fitted offset is for.
+    assert abs(rows["real"]["sc"] - rows["real"]["sc_floor"]) > 0.2
+
+
+def test_same_seed_same_figures(corpus: Path, report: dict) -> None:  # type: ignore[type-arg]
+    again = evaluate_skeletons(corpus, "val", seed=5, seeds=2)
+    for name in BASELINES:
+        for metric in METRICS:
+            assert again["methods"][name][metric] == report["methods"][name][metric]
+
+
+def test_a_folder_of_one_split_works_too(corpus: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    entries = [entry | {"split": "test"} for entry in json.loads((corpus / "index.json").read_text())[2:]]
+    (held_out / "index.json").write_text(json.dumps(entries))
+    for entry in entries:
+        (held_out / entry["id"]).symlink_to(corpus / entry["id"])
+    real = evaluate_skeletons(held_out, "test", seeds=1)["methods"]["real"]
+    assert real["pfd"] is None
+    assert real["diversity"] is None
+    assert real["jerk"] > 0
+
+
+def test_unusable_input(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"index\.json"):
+        evaluate_skeletons(tmp_path, "val")
+    with pytest.raises(InputError, match="nosuch"):
+        evaluate_skeletons(corpus, "nosuch")
+    with pytest.raises(InputError, match="seeds"):
+        evaluate_skeletons(corpus, "val", seeds=0)
+
+
+def test_a_method_that_breaks_down_is_reported_as_undefined(corpus: Path, tmp_path: Path) -> None:
+    def broken(song: Dance, seed: int) -> Skeleton:
+        dance = still(song.skeleton.seconds)
+        return Skeleton(np.full_like(dance.positions, np.nan), dance.fps, dance.layout)
+
+    result = evaluate_skeletons(corpus, "val", methods={"broken": broken}, seeds=1)
+    assert result["methods"]["broken"]["pfd"] is None
+    write_json(tmp_path / "out.json", result)
+    assert json.loads((tmp_path / "out.json").read_text()) == result
+
+
+def test_report_files(report: dict, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    write_json(tmp_path / "out.json", report)
+    write_markdown(tmp_path / "out.md", report)
+    assert json.loads((tmp_path / "out.json").read_text()) == report
+    text = (tmp_path / "out.md").read_text()
+    assert text == markdown(report)
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len({line.count("|") for line in table[: 2 + len(report["methods"])]}) == 1
+    assert "| D3 | tango | 12.0 | 100.0 | no |" in table
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.md"]
+
+
+def test_run_judges_the_generator_and_writes_both_reports(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class Stub:
+        genres = ("waltz",)
+
+        def generate(self, song: Song, seconds: float, seed: int, genre: str | None) -> Skeleton:
+            asked.append((round(song.seconds), seed, genre))
+            return glide(0.5, seconds)
+
+    monkeypatch.setattr("stgmamba.music_to_skeleton.generate.load_generator", lambda weights: Stub())
+    result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1)
+    assert asked == [(12, 3, "waltz"), (12, 3, None)]
+    assert result["methods"]["ours"]["foot_skate"] == pytest.approx(50, rel=0.01)
+    assert json.loads((tmp_path / "out.json").read_text()) == result
+    assert "| ours |" in (tmp_path / "out.md").read_text()
+    with pytest.raises(InputError, match=r"\.json"):
+        run(corpus, "val", tmp_path / "out.txt")
+
+
+def test_beats_keep_the_published_tempo(corpus: Path, tmp_path: Path) -> None:
+    dance = load_dances(corpus, "val")[0]
+    assert np.diff(song_beats(dance)) == pytest.approx(PERIOD, abs=0.03)
+    # Clicks at 200 bpm, published as 100: the strong ones stay.
+    clicks(tmp_path / "fast.wav", PERIOD / 2, strong=2)
+    fast = Dance(dance.id, dance.genre, dance.skeleton, tmp_path / "fast.wav", 100.0, True)
+    beats = song_beats(fast)
+    assert np.diff(beats) == pytest.approx(PERIOD, abs=0.05)
+    assert np.abs(beats - PERIOD * np.round(beats / PERIOD)).max() < 0.06
+
+
+def test_other_song_takes_the_genre_and_fills_the_song(corpus: Path) -> None:
+    train, (waltz, tango) = load_dances(corpus, "train"), load_dances(corpus, "val")
+    long = Dance("X", "waltz", still(30.0), waltz.audio_path, 100.0, True)
+    method = BASELINES["other_song"](train)
+    dance = method(long, 0)
+    assert len(dance) == 750
+    assert np.abs(np.diff(dance.positions, axis=0)).max() < 0.2
+    assert not np.array_equal(method(long, 0).positions, method(long, 1).positions)
+    only_tango = BASELINES["other_song"]([waltz, tango])(long, 0)
+    assert np.array_equal(only_tango.positions[:100], waltz.skeleton.positions[:100])
+
+
+TANG = Path(os.environ.get("STGM_DATA", "../shared/data")) / "tang2018"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TANG.is_dir(), reason="research data are not here; set STGM_DATA")
+def test_real_dances_step_to_the_music_and_beat_the_mean_pose() -> None:
+    rows = evaluate_skeletons(TANG, "test", seeds=1)["methods"]
+    assert rows["real"]["sc"] > rows["real"]["sc_floor"] + 0.05
+    assert rows["shifted"]["sc"] < rows["real"]["sc"]
+    assert rows["real"]["pfd"] < 0.2 * rows["mean_pose"]["pfd"]
+    assert rows["real"]["vfd"] < 0.2 * rows["mean_pose"]["vfd"]

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stgmamba.skeleton import COCO_17, OPENPOSE_18_FEET, Skeleton
+from stgmamba.skeleton_to_video.placement import measure_body, place_dance
+
+from .capsule_figure import HEIGHT, METRE, WIDTH, moved, pose_array, to_pixels
+
+INDEX = OPENPOSE_18_FEET.index
+SIZE = (WIDTH, HEIGHT)
+
+
+def photo(pose: np.ndarray | None = None) -> Skeleton:
+    points = to_pixels(pose_array() if pose is None else pose)
+    return Skeleton(points[None], 25, OPENPOSE_18_FEET, None, SIZE)  # type: ignore[arg-type]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.6, 1.6), st.integers(0, 100))
+def test_bone_lengths_are_the_photos(scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pose = pose_array() * np.float32(scale)
+    for joint in ("left_elbow", "left_wrist", "right_knee"):
+        pose[INDEX(joint), :2] += rng.normal(0, 0.1, 2)
+    placement = place_dance(Skeleton(pose[None], 25, OPENPOSE_18_FEET), measure_body(photo()), SIZE)
+    truth = to_pixels(pose_array())
+    for a, b in (("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_hip", "right_knee")):
+        wanted = np.linalg.norm(truth[INDEX(a)] - truth[INDEX(b)])
+        got = np.linalg.norm(placement.joint(a)[0] - placement.joint(b)[0])
+        assert got == pytest.approx(wanted, rel=0.03)
+
+
+def test_own_pose_lands_on_the_photo() -> None:
+    dance = Skeleton(pose_array()[None], 25, OPENPOSE_18_FEET)
+    placement = place_dance(dance, measure_body(photo()), SIZE)
+    body = [INDEX(n) for n in OPENPOSE_18_FEET.joints if not any(p in n for p in ("heel", "toe", "eye", "ear"))]
+    assert np.abs(placement.points[0, body] - to_pixels(pose_array())[body]).max() < 2.5
+
+
+def test_the_first_frame_stands_on_the_photos_feet_and_the_standing_foot_stays() -> None:
+    foot = [INDEX(f"right_{part}") for part in ("ankle", "heel", "toe")]
+    frames = []
+    for share in np.linspace(0, 1, 12):
+        pose = moved(right_knee=(-0.2, 0.52 + 0.1 * share, 0.1))
+        pose[foot] += np.asarray((-0.1 * share, 0.05 + 0.3 * share, 0), np.float32)
+        frames.append(pose)
+    dance = Skeleton(np.stack(frames), 25, OPENPOSE_18_FEET)
+    placement = place_dance(dance, measure_body(photo()), SIZE)
+    feet = (placement.joint("left_ankle")[0] + placement.joint("right_ankle")[0]) / 2
+    body = measure_body(photo())
+    assert feet[0] == pytest.approx((body.joint("left_ankle")[0] + body.joint("right_ankle")[0]) / 2, abs=1)
+    left = placement.joint("left_ankle")
+    assert np.abs(left - left[0]).max() < 2.0
+
+
+def test_a_foreshortened_forearm_takes_the_other_sides_length() -> None:
+    pose = moved(left_wrist=(0.36, 1.14, 0))
+    body = measure_body(photo(pose))
+    truth = np.linalg.norm(
+        to_pixels(pose_array())[INDEX("right_elbow")] - to_pixels(pose_array())[INDEX("right_wrist")]
+    )
+    assert body.lengths["forearm"] == pytest.approx(truth, rel=1e-3)
+
+
+def test_long_travel_is_kept_in_the_picture() -> None:
+    walk = np.stack([pose_array() + np.asarray([x, 0, 0], np.float32) for x in np.linspace(0, 3, 150)])
+    placement = place_dance(Skeleton(walk, 25, OPENPOSE_18_FEET), measure_body(photo()), SIZE)
+    assert placement.joint("neck")[:, 0].max() < WIDTH + 0.2 * METRE
+
+
+def test_other_layouts_are_refused() -> None:
+    with pytest.raises(ValueError, match="openpose18_feet"):
+        place_dance(Skeleton(np.zeros((1, 17, 3), np.float32), 25, COCO_17), measure_body(photo()), SIZE)

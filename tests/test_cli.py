@@ -1,0 +1,588 @@
+"""The command line end to end: what a user sees, good input and bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stgmamba import defaults
+from stgmamba.cli import main
+from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton.formats import read_skeleton, write_skeleton
+from stgmamba.video_io import probe, read_video, write_video
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch, swaying_generator: Any) -> Any:
+    """The dance comes by formula, so that tests of everything around it are quick."""
+    monkeypatch.setattr("stgmamba.music_to_skeleton.generate.load_generator", lambda weights=None: swaying_generator)
+    return swaying_generator
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line; gives (exit code, stdout, stderr)."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def is_one_sentence(text: str, *mentioned: str) -> bool:
+    lines = text.strip().splitlines()
+    return len(lines) == 1 and lines[0].endswith(".") and "Traceback" not in text and all(m in text for m in mentioned)
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = 22050) -> Path:
+    """Samples [N] or [N, channels] in -1..1 as 16-bit wav."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def clicks(seconds: float, rate: int = 22050, tempo: float = 120.0) -> np.ndarray:
+    """A metronome with a hum under it."""
+    times = np.arange(round(seconds * rate)) / rate
+    since = times % (60 / tempo)
+    return 0.6 * np.exp(-40 * since) * np.sin(2 * np.pi * 880 * times) + 0.1 * np.sin(2 * np.pi * 110 * times)
+
+
+@pytest.fixture(scope="session")
+def short_song(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_wav(tmp_path_factory.mktemp("song") / "short.wav", clicks(3.0))
+
+
+@pytest.fixture
+def dance_file(tmp_path: Path, sway: Skeleton) -> Path:
+    write_skeleton(tmp_path / "sway.npz", sway)
+    return tmp_path / "sway.npz"
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if ".part" in path.name]
+
+
+# What a user reads before doing anything
+
+
+def test_help_answers_at_once() -> None:
+    def seconds() -> float:
+        # Processor time: it waits for nothing, so it is the time it takes where nothing runs beside it.
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-m", "stgmamba", "--help"], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    assert min(seconds() for _ in range(5)) < 0.3
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from stgmamba.cli import main; main(['--help']); print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    modules = set(out.splitlines()[-1].split())
+    assert not modules & {
+        "numpy",
+        "torch",
+        "cv2",
+        "librosa",
+        "mediapipe",
+        "scipy",
+        "av",
+        "numba",
+        "PIL",
+        "rich.progress",
+    }
+
+
+def test_help_names_every_verb(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for verb in ("dance", "skeleton", "render", "pose", "info", "dancers", "demo", "bench", "train", "evaluate"):
+        assert f"  {verb} " in out
+
+
+@pytest.mark.parametrize("verb", ["dance", "skeleton", "render", "pose", "info", "dancers", "demo"])
+def test_each_verb_explains_itself(run: Run, verb: str) -> None:
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert "--json" in out
+
+
+def test_version(run: Run) -> None:
+    from stgmamba import __version__
+
+    assert run("--version") == (0, f"{__version__}\n", "")
+
+
+def test_no_arguments_show_the_help(run: Run) -> None:
+    code, out, err = run()
+    assert "Usage: stgmamba" in out + err
+    assert code in (0, 2)
+
+
+# The verbs on good input
+
+
+def test_dancers_are_listed(run: Run) -> None:
+    code, out, _ = run("dancers", "--json")
+    names = json.loads(out)["dancers"]
+    assert code == 0
+    assert len(names) >= 7
+    assert names[-1] == "random"
+
+
+def test_render_makes_a_film_with_the_song(run: Run, dance_file: Path, short_song: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    code, out, err = run("render", dance_file, "--song", short_song, "-o", film, "--size", "128", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["output"] == str(film)
+    assert result["frames"] == 50
+    assert set(result["taken"]) == {"performer", "video", "total"}
+    assert result["versions"]["stgmamba"]
+    media = probe(film)
+    assert media.size == tuple(result["size"]) == (96, 128)
+    assert (media.frames, media.fps, media.audio_codec) == (50, 25.0, "aac")
+    assert leftovers(tmp_path) == []
+
+
+def test_render_at_another_rate_and_shape(run: Run, dance_file: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    code, out, err = run("render", dance_file, "-o", film, "--size", "160x90", "--fps", "30", "--dancer", "random")
+    assert code == 0, err
+    assert out == f"{film}: 2.0 s at 30 frames per second, 160 x 90; took {out.split('took ')[1]}"
+    media = probe(film)
+    assert (media.size, media.fps, media.frames, media.audio_codec) == ((160, 90), 30.0, 60, None)
+
+
+def test_same_seed_same_film(run: Run, dance_file: Path, tmp_path: Path) -> None:
+    films = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
+    for film, seed in zip(films, (1, 1, 2), strict=True):
+        assert run("render", dance_file, "-o", film, "--size", "96", "--dancer", "random", "--seed", seed)[0] == 0
+    first, second, third = (np.stack([rgb for _, rgb in read_video(film)][:5]) for film in films)
+    np.testing.assert_array_equal(first, second)
+    assert (first != third).any()
+
+
+def test_info_on_each_kind_of_file(
+    run: Run, dance_file: Path, short_song: Path, person_picture: Path, tmp_path: Path
+) -> None:
+    film = tmp_path / "film.mp4"
+    assert run("render", dance_file, "-o", film, "--size", "96")[0] == 0
+    facts = {}
+    for path in (dance_file, short_song, person_picture, film):
+        code, out, err = run("info", path, "--json")
+        assert code == 0, err
+        facts[json.loads(out)["kind"]] = json.loads(out)
+    assert facts["skeleton"]["frames"] == 50
+    assert facts["song"]["tempo"] == pytest.approx(120, rel=0.03)
+    assert facts["song"]["seconds"] == pytest.approx(3.0, abs=0.01)
+    assert facts["picture"]["persons"] == 1
+    assert facts["video"]["size"] == [72, 96]
+
+
+def test_pose_of_a_picture(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    out_file = tmp_path / "pose.json"
+    code, _, err = run("pose", person_picture, "-o", out_file)
+    assert code == 0, err
+    found = read_skeleton(out_file)
+    assert (len(found), found.dims) == (1, 2)
+    with Image.open(person_picture) as image:
+        assert found.size == image.size
+
+
+def test_dance_writes_film_and_skeleton(
+    run: Run, no_network: Any, short_song: Path, person_picture: Path, tmp_path: Path
+) -> None:
+    film, steps = tmp_path / "film.mp4", tmp_path / "dance.npz"
+    code, out, err = run(
+        "dance",
+        short_song,
+        "-i",
+        person_picture,
+        "-o",
+        film,
+        "--size",
+        "128",
+        "--skeleton-out",
+        steps,
+        "--start",
+        "1",
+        "--fps",
+        "24",
+        "--seed",
+        "5",
+        "--json",
+    )
+    assert code == 0, err
+    result = json.loads(out)
+    assert set(result["taken"]) == {"song", "performer", "load", "skeleton", "video", "total"}
+    assert {name: result[name] for name in ("song", "seed", "facing", "size", "fps", "frames", "skeleton")} == {
+        "song": str(short_song),
+        "seed": 5,
+        "facing": "camera",
+        "size": [96, 128],
+        "fps": 24.0,
+        "frames": 48,
+        "skeleton": str(steps),
+    }
+    assert no_network.asked["seed"] == 5
+    assert probe(film).frames == 48
+    written = read_skeleton(steps)
+    assert (len(written), written.dims, written.fps) == (48, 3, 24.0)
+
+
+def test_skeleton_verb(run: Run, no_network: Any, short_song: Path, tmp_path: Path) -> None:
+    code, out, err = run("skeleton", short_song, "-o", tmp_path / "dance.json", "--seconds", "2", "--facing", "camera")
+    assert code == 0, err
+    assert out.startswith(f"{tmp_path / 'dance.json'}: 2.0 s at 25 frames per second; took ")
+    assert no_network.asked["facing"] == "camera"
+    assert read_skeleton(tmp_path / "dance.json").dims == 3
+
+
+def test_demo_needs_nothing(run: Run, no_network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("demo", "--json", "--size", "64")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["output"] == defaults.DEMO_OUTPUT
+    assert result["seconds"] >= 15
+    media = probe(defaults.DEMO_OUTPUT)
+    assert (media.fps, media.audio_codec) == (25.0, "aac")
+    assert media.seconds >= 15
+
+
+# Unusual songs and pictures that must work
+
+
+def test_surround_sound_at_8_khz(run: Run, no_network: Any, tmp_path: Path) -> None:
+    sound = np.stack([clicks(2.0, 8000) * gain for gain in (1, 0.8, 0.5, 0, 0.3, 0.3)], axis=1)
+    song = write_wav(tmp_path / "surround.wav", sound, 8000)
+    code, _, err = run("dance", song, "-o", tmp_path / "out.mp4", "--size", "64")
+    assert code == 0, err
+    media = probe(tmp_path / "out.mp4")
+    assert (media.audio_codec, media.audio_channels, media.frames) == ("aac", 2, 50)
+
+
+def cmyk(image: Image.Image, folder: Path) -> Path:
+    image.convert("CMYK").save(folder / "cmyk.jpg")
+    return folder / "cmyk.jpg"
+
+
+def alpha(image: Image.Image, folder: Path) -> Path:
+    rgba = image.convert("RGBA")
+    rgba.putpixel((0, 0), (0, 0, 0, 0))
+    rgba.save(folder / "alpha.png")
+    return folder / "alpha.png"
+
+
+def turned_by_exif(image: Image.Image, folder: Path) -> Path:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees clockwise
+    image.transpose(Image.Transpose.ROTATE_90).save(folder / "exif.jpg", exif=exif, quality=95)
+    return folder / "exif.jpg"
+
+
+def huge(image: Image.Image, folder: Path) -> Path:
+    large = Image.new("RGB", (20_000, 2_600), (190, 200, 205))
+    large.paste(image.resize((1950, 2600)), (9000, 0))
+    large.save(folder / "huge.jpg")
+    return folder / "huge.jpg"
+
+
+@pytest.mark.parametrize("change", [cmyk, alpha, turned_by_exif])
+def test_unusual_picture(run: Run, person_picture: Path, tmp_path: Path, change: Any) -> None:
+    with Image.open(person_picture) as image:
+        picture = change(image.convert("RGB"), tmp_path)
+    code, out, err = run("pose", picture, "-o", tmp_path / "pose.npz", "--json")
+    assert code == 0, err
+    expected, found = (read_skeleton(path) for path in (pose_of(run, person_picture, tmp_path), tmp_path / "pose.npz"))
+    assert json.loads(out)["size"] == [384, 512]
+    torso = np.linalg.norm(expected.joint("neck") - expected.joint("left_hip"))
+    assert np.abs(found.positions - expected.positions).max() < 0.15 * torso
+
+
+def pose_of(run: Run, picture: Path, folder: Path) -> Path:
+    assert run("pose", picture, "-o", folder / "expected.npz")[0] == 0
+    return folder / "expected.npz"
+
+
+def test_picture_20000_pixels_wide(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    with Image.open(person_picture) as image:
+        picture = huge(image.convert("RGB"), tmp_path)
+    code, out, err = run("pose", picture, "-o", tmp_path / "pose.npz", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert max(result["size"]) <= 2048
+    assert any("shrunk from 20000 x 2600" in warning for warning in result["warnings"])
+    assert is_one_sentence(err, "shrunk"), err
+
+
+def test_two_persons(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    with Image.open(person_picture) as image:
+        both = Image.new("RGB", (800, 512), image.getpixel((2, 2)))
+        both.paste(image, (0, 0))
+        both.paste(image.resize((270, 360)), (480, 140))
+    both.save(tmp_path / "both.png")
+    code, out, err = run("pose", tmp_path / "both.png", "-o", tmp_path / "pose.npz", "--json")
+    assert code == 0, err
+    assert any("another person" in warning for warning in json.loads(out)["warnings"]), err
+    assert read_skeleton(tmp_path / "pose.npz").joint("neck")[0, 0] < 400
+
+
+def test_half_a_person(run: Run, person_picture: Path, no_network: Any, short_song: Path, tmp_path: Path) -> None:
+    with Image.open(person_picture) as image:
+        image.crop((0, 0, 384, 270)).save(tmp_path / "half.png")
+    picture, film = tmp_path / "half.png", tmp_path / "out.mp4"
+    code, out, err = run("dance", short_song, "-i", picture, "-o", film, "--size", "96", "--json")
+    assert code == 0, err
+    warnings = json.loads(out)["warnings"]
+    assert any("guessed" in warning and "left ankle" in warning for warning in warnings)
+    assert not any("nose" in warning for warning in warnings)
+
+
+# Bad songs
+
+
+def text_as_mp3(folder: Path) -> Path:
+    (folder / "song.mp3").write_text("la la la\n" * 200)
+    return folder / "song.mp3"
+
+
+def empty_song(folder: Path) -> Path:
+    (folder / "song.mp3").touch()
+    return folder / "song.mp3"
+
+
+def mute_video(folder: Path) -> Path:
+    frames = [np.full((64, 64, 3), 40 * i, np.uint8) for i in range(5)]
+    write_video(folder / "song.mp4", frames, 5)
+    return folder / "song.mp4"
+
+
+BAD_SONGS: dict[str, Callable[[Path], Path]] = {
+    "missing": lambda folder: folder / "song.mp3",
+    "folder": lambda folder: folder,
+    "empty": empty_song,
+    "text": text_as_mp3,
+    "no sound": mute_video,
+    "too short": lambda folder: write_wav(folder / "song.wav", clicks(0.6)),
+    "silence": lambda folder: write_wav(folder / "song.wav", np.zeros(22050 * 3)),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_SONGS)
+def test_bad_song(run: Run, tmp_path: Path, fault: str) -> None:
+    song = BAD_SONGS[fault](tmp_path)
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run("dance", song, "-o", tmp_path / "out.mp4", "--size", "96")
+    assert (code, out) == (2, "")
+    assert is_one_sentence(err, str(song)), err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_error_as_json(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("dance", tmp_path / "no.mp3", "-o", tmp_path / "out.mp4", "--json")
+    assert code == 2
+    assert json.loads(out) == {"error": err.strip(), "code": 2}
+
+
+# Bad pictures
+
+
+def nobody(folder: Path) -> Path:
+    Image.linear_gradient("L").resize((400, 500)).save(folder / "me.png")
+    return folder / "me.png"
+
+
+def cut_off(folder: Path) -> Path:
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "whole.jpg")
+    data = (folder / "whole.jpg").read_bytes()
+    (folder / "whole.jpg").unlink()
+    (folder / "me.jpg").write_bytes(data[: len(data) // 2])
+    return folder / "me.jpg"
+
+
+def tiny(folder: Path) -> Path:
+    Image.new("RGB", (16, 16)).save(folder / "me.png")
+    return folder / "me.png"
+
+
+def text_as_jpg(folder: Path) -> Path:
+    (folder / "me.jpg").write_text("cheese")
+    return folder / "me.jpg"
+
+
+BAD_PICTURES: dict[str, Callable[[Path], Path]] = {
+    "missing": lambda folder: folder / "me.jpg",
+    "folder": lambda folder: folder,
+    "nobody": nobody,
+    "cut off": cut_off,
+    "16 px": tiny,
+    "text": text_as_jpg,
+}
+
+
+@pytest.mark.parametrize("fault", BAD_PICTURES)
+def test_bad_picture(run: Run, tmp_path: Path, short_song: Path, fault: str) -> None:
+    picture = BAD_PICTURES[fault](tmp_path)
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run("dance", short_song, "--image", picture, "-o", tmp_path / "out.mp4")
+    assert (code, out) == (2, "")
+    assert is_one_sentence(err, str(picture)), err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+# Bad outputs and options
+
+
+def test_output_folder_is_missing(run: Run, tmp_path: Path, short_song: Path) -> None:
+    code, _, err = run("dance", short_song, "-o", tmp_path / "nowhere" / "out.mp4")
+    assert code == 2
+    assert is_one_sentence(err, "nowhere", "does not exist"), err
+
+
+@pytest.mark.parametrize("name", ["out", "out.avi", "out.mp4.txt"])
+def test_output_is_not_named_mp4(run: Run, tmp_path: Path, short_song: Path, name: str) -> None:
+    code, _, err = run("dance", short_song, "-o", tmp_path / name)
+    assert code == 2
+    assert is_one_sentence(err, name, ".mp4"), err
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """As good as a full disk: no file can grow beyond so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_disk_is_full(run: Run, dance_file: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    assert run("render", dance_file, "-o", film, "--size", "128")[0] == 0
+    before = film.read_bytes()
+    with largest_file(5_000):
+        code, _, err = run("render", dance_file, "-o", film, "--size", "128")
+    assert code == 2
+    assert is_one_sentence(err, str(film)), err
+    assert film.read_bytes() == before
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "mentioned"),
+    [
+        ("--fps", "0", "fps"),
+        ("--fps", "nan", "fps"),
+        ("--fps", "fast", "--fps"),
+        ("--size", "8", "size"),
+        ("--size", "big", "--size"),
+        ("--size", "512x", "--size"),
+        ("--size", "100000", "size"),
+        ("--seconds", "0.2", "seconds"),
+        ("--seconds", "-3", "seconds"),
+        ("--start", "-1", "start"),
+        ("--start", "1000", "short.wav"),
+        ("--seed", "-1", "seed"),
+        ("--facing", "north", "facing"),
+        ("--genre", "yodelling", "yodelling"),
+        ("--dancer", "nobody", "nobody"),
+        ("--colour", "red", "--colour"),
+        ("--skeleton-out", "dance.xyz", "dance.xyz"),
+    ],
+)
+def test_bad_option(run: Run, tmp_path: Path, short_song: Path, option: str, value: str, mentioned: str) -> None:
+    code, out, err = run("dance", short_song, "-o", tmp_path / "out.mp4", option, value)
+    assert (code, out) == (2, "")
+    assert is_one_sentence(err, mentioned), err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_picture_and_dancer_together(run: Run, tmp_path: Path, short_song: Path) -> None:
+    code, _, err = run("dance", short_song, "-i", "me.jpg", "-d", "random", "-o", tmp_path / "out.mp4")
+    assert code == 2
+    assert is_one_sentence(err, "--image", "--dancer"), err
+
+
+def test_film_would_replace_its_song(run: Run, tmp_path: Path) -> None:
+    song = mute_video(tmp_path)
+    before = song.read_bytes()
+    code, _, err = run("dance", song, "-o", song)
+    assert code == 2
+    assert is_one_sentence(err, str(song), "another name"), err
+    assert song.read_bytes() == before
+
+
+def test_flat_skeleton_cannot_dance(run: Run, tmp_path: Path, sway: Skeleton) -> None:
+    flat = Skeleton(sway.positions[..., :2], sway.fps, sway.layout, size=(100, 100))
+    write_skeleton(tmp_path / "flat.npz", flat)
+    code, _, err = run("render", tmp_path / "flat.npz", "-o", tmp_path / "out.mp4")
+    assert code == 2
+    assert is_one_sentence(err, "flat.npz", "2-D"), err
+
+
+def test_skeleton_that_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "dance.npz").write_bytes(b"PK\x03\x04 no")
+    code, _, err = run("render", tmp_path / "dance.npz", "-o", tmp_path / "out.mp4")
+    assert code == 2
+    assert is_one_sentence(err, "dance.npz"), err
+
+
+def test_fault_of_ours(run: Run, tmp_path: Path, dance_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh no")
+
+    monkeypatch.setattr("stgmamba.api.cast_performer", broken)
+    code, _, err = run("render", dance_file, "-o", tmp_path / "out.mp4")
+    assert code == 1
+    assert is_one_sentence(err, "ZeroDivisionError", "--debug"), err
+    code, _, err = run("render", dance_file, "-o", tmp_path / "out.mp4", "--debug")
+    assert code == 1
+    assert "Traceback" in err
+    assert 'raise ZeroDivisionError("oh no")' in err
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, dance_file: Path, sway: Skeleton) -> None:
+    long = Skeleton(np.tile(sway.positions, (200, 1, 1)), sway.fps, sway.layout)
+    write_skeleton(dance_file, long)
+    film = tmp_path / "film.mp4"
+    command = [sys.executable, "-m", "stgmamba", "render", dance_file, "-o", film, "--size", "96"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 300  # the first drawing on a machine compiles for a while
+        while not leftovers(tmp_path) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert leftovers(tmp_path), "filming never began"
+        os.kill(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert is_one_sentence(err, "Stopped"), err
+    assert list(tmp_path.iterdir()) == [dance_file]
