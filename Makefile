@@ -5,7 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# A worker that crashes or hangs ends the run instead of being replaced.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 --timeout 600
 
 help:
 	@echo "make demo       film a built-in dancer to the built-in song: out/demo.mp4"

@@ -10,13 +10,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.dancers._jit import jit
+from stgmamba.jit import jit
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
     """Area-weighted unit normals [V, 3] of a mesh; a vertex without area gets (0, 1, 0)."""
     normals = np.zeros_like(vertices)
@@ -40,7 +40,7 @@ def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
     return normals
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def rasterize(
     xy: Floats, inverse: Floats, triangles: Ints, solid: NDArray[np.bool_], depth: Floats, face: Ints, weights: Floats
 ) -> None:
@@ -89,7 +89,7 @@ def rasterize(
                 wb += step_b
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def rasterize_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
     """Nearest depth only, for the shadow map.
 
@@ -133,7 +133,7 @@ _SPIRAL = np.asarray(
 _TURNS = np.asarray([[np.cos(0.3927 * i), np.sin(0.3927 * i)] for i in range(16)])
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def ambient_occlusion(depth: Floats, radius: float, focal: float) -> Floats:
     """How open each drawn pixel is to its surroundings, [H, W] in 0..1, from inverse depth [H, W].
 
@@ -184,7 +184,7 @@ def ambient_occlusion(depth: Floats, radius: float, focal: float) -> Floats:
     return smooth
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def project(points: Floats, matrix: Floats, near: float) -> tuple[Floats, Floats]:
     """Pixels [N, 2] and inverse depths [N] (0 where nearer than ``near``) of points [N, 3] by a [3, 4] matrix."""
     xy = np.zeros((len(points), 2), np.float32)

@@ -12,7 +12,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.dancers._jit import jit
 from stgmamba.dancers.materials import (
     CLOTH,
     COLOUR,
@@ -36,6 +35,7 @@ from stgmamba.dancers.materials import (
     F,
 )  # fmt: skip
 from stgmamba.dancers.mesh import Floats, Ints
+from stgmamba.jit import jit
 
 Doubles = NDArray[np.float64]
 
@@ -43,13 +43,13 @@ Doubles = NDArray[np.float64]
 KEY_DIRECTION, KEY, FILL_DIRECTION, FILL, RIM_DIRECTION, RIM, SKY, GROUND = range(8)
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _step(low: float, high: float, x: float) -> float:
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3 - 2 * t)
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _pattern(kind: int, scale: float, x: float, y: float, around: float) -> float:
     """Share of the second colour, 0..1, at (x across, y along) metres; ``around`` runs round the part."""
     if kind == 1:  # stripes
@@ -71,7 +71,7 @@ def _pattern(kind: int, scale: float, x: float, y: float, around: float) -> floa
     return 0.0
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _paint_face(x: float, y: float, z: float, row: Floats, m: int, face: Floats, out: Doubles) -> float:
     """Colour of the head at (x, y, z) in its own axes into ``out`` [3]; answers how wet it shines."""
     r, g, b = 1.0 * (row[m, COLOUR]), 1.0 * (row[m, COLOUR + 1]), 1.0 * (row[m, COLOUR + 2])
@@ -190,7 +190,7 @@ def _paint_face(x: float, y: float, z: float, row: Floats, m: int, face: Floats,
     return shine
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _paint(row: Floats, m: int, x: float, y: float, z: float, face: Floats, out: Doubles) -> tuple[int, float]:
     """Colour of material m at the part's own coordinates into ``out`` [3]; answers its kind and its gloss."""
     kind = int(row[m, KIND])
@@ -297,7 +297,7 @@ def _paint(row: Floats, m: int, x: float, y: float, z: float, face: Floats, out:
     return kind, gloss
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _lit(shadow: Floats, at: Floats, x: float, y: float, z: float, bias: float) -> float:
     """How much of the key light reaches a point, 0..1, from the shadow map by four nearest lookups."""
     px = at[0, 0] * x + at[0, 1] * y + at[0, 2] * z + at[0, 3] - 0.5
@@ -316,7 +316,7 @@ def _lit(shadow: Floats, at: Floats, x: float, y: float, z: float, bias: float) 
     return lit
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _light(
     point: tuple[float, float, float],
     normal: tuple[float, float, float],
@@ -384,7 +384,7 @@ def _light(
         out[6 + i] = lights[RIM, i] * rim
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def _mixed(values: Floats, corners: tuple[int, int, int], wa: float, wb: float) -> tuple[float, float, float]:
     """A vertex attribute [V, 3] at barycentric weights."""
     a, b, c = corners
@@ -396,7 +396,7 @@ def _mixed(values: Floats, corners: tuple[int, int, int], wa: float, wb: float) 
     )
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def shade(
     depth: Floats,
     face_index: Ints,
@@ -477,7 +477,7 @@ def shade(
     return colour, cover
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def compose(
     background: Floats,
     colour: Floats,
@@ -501,7 +501,7 @@ def compose(
                 out[top + y, left + x, i] = encode[int(min(max(value, 0.0), 1.0) * last + 0.5)]
 
 
-@jit
+@jit("contract", "arcp", "nsz", "reassoc")
 def floor_shadow(
     out: NDArray[np.uint8],
     background: Floats,

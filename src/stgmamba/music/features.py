@@ -20,13 +20,13 @@ _ONSET_HOP = 128 / 22050  # seconds between onset frames: fine enough to place a
 _ONSET_DELAY = 0.003  # seconds by which flux peaks lead a drum's attack; measured on the demo songs
 _ONSET_WINDOW = 1024 / 22050  # seconds
 _FLUX_FLOOR = 1e-6  # power; softer sounds make no beat
-_TIGHTNESS = 400.0  # librosa's 100 is meant for its own, four times slower, onset frames
+_TIGHTNESS = 400.0  # weight of a steady tempo against loud onsets, alpha of Ellis (2007)
 _FLUX_LAG = 2  # onset frames between the levels compared
 _BEAT_WEIGHTS = np.array([0.5, 0.5], np.float32)  # drums of any pitch, and bass and kick, which hats would drown
 _TEMPO_STRETCH = 12.0  # seconds over which the tempo is taken as constant
 _MULTIPLES = (1, 2, 3, 4)  # of a period, at which the song must resemble itself
 _TEMPO_RANGE = (40.0, 240.0)  # beats per minute
-_USUAL_TEMPO = 110.0  # beats per minute; centre of the prior; librosa's 120 doubles slow waltzes
+_USUAL_TEMPO = 110.0  # beats per minute; centre of the prior; 120 would double slow waltzes
 _TEMPO_SPREAD = 0.6  # octaves; standard deviation of the prior
 
 
@@ -89,7 +89,7 @@ def onset_strength(samples: NDArray[np.float32], rate: int, fps: float) -> NDArr
 
 
 def track_beats(samples: NDArray[np.float32], rate: int) -> Beats:
-    """Find tempo and beats (dynamic programming of Ellis 2007, by librosa), with the tempo free to change slowly.
+    """Find tempo and beats (dynamic programming, Ellis 2007), with the tempo free to change slowly.
 
     Music without clear onsets gets regular beats at the likeliest tempo.
 
@@ -191,17 +191,31 @@ def _flux(samples: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     return np.asarray(result)
 
 
-def _beats_on_onsets(flux: NDArray[np.float32], periods: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the flux frames that are beats, given the period around each; empty if nothing stands out."""
-    if not flux.any():
-        return np.zeros(0)
-    from librosa.beat import beat_track
+def _beats_on_onsets(flux: NDArray[np.float32], periods: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the flux frames that are beats, given the period around each; empty if nothing stands out.
 
-    bpm = 60 / (_ONSET_HOP * periods)
-    _, beats = beat_track(
-        onset_envelope=flux, sr=1 / _ONSET_HOP, hop_length=1, bpm=bpm, tightness=_TIGHTNESS, trim=False
-    )
-    return np.asarray(beats, np.float64)
+    The dynamic programme of Ellis (2007), eq. 5 to 7, with a period for each frame.
+    """
+    if not flux.any():
+        return np.zeros(0, np.int64)
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import argrelmax
+
+    from stgmamba.music.beat_path import best_predecessors
+
+    width = float(np.median(periods)) / 32
+    local = width * np.sqrt(2 * np.pi) * gaussian_filter1d(flux / flux.std(ddof=1), width, mode="constant")
+    score, before = best_predecessors(local.astype(np.float64), periods, _TIGHTNESS)
+    # The song may fade out: the last beat is the last peak of the score that is no dwarf among them.
+    peaks = argrelmax(np.append(score, -np.inf))[0]
+    if not len(peaks):
+        return np.zeros(0, np.int64)
+    beat = int(peaks[2 * score[peaks] >= np.median(score[peaks])].max())
+    beats = []
+    while beat >= 0:
+        beats.append(beat)
+        beat = int(before[beat])
+    return np.array(beats[::-1], np.int64)
 
 
 def _regular_end(times: NDArray[np.float64], end: float) -> NDArray[np.float64]:

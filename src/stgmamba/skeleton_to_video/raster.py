@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from stgmamba.jit import jit
 
 FloatArray = NDArray[np.float32]
 
 
-@numba.njit(cache=True, nogil=True)
-def draw_triangles(frame, texture, corners, source, order):  # type: ignore[no-untyped-def]
+@jit()
+def draw_triangles(
+    frame: FloatArray,
+    texture: FloatArray,
+    corners: NDArray[np.float64],
+    source: NDArray[np.float64],
+    order: NDArray[np.int64],
+) -> None:
     """Draw textured triangles over a frame, in the order given; neighbours meet without gap or overlap.
 
     Args:
@@ -81,8 +88,15 @@ def draw_triangles(frame, texture, corners, source, order):  # type: ignore[no-u
                     frame[y, x, k] = frame[y, x, k] * (1 - alpha) + colour
 
 
-@numba.njit(cache=True, nogil=True)
-def geodesic_labels(labels, allowed, edge, colours, likeness, sweeps):  # type: ignore[no-untyped-def]
+@jit()
+def geodesic_labels(
+    labels: NDArray[np.int32],
+    allowed: NDArray[np.bool_],
+    edge: FloatArray,
+    colours: FloatArray,
+    likeness: float,
+    sweeps: int,
+) -> None:
     """Grow seed labels over a region: each pixel takes the seed that is reached at the least cost.
 
     A step costs 1, plus the edge it crosses, plus how far the pixel's colour is from that of the path's seed.
@@ -135,8 +149,10 @@ def geodesic_labels(labels, allowed, edge, colours, likeness, sweeps):  # type: 
             break
 
 
-@numba.njit(cache=True, nogil=True)
-def _patch_distance(picture, trust, y, x, v, u, radius, limit):  # type: ignore[no-untyped-def]
+@jit()
+def _patch_distance(
+    picture: FloatArray, trust: FloatArray, y: int, x: int, v: int, u: int, radius: int, limit: float
+) -> float:
     height, width = picture.shape[0], picture.shape[1]
     total, weight = 0.0, 1e-6
     for dy in range(-radius, radius + 1):
@@ -152,8 +168,18 @@ def _patch_distance(picture, trust, y, x, v, u, radius, limit):  # type: ignore[
     return total / weight
 
 
-@numba.njit(cache=True, nogil=True)
-def search_patches(picture, trust, pixels, valid, field, distance, iterations, radius, seed):  # type: ignore[no-untyped-def]
+@jit()
+def search_patches(
+    picture: FloatArray,
+    trust: FloatArray,
+    pixels: NDArray[np.int64],
+    valid: NDArray[np.bool_],
+    field: NDArray[np.int32],
+    distance: FloatArray,
+    iterations: int,
+    radius: int,
+    seed: int,
+) -> None:
     """PatchMatch (Barnes et al. 2009): for each pixel of a hole the most similar patch outside it.
 
     Args:
@@ -202,8 +228,16 @@ def search_patches(picture, trust, pixels, valid, field, distance, iterations, r
             distance[y, x] = best
 
 
-@numba.njit(cache=True, nogil=True)
-def vote_patches(picture, trust, pixels, field, distance, spread, radius):  # type: ignore[no-untyped-def]
+@jit()
+def vote_patches(
+    picture: FloatArray,
+    trust: FloatArray,
+    pixels: NDArray[np.int64],
+    field: NDArray[np.int32],
+    distance: FloatArray,
+    spread: float,
+    radius: int,
+) -> FloatArray:
     """New colours of a hole: each pixel the weighted mean of what the overlapping matched patches say of it.
 
     Args:

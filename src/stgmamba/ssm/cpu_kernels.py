@@ -10,25 +10,24 @@ What bounds a selective scan on a CPU is one exponential per state and step, the
   there, so memory is O(B L D) and never O(B L D N).
 - A reversed scan is a forward scan over rows whose time stride is negative (`Rows`): no kernel knows about it.
 
-Everything compiled is in this file because Numba's on-disk cache watches one file only.
+Everything compiled is in this file: see `stgmamba.jit`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
 
+from stgmamba.jit import jit
+
 BLOCK = 64  # channels worked on together; a multiple of PAD
 PAD = 16  # block widths are rounded up to whole vectors
 STEPS = 32  # steps in a tile, and between two stored states
 
-F = TypeVar("F", bound=Callable[..., Any])
 Array = np.ndarray[Any, Any]
 
 
@@ -42,18 +41,8 @@ class Rows(NamedTuple):
     time: int
 
 
-def _compiled(function: F, *freedoms: str) -> F:
-    """Compile on first use, without the GIL, kept on disk where a folder can be written."""
-    options = {"nogil": True, "fastmath": {"contract", "nsz", *freedoms}, "error_model": "numpy"}
-    try:
-        return cast(F, numba.njit(cache=True, **options)(function))
-    except RuntimeError:  # Numba found no folder to keep compiled code in
-        return cast(F, numba.njit(**options)(function))
-
-
-def _compiled_with_sums(function: F) -> F:
-    """As `_compiled`, and sums may be taken in any order. Not for `_exp2`: it would cancel the rounding there."""
-    return _compiled(function, "reassoc")
+_compiled = jit("contract", "nsz")
+_compiled_with_sums = jit("contract", "nsz", "reassoc")  # not for `_exp2`: it would cancel the rounding there
 
 
 @intrinsic  # type: ignore[untyped-decorator]

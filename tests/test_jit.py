@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODULE = """
+import numpy as np
+from stgmamba.jit import jit
+
+@jit()
+def total(values):
+    result = values[0] * 0
+    for value in values:
+        result += value
+    return result
+"""
+CALL = """
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from kernel import total
+for kind in sys.argv[2:]:
+    assert total(np.arange(10, dtype=kind)) == 45, kind
+"""
+KINDS = ["float32", "float64", "int32", "int64"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "kernel.py").write_text(MODULE)
+    return tmp_path
+
+
+def call(folder: Path, *kinds: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", CALL, str(folder), *kinds])
+
+
+def test_processes_that_compile_at_once_leave_a_whole_cache(folder: Path) -> None:
+    """Numba's own cache loses entries here, and now and then calls the code of another signature."""
+    running = [call(folder, *KINDS[i:], *KINDS[:i]) for i in range(4)]
+    assert [process.wait() for process in running] == [0, 0, 0, 0]
+    assert len(list(folder.glob("__pycache__/*.nbc"))) == len(KINDS)
+    assert call(folder, *KINDS).wait() == 0
+    assert len(list(folder.glob("__pycache__/*.nbc"))) == len(KINDS)
+
+
+def test_works_where_nothing_can_be_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read-only installation, and a home that cannot be written either."""
+    blocked = folder / "blocked"
+    blocked.write_text("a file where a folder is wanted")
+    monkeypatch.setenv("NUMBA_CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    assert call(folder, "float32").wait() == 0
+    assert not list(folder.glob("__pycache__/*.nbc"))
