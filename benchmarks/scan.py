@@ -55,7 +55,7 @@ def measure_memory(shape: Shape) -> dict[str, float]:
 
 def main() -> None:
     print_table(bench_scan())
-    print("\nTime per step, B = 1, D = 128, N = 16")
+    print("\nBest time per step in one thread, B = 1, D = 128, N = 16")
     for row in bench_lengths():
         forward, both = row["forward_ns_per_step"], row["forward_backward_ns_per_step"]
         print(f"  L = {row['length']:>6,}   forward {forward:7.0f} ns   forward + backward {both:7.0f} ns")

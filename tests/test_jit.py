@@ -49,8 +49,6 @@ def test_processes_that_compile_at_once_leave_a_whole_cache(folder: Path) -> Non
 
 def test_works_where_nothing_can_be_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A read-only installation, and a home that cannot be written either."""
-    blocked = folder / "blocked"
-    blocked.write_text("a file where a folder is wanted")
     monkeypatch.setenv("NUMBA_CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     assert call(folder, "float32").wait() == 0

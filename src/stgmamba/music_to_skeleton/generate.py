@@ -20,6 +20,7 @@ from torch import Tensor
 
 from stgmamba.errors import InputError
 from stgmamba.music.decode import Song
+from stgmamba.music_to_skeleton.flow import solve
 from stgmamba.music_to_skeleton.listening import HOP, Heard, listen
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.motion import GRAPH, MODEL_FPS, decode
@@ -28,7 +29,6 @@ from stgmamba.skeleton.ground import contacts, drop_to_floor, follow_feet, plant
 from stgmamba.skeleton.path import apply_path, face_camera, stay
 
 FPS = 25.0
-_STEPS = 10
 _CHUNK = 128
 _OVERLAP = 32
 _BATCH = 8
@@ -87,17 +87,18 @@ class Generator:
 
     @torch.inference_mode()
     def _flow(self, heard: Heard, seed: int, genre: int, progress: Progress | None) -> np.ndarray:  # type: ignore[type-arg]
-        """Integrate the flow from noise to nodes [T, 23, 3], Euler steps of equal length."""
-        frames = len(heard)
-        x = torch.randn(frames, len(GRAPH), 3, generator=torch.Generator().manual_seed(seed))
+        """Walk the flow from noise to nodes [T, 23, 3]."""
+        frames, steps = len(heard), self.model.config.flow_steps
+        noise = torch.randn(frames, len(GRAPH), 3, generator=torch.Generator().manual_seed(seed))
         starts = _chunk_starts(frames)
         length = min(_CHUNK, frames)
         groups = [starts[i : i + _BATCH] for i in range(0, len(starts), _BATCH)]
         hidden = [self._hear(heard, group, length) for group in groups]
         ramp = _ramp(length)
         done = 0
-        for step in range(_STEPS):
-            t = step / _STEPS
+
+        def predict(x: Tensor, t: float) -> Tensor:
+            nonlocal done
             total, weight = torch.zeros_like(x), torch.zeros(frames, 1, 1)
             for group, tokens in zip(groups, hidden, strict=True):
                 pieces = torch.stack([x[start : start + length] for start in group])
@@ -108,9 +109,10 @@ class Generator:
                     weight[start : start + length] += ramp
                 done += 1
                 if progress is not None:
-                    progress(done, _STEPS * len(groups))
-            # The straight path from noise to the clean dance, walked one step of the time that is left.
-            x = x + (total / weight - x) / (_STEPS - step)
+                    progress(done, steps * len(groups))
+            return total / weight
+
+        x = solve(predict, noise, steps)
         return (x * self.model.scale + self.model.mean).numpy()
 
     def _hear(self, heard: Heard, starts: list[int], length: int) -> Tensor:

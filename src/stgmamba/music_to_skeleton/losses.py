@@ -13,14 +13,14 @@ _FEET = [NODES[joint] for joint in FEET]  # heels and toes
 _STANDING_SPEED = 0.25
 
 
-def reconstruction(predicted: Tensor, real: Tensor) -> Tensor:
-    """Mean squared error of the clean dance: flow matching in its clean-data form (Lipman et al. 2023)."""
-    return (predicted - real).square().mean()
+def reconstruction(predicted: Tensor, real: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Mean squared error, each sequence with its weight [B, 1, 1, 1]."""
+    return ((predicted - real).square() * weight).mean()
 
 
-def velocity(predicted: Tensor, real: Tensor) -> Tensor:
-    """Mean squared error of the frame-to-frame changes."""
-    return (predicted.diff(dim=1) - real.diff(dim=1)).square().mean()
+def velocity(predicted: Tensor, real: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Mean squared error of the frame-to-frame changes, each sequence with its weight [B, 1, 1, 1]."""
+    return ((predicted.diff(dim=1) - real.diff(dim=1)).square() * weight).mean()
 
 
 def foot_velocities(nodes: Tensor) -> Tensor:

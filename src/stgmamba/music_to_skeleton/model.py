@@ -32,6 +32,7 @@ class Config:
     """Sizes of the model; the defaults are those of the weights in the package.
 
     ``spatial``, ``temporal_forward`` and ``temporal_backward`` switch the branches SG, TGF and TGB of the block.
+    ``flow_steps`` is how often the network is asked when a dance is made (flow.py); 1 for one that adversaries trained.
     """
 
     channels: int = 64
@@ -45,6 +46,7 @@ class Config:
     spatial: bool = True
     temporal_forward: bool = True
     temporal_backward: bool = True
+    flow_steps: int = 10
 
     def __post_init__(self) -> None:
         if not (self.spatial or self.temporal_forward or self.temporal_backward):

@@ -1,9 +1,10 @@
-"""Training of stage 1: flow matching on windows of real dances.
+"""Training of stage 1.
 
     stgmamba train skeleton --config configs/music_to_skeleton.yaml
 
-The loop is plain: draw windows, add noise, predict the clean dance, step. A checkpoint holds weights, their moving
-average, optimiser and random state, is written atomically, and a run that finds one continues from it.
+The same loop on a laptop, under torchrun and on many nodes (Lightning Fabric). Everything random in a step follows
+from (seed, process, step), and a checkpoint is replaced in one move: a run that was killed at any moment goes on from
+its last checkpoint along the very curve it would have taken.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,28 +20,33 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from lightning.fabric import Fabric
+from lightning.fabric.loggers import TensorBoardLogger
+from lightning.fabric.strategies import DDPStrategy
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from stgmamba.datasets import data_folder
-from stgmamba.datasets.tang2018 import Dance, load_dances
+from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
-from stgmamba.music.decode import load_song
-from stgmamba.music_to_skeleton import losses
-from stgmamba.music_to_skeleton.listening import HOP, Heard, listen
+from stgmamba.music_to_skeleton.corpus import Corpus, Sampling, examples
+from stgmamba.music_to_skeleton.flow import FlowMatching
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
-from stgmamba.music_to_skeleton.motion import encode, mirror
-from stgmamba.skeleton import Skeleton
+from stgmamba.music_to_skeleton.pictures import sample_strip
+
+_LOG_STEPS = 20  # steps whose mean is logged as one point
+_CLIP = 1.0  # largest norm of the gradient
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the outcome of a training run, as read from a YAML file of the same keys.
 
-    ``data`` is relative to the data folder (``STGM_DATA``). The learning rate falls to zero over ``steps``.
-    ``compile`` lets torch compile the network, which needs a C++ compiler and pays from a few hundred steps on.
-    ``rates`` are the tempo changes, of song and dance together, that each dance is also trained at.
+    ``data`` is relative to the data folder (``STGM_DATA``). The learning rate falls to zero over the last fifth of
+    ``steps``. ``batch`` is that of one process. ``rates`` are the tempo changes, of song and dance together, that each
+    dance is also trained at. ``compile`` lets torch compile the network, which needs a C++ compiler and pays from a few
+    hundred steps on. ``precision``, ``accelerator``, ``devices`` and ``nodes`` are those of Lightning Fabric.
     """
 
     data: str
@@ -60,18 +66,13 @@ class Recipe:
     seed: int = 0
     threads: int = 2
     compile: bool = True
+    precision: str = "32-true"
+    accelerator: str = "auto"
+    devices: int = 1
+    nodes: int = 1
     checkpoint_minutes: float = 3.0
+    picture_minutes: float = 15.0
     model: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Example:
-    """One dance at one tempo: nodes [T, 23, 3], the music beside it, genre index, whether its timing is trusted."""
-
-    nodes: np.ndarray[Any, np.dtype[np.float32]]
-    heard: Heard
-    genre: int
-    sync: bool
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -91,77 +92,7 @@ def read_recipe(path: str | Path) -> Recipe:
         raise InputError(f"{path}: not a training recipe ({error}); compare it with those in configs/.") from error
 
 
-def examples(dances: list[Dance], rates: tuple[float, ...], genres: tuple[str, ...]) -> list[Example]:
-    """Every dance at every tempo, nodes and music cut to the same length."""
-    found = []
-    for dance in dances:
-        samples = load_song(dance.audio_path).samples
-        for rate in rates:
-            skeleton = dance.skeleton
-            sped = Skeleton(skeleton.positions, skeleton.fps * rate, skeleton.layout)
-            # The song's pitch follows its tempo, as on a turntable: cheap, and one more variation.
-            position = np.arange(int(len(samples) / rate)) * rate
-            heard = listen(np.interp(position, np.arange(len(samples)), samples).astype(np.float32))
-            nodes = encode(sped)
-            frames = min(len(nodes), len(heard))
-            heard = dataclasses.replace(heard, features=heard.features[:frames])
-            found.append(Example(nodes[:frames], heard, genres.index(dance.genre), dance.sync))
-    return found
-
-
-def batches(
-    data: list[Example], recipe: Recipe, null_genre: int, rng: np.random.Generator
-) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Endless batches (nodes [B, T, J, 3], wave [B, T, W], features [B, T, F], genre [B]) of random windows.
-
-    Rare genres are drawn more often than their share, in proportion to the square root of their length.
-    """
-    seconds = np.array([len(example.heard) for example in data], np.float64)
-    genre = np.array([example.genre for example in data])
-    per_genre = np.bincount(genre, weights=seconds)
-    probability = seconds / np.sqrt(per_genre[genre])
-    probability /= probability.sum()
-    while True:
-        rows = []
-        for index in rng.choice(len(data), recipe.batch, p=probability):
-            example = data[index]
-            start = int(rng.integers(0, max(1, len(example.nodes) - recipe.window)))
-            nodes = example.nodes[start : start + recipe.window]
-            if rng.random() < 0.5:
-                nodes = mirror(nodes)
-            # Music whose timing against the dance is not known would only teach noise, so such dances train without it.
-            heard = float(example.sync and rng.random() >= recipe.music_dropout)
-            wave = example.heard.windows(start, start + recipe.window) * (heard * rng.uniform(0.5, 1.2))
-            features = example.heard.features[start : start + recipe.window] * heard
-            known = rng.random() >= recipe.genre_dropout
-            rows.append(
-                (nodes, wave.astype(np.float32), features.astype(np.float32), example.genre if known else null_genre)
-            )
-        nodes, wave, features, genres = zip(*rows, strict=True)
-        yield (
-            torch.from_numpy(np.stack(nodes)),
-            torch.from_numpy(np.stack(wave)),
-            torch.from_numpy(np.stack(features)),
-            torch.tensor(genres),
-        )
-
-
-def loss_terms(model: MusicToSkeleton, batch: tuple[Tensor, ...], generator: torch.Generator) -> dict[str, Tensor]:
-    """The weighted terms' raw values for one batch: reconstruction, velocity, contact."""
-    nodes, wave, features, genre = batch
-    clean = (nodes - model.mean) / model.scale
-    noise = torch.randn(clean.shape, generator=generator)
-    t = torch.rand(len(clean), generator=generator)
-    blend = t[:, None, None, None]
-    predicted = model((1 - blend) * noise + blend * clean, t, model.hear(wave, features), genre)
-    return {
-        "reconstruction": losses.reconstruction(predicted, clean),
-        "velocity": losses.velocity(predicted, clean),
-        "contact": losses.foot_contact(predicted * model.scale + model.mean, nodes),
-    }
-
-
-def train(recipe: Recipe, minutes: float | None = None, log: Any = print) -> Path:
+def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
     """Train, or go on training, and write the averaged weights.
 
     Args:
@@ -171,85 +102,159 @@ def train(recipe: Recipe, minutes: float | None = None, log: Any = print) -> Pat
 
     Returns:
         Path of the safetensors file.
+
+    Raises:
+        InputError: the data cannot be used, or a checkpoint of another recipe is in the way.
     """
     torch.set_num_threads(recipe.threads)
-    torch.manual_seed(recipe.seed)
-    rng = np.random.default_rng(recipe.seed)
-    noise = torch.Generator().manual_seed(recipe.seed)
-    config = Config(**recipe.model)
-    data = examples(load_dances(data_folder() / recipe.data, "train"), recipe.rates, config.genres)
-    log(f"{len(data)} dances, {sum(len(e.heard) for e in data) * HOP / 22050 / 60:.0f} minutes with tempo changes")
-
-    model = MusicToSkeleton(config)
-    every = np.concatenate([np.concatenate([e.nodes, mirror(e.nodes)]) for e in data])
-    model.mean.copy_(torch.from_numpy(every.mean(axis=0)))
-    model.scale.copy_(torch.from_numpy(every.std(axis=0)).clamp(min=0.02))
-    average = {name: value.clone() for name, value in model.state_dict().items()}
-    optimiser = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
-    )
-    weights = {"reconstruction": 1.0, "velocity": recipe.velocity_weight, "contact": recipe.contact_weight}
-
     out = Path(recipe.out)
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint, step = out / "checkpoint.pt", 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        average, step = state["average"], state["step"]
-        noise.set_state(state["noise"])
-        torch.set_rng_state(state["torch"])
-        rng.bit_generator.state = json.loads(state["rng"])
-        log(f"continuing from step {step}")
+    fabric = _fabric(recipe, out)
+    fabric.launch()
+    torch.manual_seed(recipe.seed)
+    config = Config(**recipe.model)
+    data = examples(load_dances(data_folder() / recipe.data, "train"), recipe.rates, config.genres)
+    sampling = Sampling(recipe.batch, recipe.window, recipe.genre_dropout, recipe.music_dropout)
+    corpus = Corpus(data, sampling, len(config.genres), fabric.device)
+    log(f"{len(corpus.data)} dances, {corpus.minutes:.0f} minutes with tempo changes")
 
-    def save() -> None:
-        with atomic_output(checkpoint) as part:
-            torch.save(
-                {
-                    "model": model.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "average": average,
-                    "step": step,
-                    "noise": noise.get_state(),
-                    "torch": torch.get_rng_state(),
-                    "rng": json.dumps(rng.bit_generator.state),
-                },
-                part,
-            )
-        with atomic_output(out / "weights.safetensors") as part:
-            save_file(average, part, metadata={"config": json.dumps(dataclasses.asdict(config)), "step": str(step)})
-
+    model = MusicToSkeleton(config).to(fabric.device)
+    model.mean, model.scale = corpus.statistics()
+    objective = FlowMatching(
+        model, {"reconstruction": 1.0, "velocity": recipe.velocity_weight, "contact": recipe.contact_weight}
+    )
+    run = _Run(recipe, config, objective, out)
+    if run.resume(fabric.device):
+        log(f"continuing from step {run.step}")
     if recipe.compile:
         model.compile()
-    started = saved = time.monotonic()
-    running: dict[str, float] = {}
-    for batch in batches(data, recipe, len(config.genres), rng):
-        if step >= recipe.steps or (minutes is not None and time.monotonic() - started > minutes * 60):
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * _schedule(step, recipe)
-        terms = loss_terms(model, batch, noise)
-        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        decay = min(recipe.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                average[name].lerp_(value, 1 - decay)
-        for name, value in terms.items():
-            running[name] = 0.98 * running.get(name, value.item()) + 0.02 * value.item()
-        if step % 20 == 0:
-            values = "  ".join(f"{name} {value:.4f}" for name, value in running.items())
-            log(f"step {step}/{recipe.steps}  {values}  {time.monotonic() - started:.0f} s")
-        if time.monotonic() - saved > recipe.checkpoint_minutes * 60:
-            save()
+    wrapped = fabric.setup_module(objective)
+    optimisers = {name: fabric.setup_optimizers(optimiser) for name, optimiser in run.optimisers.items()}
+
+    started = saved = pictured = time.monotonic()
+    sums: dict[str, Tensor] = {}
+    while run.step < recipe.steps and (minutes is None or time.monotonic() - started < minutes * 60):
+        batch = corpus.batch(recipe.seed, fabric.global_rank, run.step)
+        torch.manual_seed(_step_seed(recipe.seed, fabric.global_rank, run.step))
+        for player, optimiser in optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * _schedule(run.step, recipe)
+            terms = wrapped(batch, player)
+            objective.zero_grad(set_to_none=True)
+            fabric.backward(torch.stack(list(terms.values())).sum())
+            fabric.clip_gradients(wrapped, optimiser, max_norm=_CLIP)
+            optimiser.step()
+            for name, value in terms.items():
+                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
+        run.step += 1
+        run.follow()
+        if run.step % _LOG_STEPS == 0:
+            means = {name: (value / _LOG_STEPS).item() for name, value in sums.items()}
+            sums = {}
+            fabric.log_dict({f"loss/{name}": value for name, value in means.items()}, run.step)
+            values = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+            log(f"step {run.step}/{recipe.steps}  {values}  {time.monotonic() - started:.0f} s")
+        if fabric.is_global_zero and time.monotonic() - saved > recipe.checkpoint_minutes * 60:
+            run.save()
             saved = time.monotonic()
-    save()
+        if fabric.is_global_zero and time.monotonic() - pictured > recipe.picture_minutes * 60:
+            fabric.logger.experiment.add_image("dance", sample_strip(run.averaged(), data), run.step, dataformats="HWC")
+            pictured = time.monotonic()
+    if fabric.is_global_zero:
+        run.save()
+        fabric.logger.experiment.add_image("dance", sample_strip(run.averaged(), data), run.step, dataformats="HWC")
+    fabric.logger.finalize("success")
+    fabric.barrier()
     return out / "weights.safetensors"
+
+
+class _Run:
+    """What a checkpoint holds: the networks, their moving average, the optimisers, the step."""
+
+    def __init__(self, recipe: Recipe, config: Config, objective: FlowMatching, out: Path) -> None:
+        self.recipe, self.config, self.objective = recipe, config, objective
+        self.checkpoint, self.weights = out / "checkpoint.pt", out / "weights.safetensors"
+        self.step = 0
+        self.average = {name: value.clone() for name, value in objective.model.state_dict().items()}
+        self.optimisers = {
+            player: torch.optim.AdamW(
+                _parameters(objective, player),
+                recipe.learning_rate,
+                betas=(0.9, 0.99),
+                weight_decay=recipe.weight_decay,
+            )
+            for player in objective.players
+        }
+
+    def follow(self) -> None:
+        """Move the average towards the network; quickly at first."""
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            current = self.objective.model.state_dict()
+            torch._foreach_lerp_([self.average[name] for name in current], list(current.values()), 1 - decay)
+
+    def averaged(self) -> MusicToSkeleton:
+        """A network with the averaged weights, on the CPU."""
+        model = MusicToSkeleton(self.config)
+        model.load_state_dict(self.average)
+        return model.eval()
+
+    def save(self) -> None:
+        """Write checkpoint and averaged weights, each replaced in one move."""
+        state = {
+            "objective": self.objective.state_dict(),
+            "average": self.average,
+            "optimisers": {player: optimiser.state_dict() for player, optimiser in self.optimisers.items()},
+            "step": self.step,
+        }
+        with atomic_output(self.checkpoint) as part:
+            torch.save(state, part)
+        metadata = {"config": json.dumps(dataclasses.asdict(self.config)), "step": str(self.step)}
+        with atomic_output(self.weights) as part:
+            save_file({name: value.contiguous().cpu() for name, value in self.average.items()}, part, metadata)
+
+    def resume(self, device: torch.device) -> bool:
+        """Load the checkpoint if there is one.
+
+        Raises:
+            InputError: it does not fit this recipe.
+        """
+        if not self.checkpoint.exists():
+            return False
+        try:
+            state = torch.load(self.checkpoint, map_location=device, weights_only=True)
+            self.objective.load_state_dict(state["objective"])
+            for player, optimiser in self.optimisers.items():
+                optimiser.load_state_dict(state["optimisers"][player])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{self.checkpoint}: of another recipe ({str(error).splitlines()[0]}); give this one another `out`."
+            ) from error
+        self.average, self.step = state["average"], state["step"]
+        return True
+
+
+def _parameters(objective: nn.Module, player: str) -> list[nn.Parameter]:
+    """Parameters that one player of the objective trains."""
+    return list(objective.get_submodule("model" if player == "generator" else player).parameters())
+
+
+def _fabric(recipe: Recipe, out: Path) -> Fabric:
+    many = recipe.devices * recipe.nodes > 1
+    # The players of an adversarial game use only their own share of the parameters in a step.
+    strategy = DDPStrategy(find_unused_parameters=True) if many else "auto"
+    return Fabric(
+        accelerator=recipe.accelerator,
+        devices=recipe.devices,
+        num_nodes=recipe.nodes,
+        strategy=strategy,
+        precision=recipe.precision,
+        loggers=TensorBoardLogger(out, name="tensorboard", version=""),
+    )
+
+
+def _step_seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def _schedule(step: int, recipe: Recipe) -> float:

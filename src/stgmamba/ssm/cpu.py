@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from stgmamba.ssm import cpu_kernels
-from stgmamba.ssm.cpu_kernels import PAD, STEPS, Array, Rows
+from stgmamba.ssm.cpu_kernels import BLOCK, STEPS, Array, Rows
 
 SMALL = 200_000  # state updates below which a second thread costs more than it brings
 TASKS_PER_THREAD = 4  # so that a thread that is held up does not hold up everybody
@@ -25,37 +25,50 @@ TASKS_PER_THREAD = 4  # so that a thread that is held up does not hold up everyb
 Gradients = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
-def allocate_forward(u: Tensor, A: Tensor, keep_states: bool, want_last: bool) -> tuple[Tensor, Tensor, Tensor]:
+def empty(*shape: int) -> Tensor:
+    """Return an uninitialised float32 tensor. NumPy asks for huge pages, without which first touch is half the work."""
+    return torch.from_numpy(np.empty(shape, np.float32))
+
+
+def allocate_forward(
+    u: Tensor, A: Tensor, keep_states: bool, want_last: bool, empty: Callable[..., Tensor] = empty
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return uninitialised y [B, D, L] in u's layout, last state [B, D, N] or empty, stored states or empty."""
     batch, channels, length = u.shape
     states = A.shape[1]
     stored = max(length - 1, 0) // STEPS if keep_states else 0
     return (
-        _empty_like(u),
-        u.new_empty((batch, channels, states) if want_last else (0, 0, 0)),
-        u.new_empty((batch, stored, states, channels) if stored else (0, 0, 0, 0)),
+        _like(u, empty),
+        empty(*(batch, channels, states) if want_last else (0, 0, 0)),
+        empty(*(batch, stored, states, channels) if stored else (0, 0, 0, 0)),
     )
 
 
 def allocate_backward(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, z: Tensor | None, initial: Tensor | None
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    z: Tensor | None,
+    initial: Tensor | None,
+    empty: Callable[..., Tensor] = empty,
 ) -> Gradients:
-    """Return tensors for the gradients of u, delta, A, B, C, D, z, delta_bias and the initial state, in this order.
+    """Return uninitialised gradients of u, delta, A, B, C, D, z, delta_bias and the initial state, in this order.
 
-    Those of A, D and delta_bias are zero, the others uninitialised; those of an absent z or initial state are empty.
+    Those of an absent z or initial state are empty.
     """
     batch, states, length = B.shape
     channels = u.shape[1]
     return (
-        _empty_like(u),
-        _empty_like(delta),
-        u.new_zeros(channels, states),
-        u.new_empty(batch, length, states).transpose(1, 2),
-        u.new_empty(batch, length, states).transpose(1, 2),
-        u.new_zeros(channels),
-        u.new_empty(0, 0, 0) if z is None else _empty_like(z),
-        u.new_zeros(channels),
-        u.new_empty((0, 0, 0) if initial is None else (batch, channels, states)),
+        _like(u, empty),
+        _like(delta, empty),
+        empty(channels, states),
+        empty(batch, length, states).transpose(1, 2),
+        empty(batch, length, states).transpose(1, 2),
+        empty(channels),
+        empty(0, 0, 0) if z is None else _like(z, empty),
+        empty(channels),
+        empty(*(0, 0, 0) if initial is None else (batch, channels, states)),
     )
 
 
@@ -105,6 +118,8 @@ def backward(
     gradients = allocate_backward(u, delta, A, B, z, initial)
     du, ddelta, dA, dB, dC, dD, dz, dbias, dinitial = gradients
     if not u.numel():
+        for gradient in gradients:
+            gradient.zero_()
         if initial is not None:
             dinitial.copy_(dlast) if dlast.numel() else dinitial.zero_()
         return gradients
@@ -133,12 +148,12 @@ def backward(
     return gradients
 
 
-def _empty_like(x: Tensor) -> Tensor:
+def _like(x: Tensor, empty: Callable[..., Tensor]) -> Tensor:
     """Return an uninitialised tensor [B, D, L] that is dense in whichever of D and L is dense in x."""
     batch, channels, length = x.shape
     if x.stride(1) == 1 and channels > 1:
-        return x.new_empty(batch, length, channels).transpose(1, 2)
-    return x.new_empty(batch, channels, length)
+        return empty(batch, length, channels).transpose(1, 2)
+    return empty(batch, channels, length)
 
 
 def _kernel_inputs(
@@ -185,12 +200,12 @@ def _tasks(u: Tensor, A: Tensor) -> Array:
     batch, channels = u.shape[:2]
     threads = _threads(u.numel() * A.shape[1])
     groups = min(batch, TASKS_PER_THREAD * threads)
-    vectors = -(-channels // PAD)
+    blocks = -(-channels // BLOCK)
     splits = 1
-    while splits < vectors and groups * splits < TASKS_PER_THREAD * threads and groups * splits % threads:
+    while splits < blocks and groups * splits < TASKS_PER_THREAD * threads and groups * splits % threads:
         splits += 1
     sequence = [batch * i // groups for i in range(groups + 1)]
-    channel = [min(channels, vectors * i // splits * PAD) for i in range(splits + 1)]
+    channel = [min(channels, blocks * i // splits * BLOCK) for i in range(splits + 1)]
     return np.array(
         [(g, s, *sequence[g : g + 2], *channel[s : s + 2]) for g in range(groups) for s in range(splits)], np.int64
     )

@@ -4,10 +4,11 @@ What bounds a selective scan on a CPU is one exponential per state and step, the
 
 - `_exp2` is plain float32 arithmetic without a branch or a call, so that LLVM turns the loop around it into vector
   instructions, 8 or 16 channels at a time. The caller multiplies A by log2(e) once, which makes exp an exp2.
-- The innermost loop runs over a block of at most `BLOCK` channels. The states [N, block] stay in the first-level cache
+- The innermost loop runs over a block of `BLOCK` channels. The states [N, block] stay in the first-level cache
   for the whole sequence; whatever the memory layout, inputs are brought in as tiles [STEPS, block].
 - The forward pass keeps the state at every `STEPS`-th step only. The backward pass recomputes the steps between from
   there, so memory is O(B L D) and never O(B L D N).
+- The next tile is asked for while the present one is worked on: on channel-last data this alone halves the time.
 - A reversed scan is a forward scan over rows whose time stride is negative (`Rows`): no kernel knows about it.
 
 Everything compiled is in this file: see `stgmamba.jit`.
@@ -24,8 +25,7 @@ from numba.extending import intrinsic
 
 from stgmamba.jit import jit
 
-BLOCK = 64  # channels worked on together; a multiple of PAD
-PAD = 16  # block widths are rounded up to whole vectors
+BLOCK = 64  # channels worked on together; fewer are padded, for loops of a known length are twice as fast
 STEPS = 32  # steps in a tile, and between two stored states
 
 Array = np.ndarray[Any, Any]
@@ -71,6 +71,35 @@ def _arrays_do_not_overlap(typing: Any) -> Any:
     return types.none(), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _wide_vectors(typing: Any) -> Any:
+    """Let the calling function use 512-bit vectors where the processor has them; LLVM by itself keeps to 256."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        # llvmlite knows attributes without a value only, but prints whatever is in the set.
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _prefetch(typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of array[index], which need not exist."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        address = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        # For reading, to be kept in all caches, data.
+        builder.call(function, [address, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64), generate
+
+
 def _exp2_coefficients() -> list[np.float32]:
     """Coefficients 1..5 of 2**f on [-1/2, 1/2]; the zeroth is exactly 1, which keeps slow decays accurate."""
     nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64) / 2
@@ -78,12 +107,20 @@ def _exp2_coefficients() -> list[np.float32]:
     return [np.float32(c) for c in coefficients]
 
 
+def _log1p_coefficients() -> list[np.float32]:
+    """Coefficients 1..9 of log1p(w) / w on [0, 1]; the zeroth is exactly 1, which keeps small step sizes accurate."""
+    nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64) / 2 + 0.5
+    powers = np.vander(nodes, 10, increasing=True)[:, 1:]
+    coefficients, *_ = np.linalg.lstsq(powers, np.log1p(nodes) / nodes - 1, rcond=None)
+    return [np.float32(c) for c in coefficients]
+
+
 _C1, _C2, _C3, _C4, _C5 = _exp2_coefficients()
+_L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8, _L9 = _log1p_coefficients()
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOWEST, _HIGHEST = np.float32(-127), np.float32(128)  # 2**x is 0 and infinite from there on
 _ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest whole number in the low bits
 _LOG2E, _LN2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
-_3RD, _5TH, _7TH, _9TH, _11TH, _13TH = (np.float32(1 / k) for k in (3, 5, 7, 9, 11, 13))
 
 
 @_compiled
@@ -104,24 +141,23 @@ def _sigmoid(x: np.float32) -> np.float32:
 
 @_compiled
 def _softplus(x: np.float32) -> np.float32:
-    """log(1 + e**x) as max(x, 0) + log1p(w), w = e**-|x|, and log1p(w) = 2 artanh(w / (2 + w)) by its series."""
+    """log(1 + e**x) as max(x, 0) + log1p(w), w = e**-|x|, and log1p by a polynomial on [0, 1]; relative error 2e-7."""
     w = _exp2(-abs(x) * _LOG2E)
-    s = w / (_TWO + w)
-    q = s * s
-    series = _ONE + q * (_3RD + q * (_5TH + q * (_7TH + q * (_9TH + q * (_11TH + q * _13TH)))))
-    return max(x, _ZERO) + _TWO * s * series
+    high = _L5 + w * (_L6 + w * (_L7 + w * (_L8 + w * _L9)))
+    return max(x, _ZERO) + w * (_ONE + w * (_L1 + w * (_L2 + w * (_L3 + w * (_L4 + w * high)))))
 
 
 @_compiled
 def _load(rows: Rows, batch: int, first: int, width: int, start: int, steps: int, tile: Array) -> None:
     """tile[s, d] = rows[batch, first + d, start + s]; columns from `width` on become zero."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     origin = rows.offset + batch * rows.batch + first * rows.channel + start * rows.time
     if rows.channel == 1:
         for s in range(steps):
-            row = rows.data[origin + s * rows.time :]
+            row = np.uint64(origin + s * rows.time)  # unsigned: no index is checked for being negative
             for d in range(width):
-                tile[s, d] = row[d]
+                tile[s, d] = rows.data[row + np.uint64(d)]
     else:
         for d in range(width):
             column = origin + d * rows.channel
@@ -135,13 +171,14 @@ def _load(rows: Rows, batch: int, first: int, width: int, start: int, steps: int
 @_compiled
 def _store(tile: Array, rows: Rows, batch: int, first: int, width: int, start: int, steps: int) -> None:
     """rows[batch, first + d, start + s] = tile[s, d], d < width."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     origin = rows.offset + batch * rows.batch + first * rows.channel + start * rows.time
     if rows.channel == 1:
         for s in range(steps):
-            row = rows.data[origin + s * rows.time :]
+            row = np.uint64(origin + s * rows.time)
             for d in range(width):
-                row[d] = tile[s, d]
+                rows.data[row + np.uint64(d)] = tile[s, d]
     else:
         for d in range(width):
             column = origin + d * rows.channel
@@ -150,22 +187,29 @@ def _store(tile: Array, rows: Rows, batch: int, first: int, width: int, start: i
 
 
 @_compiled
+def _fetch_ahead(rows: Rows, batch: int, first: int, start: int, steps: int) -> None:
+    """Have a tile of channel-last rows on its way into the cache while another one is worked on."""
+    if rows.channel == 1:
+        origin = rows.offset + batch * rows.batch + first + start * rows.time
+        for s in range(steps):
+            for line in range(0, BLOCK, 16):
+                _prefetch(rows.data, origin + s * rows.time + line)
+
+
+@_compiled
 def _load_step_sizes(
     delta: Rows, batch: int, first: int, width: int, start: int, steps: int, bias: Array, softplus: bool,
     raw: Array, dt: Array,
 ) -> None:  # fmt: skip
     """Set raw = delta + bias and dt = softplus(raw), or raw itself."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     _load(delta, batch, first, width, start, steps, raw)
     for s in range(steps):
-        for d in range(dt.shape[1]):
-            raw[s, d] += bias[d]
-        if softplus:
-            for d in range(dt.shape[1]):
-                dt[s, d] = _softplus(raw[s, d])
-        else:
-            for d in range(dt.shape[1]):
-                dt[s, d] = raw[s, d]
+        for d in range(BLOCK):
+            biased = raw[s, d] + bias[d]
+            raw[s, d] = biased
+            dt[s, d] = _softplus(biased) if softplus else biased
 
 
 @_compiled
@@ -190,11 +234,12 @@ def _load_decay_rates(A: Array, first: int, width: int, rates: Array) -> None:
 @_compiled
 def _advance(steps: int, rates: Array, delta: Array, drive: Array, B: Array, C: Array, state: Array, y: Array) -> None:
     """Walk `state` [N, W] through a tile, h = exp(dt A) h + B drive (drive = dt u), and add C h to y [steps, W]."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
         for n in range(state.shape[0]):
             b, c = B[s, n], C[s, n]
-            for d in range(state.shape[1]):
+            for d in range(BLOCK):
                 h = _exp2(delta[s, d] * rates[n, d]) * state[n, d] + b * drive[s, d]
                 state[n, d] = h
                 y[s, d] += c * h
@@ -203,11 +248,12 @@ def _advance(steps: int, rates: Array, delta: Array, drive: Array, B: Array, C: 
 @_compiled
 def _record(steps: int, rates: Array, delta: Array, drive: Array, B: Array, states: Array, decays: Array) -> None:
     """As `_advance`, keeping every state [steps + 1, N, W] (the first one given) and every decay [steps, N, W]."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
         for n in range(decays.shape[1]):
             b = B[s, n]
-            for d in range(decays.shape[2]):
+            for d in range(BLOCK):
                 decay = _exp2(delta[s, d] * rates[n, d])
                 decays[s, n, d] = decay
                 states[s + 1, n, d] = decay * states[s, n, d] + b * drive[s, d]
@@ -224,12 +270,13 @@ def _retreat(
     ddrive_t = sum_n B_t g_t;   dexponent_t = sum_n q_t A (A in the units of `rates`);   drates = sum_t q_t dt;
     dB_t = sum_d g_t drive_t;   dC_t = sum_d h_t dy_t.   All are added to what is there.
     """
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps - 1, -1, -1):
         for n in range(dstate.shape[0]):
             b, c = B[s, n], C[s, n]
             b_sum, c_sum = _ZERO, _ZERO
-            for d in range(dstate.shape[1]):
+            for d in range(BLOCK):
                 g = dstate[n, d] + c * dy[s, d]
                 w = g * decays[s, n, d]
                 q = w * states[s, n, d]
@@ -246,9 +293,10 @@ def _retreat(
 @_compiled
 def _skip_and_drive(steps: int, D: Array, u: Array, dt: Array, y: Array, drive: Array) -> None:
     """Set y = D u, what goes past the state, and drive = dt u, what goes into it."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
-        for d in range(u.shape[1]):
+        for d in range(BLOCK):
             y[s, d] = D[d] * u[s, d]
             drive[s, d] = dt[s, d] * u[s, d]
 
@@ -256,22 +304,24 @@ def _skip_and_drive(steps: int, D: Array, u: Array, dt: Array, y: Array, drive: 
 @_compiled
 def _apply_gate(steps: int, z: Array, y: Array) -> None:
     """Multiply y by silu(z)."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
-        for d in range(y.shape[1]):
+        for d in range(BLOCK):
             y[s, d] *= z[s, d] * _sigmoid(z[s, d])
 
 
 @_compiled
 def _gate_gradient(steps: int, C: Array, states: Array, z: Array, y: Array, dy: Array) -> None:
     """Turn z into dL/dz and dy, the gradient of y silu(z), into that of y; y comes as D u and becomes C h + D u."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
         for n in range(C.shape[1]):
             c = C[s, n]
-            for d in range(y.shape[1]):
+            for d in range(BLOCK):
                 y[s, d] += c * states[s + 1, n, d]
-        for d in range(y.shape[1]):
+        for d in range(BLOCK):
             gate = _sigmoid(z[s, d])
             silu = z[s, d] * gate
             z[s, d] = dy[s, d] * y[s, d] * (gate + silu * (_ONE - gate))
@@ -284,30 +334,24 @@ def _input_gradients(
     dexponent: Array, dD: Array, dbias: Array,
 ) -> None:  # fmt: skip
     """Turn ddrive into dL/du, dexponent into dL/d(delta): the chain rule through drive = dt u, dt = softplus(raw)."""
+    _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
-        for d in range(D.shape[0]):
+        for d in range(BLOCK):
             ddt = ddrive[s, d] * u[s, d] + dexponent[s, d] * _LN2
             ddrive[s, d] = ddrive[s, d] * dt[s, d] + D[d] * dy[s, d]
             dexponent[s, d] = ddt
             dD[d] += dy[s, d] * u[s, d]
         if softplus:
-            for d in range(D.shape[0]):
+            for d in range(BLOCK):
                 dexponent[s, d] *= _sigmoid(raw[s, d])
-        for d in range(D.shape[0]):
+        for d in range(BLOCK):
             dbias[d] += dexponent[s, d]
 
 
 @_compiled
-def _block_width(channels: int) -> int:
-    """The channels shared out evenly over blocks of at most BLOCK, rounded up to whole vectors."""
-    blocks = (channels + BLOCK - 1) // BLOCK
-    return (channels + blocks * PAD - 1) // (blocks * PAD) * PAD
-
-
-@_compiled
-def _tile(rows: int, columns: int) -> Array:
-    return np.empty((rows, columns), np.float32)
+def _tile(rows: int) -> Array:
+    return np.empty((rows, BLOCK), np.float32)
 
 
 @_compiled
@@ -321,16 +365,16 @@ def forward(
     initial, last: [B, D, N] or empty. stored, the states after STEPS, 2 STEPS, ... steps: [B, (L - 1) // STEPS, N, D]
     or empty. y, stored and last are written.
     """
+    _wide_vectors()
     N = A.shape[1]
     T = min(STEPS, length)
-    B_tile, C_tile = _tile(T, N), _tile(T, N)
+    B_tile, C_tile = np.empty((T, N), np.float32), np.empty((T, N), np.float32)
     for task in tasks:
-        W = _block_width(task[5] - task[4])
-        D_block, bias_block = np.zeros(W, np.float32), np.zeros(W, np.float32)
-        rates, state = _tile(N, W), _tile(N, W)
-        raw, dt, drive, u_tile, out, gate = _tile(T, W), _tile(T, W), _tile(T, W), _tile(T, W), _tile(T, W), _tile(T, W)
-        for first in range(task[4], task[5], W):
-            width = min(W, task[5] - first)
+        D_block, bias_block = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
+        rates, state = _tile(N), _tile(N)
+        raw, dt, drive, u_tile, out, gate = _tile(T), _tile(T), _tile(T), _tile(T), _tile(T), _tile(T)
+        for first in range(task[4], task[5], BLOCK):
+            width = min(BLOCK, task[5] - first)
             _load_decay_rates(A, first, width, rates)
             D_block[:width] = D[first : first + width]
             bias_block[:width] = bias[first : first + width]
@@ -344,6 +388,11 @@ def forward(
                     _load(C, b, 0, N, start, steps, C_tile)
                     _load(u, b, first, width, start, steps, u_tile)
                     _load_step_sizes(delta, b, first, width, start, steps, bias_block, softplus, raw, dt)
+                    after, then = (b, start + STEPS) if start + STEPS < length else (b + 1, 0)
+                    ahead = min(STEPS, length - then)
+                    _fetch_ahead(u, after, first, then, ahead)
+                    _fetch_ahead(delta, after, first, then, ahead)
+                    _fetch_ahead(y, b, first, start, steps)
                     _skip_and_drive(steps, D_block, u_tile, dt, out, drive)
                     _advance(steps, rates, dt, drive, B_tile, C_tile, state, out)
                     if gated:
@@ -366,21 +415,27 @@ def backward(
     ([split, B, L, N], L in the order of the scan), dA ([group, D, N]), dD and dbias ([group, D]). Tasks of one group
     have different channels and tasks of one split different sequences, so no two tasks write to the same place.
     """
+    _wide_vectors()
     N = A.shape[1]
     T = min(STEPS, length)
-    B_tile, C_tile = _tile(T, N), _tile(T, N)
+    B_tile, C_tile = np.empty((T, N), np.float32), np.empty((T, N), np.float32)
     for task in tasks:
         group, split = task[0], task[1]
-        W = _block_width(task[5] - task[4])
-        D_block, bias_block = np.zeros(W, np.float32), np.zeros(W, np.float32)
-        dD_block, dbias_block = np.zeros(W, np.float32), np.zeros(W, np.float32)
-        rates, drates, dstate = _tile(N, W), _tile(N, W), _tile(N, W)
-        raw, dt, drive, u_tile, dy_tile = _tile(T, W), _tile(T, W), _tile(T, W), _tile(T, W), _tile(T, W)
-        ddrive, dexponent, out, gate = _tile(T, W), _tile(T, W), _tile(T, W), _tile(T, W)
-        states, decays = np.empty((T + 1, N, W), np.float32), np.empty((T, N, W), np.float32)
+        D_block, bias_block = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
+        dD_block, dbias_block = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
+        rates, drates, dstate = _tile(N), _tile(N), _tile(N)
+        raw, dt, drive, u_tile, dy_tile = (
+            _tile(T),
+            _tile(T),
+            _tile(T),
+            _tile(T),
+            _tile(T),
+        )
+        ddrive, dexponent, out, gate = _tile(T), _tile(T), _tile(T), _tile(T)
+        states, decays = np.empty((T + 1, N, BLOCK), np.float32), np.empty((T, N, BLOCK), np.float32)
         states[:] = _ZERO  # the columns beyond the last channel are never loaded
-        for first in range(task[4], task[5], W):
-            width = min(W, task[5] - first)
+        for first in range(task[4], task[5], BLOCK):
+            width = min(BLOCK, task[5] - first)
             _load_decay_rates(A, first, width, rates)
             D_block[:width] = D[first : first + width]
             bias_block[:width] = bias[first : first + width]
@@ -400,6 +455,13 @@ def backward(
                     _load(u, b, first, width, start, steps, u_tile)
                     _load(dy, b, first, width, start, steps, dy_tile)
                     _load_step_sizes(delta, b, first, width, start, steps, bias_block, softplus, raw, dt)
+                    after, then = (b, start - STEPS) if start else (b + 1, (length - 1) // STEPS * STEPS)
+                    ahead = min(STEPS, length - then)
+                    _fetch_ahead(u, after, first, then, ahead)
+                    _fetch_ahead(delta, after, first, then, ahead)
+                    _fetch_ahead(dy, after, first, then, ahead)
+                    _fetch_ahead(du, b, first, start, steps)
+                    _fetch_ahead(ddelta, b, first, start, steps)
                     _skip_and_drive(steps, D_block, u_tile, dt, out, drive)
                     _record(steps, rates, dt, drive, B_tile, states, decays)
                     if gated:
@@ -429,6 +491,7 @@ def backward(
 @_compiled
 def exponentials(repeats: int, values: Array) -> None:
     """Take the exponential of every value, over and over: what a scan could at best be as fast as."""
+    _wide_vectors()
     for _ in range(repeats):
         for i in range(values.size):
             values[i] = _exp2(-values[i])

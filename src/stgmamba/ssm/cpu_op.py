@@ -1,7 +1,11 @@
-"""The CPU kernel as PyTorch operators, so that autograd, torch.compile and torch.library.opcheck know them."""
+"""The CPU kernel as PyTorch operators, so that autograd, torch.compile and torch.library.opcheck know them.
+
+Defined in the plain way and not by `torch.library.custom_op`, whose checks at every call cost as much as a short scan.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,63 +14,34 @@ from torch import Tensor
 from stgmamba.ssm import cpu
 
 
-@torch.library.custom_op("stgmamba::selective_scan", mutates_args=(), device_types="cpu")
-def scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    initial: Tensor | None,
-    softplus: bool,
-    reverse: bool,
-    keep_states: bool,
-    want_last: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Run `cpu.forward`: y, the last state if wanted, and the states the backward pass starts from if to be kept."""
-    return cpu.forward(u, delta, A, B, C, D, z, delta_bias, initial, softplus, reverse, keep_states, want_last)
+def _operator(name: str, function: Callable[..., Any], fake: Callable[..., Any]) -> Any:
+    """Register a function of CPU tensors that returns new ones, and what stands in for it where shapes are traced."""
+    qualified = f"stgmamba::{name}"
+    torch.library.define(qualified, torch.library.infer_schema(function, mutates_args=()))
+    torch.library.impl(qualified, "cpu", function)
+    torch.library.register_fake(qualified, fake)
+    return getattr(torch.ops.stgmamba, name).default
 
 
-@torch.library.custom_op("stgmamba::selective_scan_backward", mutates_args=(), device_types="cpu")
-def scan_backward(
-    dy: Tensor,
-    dlast: Tensor,
-    stored: Tensor,
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    initial: Tensor | None,
-    softplus: bool,
-    reverse: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Run `cpu.backward`."""
-    return cpu.backward(dy, dlast, stored, u, delta, A, B, C, D, z, delta_bias, initial, softplus, reverse)
-
-
-@scan.register_fake
-def _(
+def _scan_fake(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: Tensor | None,
     delta_bias: Tensor | None, initial: Tensor | None, softplus: bool, reverse: bool, keep_states: bool,
     want_last: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    return cpu.allocate_forward(u, A, keep_states, want_last)
+    return cpu.allocate_forward(u, A, keep_states, want_last, u.new_empty)
 
 
-@scan_backward.register_fake
-def _(
+def _scan_backward_fake(
     dy: Tensor, dlast: Tensor, stored: Tensor, u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor,
     D: Tensor | None, z: Tensor | None, delta_bias: Tensor | None, initial: Tensor | None,
     softplus: bool, reverse: bool,
 ) -> cpu.Gradients:  # fmt: skip
-    return cpu.allocate_backward(u, delta, A, B, z, initial)
+    return cpu.allocate_backward(u, delta, A, B, z, initial, u.new_empty)
+
+
+# y, the last state if wanted, and the states the backward pass starts from if to be kept.
+scan = _operator("selective_scan", cpu.forward, _scan_fake)
+scan_backward = _operator("selective_scan_backward", cpu.backward, _scan_backward_fake)
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -84,4 +59,4 @@ def _differentiate(ctx: Any, dy: Tensor, dlast: Tensor, dstored: Tensor) -> tupl
     return du, ddelta, dA, dB, dC, *optional, None, None, None, None
 
 
-scan.register_autograd(_differentiate, setup_context=_save)
+torch.library.register_autograd("stgmamba::selective_scan", _differentiate, setup_context=_save)
