@@ -142,6 +142,32 @@ def test_no_arguments_show_the_help(run: Run) -> None:
     assert code in (0, 2)
 
 
+@pytest.mark.parametrize(
+    ("method", "mentioned"), [("mine", "NAME=FILE"), ("mine=nosuch", "no such file"), ("shifted=x", "name")]
+)
+def test_methods_to_judge_are_checked_first(run: Run, method: str, mentioned: str) -> None:
+    code, out, err = run("evaluate", "skeleton", "--no-compare", "--method", method)
+    assert (code, out) == (2, "")
+    assert is_one_sentence(err, method, mentioned)
+
+
+def test_bench_skeleton_prints_a_table_or_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {
+        "machine": {"processor": "abacus", "cores": 2, "threads": 2},
+        "song": {"seconds": 180.0, "total": 6.0, "listening": 1.0, "network": 4.0, "settling": 1.0},
+        "length": {"short_seconds": 45.0, "long_seconds": 720.0, "short": 1.5, "long": 24.0, "ratio": 1.0},
+        "memory": None,
+        "attention": {"ours": 1.0, "attention": 7.0, "speedup": 7.0},
+    }
+    monkeypatch.setattr("stgmamba.music_to_skeleton.bench.bench_skeleton", lambda weights: figures)
+    code, out, _ = run("bench", "skeleton", "--json")
+    assert (code, json.loads(out)) == (0, figures)
+    code, out, _ = run("bench", "skeleton")
+    assert code == 0
+    assert "7.0 x" in out
+    assert "memory" not in out
+
+
 # The verbs on good input
 
 

@@ -309,6 +309,27 @@ def bench_scan(as_json: AsJson = False, debug: Debug = False) -> None:
         print_table(figures)
 
 
+@bench.command("skeleton")
+def bench_skeleton(
+    weights: Annotated[
+        Path | None, typer.Option(help="Other weights than those of the package.", metavar="FILE")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Stage 1, music to skeleton: seconds, memory, and against attention."""
+    with Terminal() as terminal:
+        from stgmamba.music_to_skeleton.bench import bench_skeleton as measure
+        from stgmamba.music_to_skeleton.bench import print_table
+
+        with terminal.stage("skeleton", "Measuring"):
+            figures = measure(weights)
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        print_table(figures)
+
+
 @train.command("skeleton")
 def train_skeleton(
     config: Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")],
@@ -333,23 +354,35 @@ def evaluate_skeleton(
     split: Annotated[str, typer.Option(help="The songs to dance to.")] = "val",
     output: Annotated[
         Path | None,
-        typer.Option("--json", "-o", help="Write the figures here, and a report (.md) beside it.", metavar="FILE.json"),
+        typer.Option(
+            "--json",
+            "-o",
+            help="Write the figures here, and beside it a report (.md) with plots and a film.",
+            metavar="FILE.json",
+        ),
     ] = None,
     seed: Seed = defaults.SEED,
     seeds: Annotated[int, typer.Option(help="Dances per song.")] = 3,
     weights: Annotated[
         Path | None, typer.Option(help="Other weights than those of the package.", metavar="FILE")
     ] = None,
+    compare: Annotated[bool, typer.Option(help="Judge the package's networks for comparison too.")] = True,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge these weights too, under this name; may be repeated.", metavar="NAME=FILE"),
+    ] = None,
     debug: Debug = False,
 ) -> None:
-    """Measure stage 1, music to skeleton, against real dances and simple baselines."""
+    """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
         from stgmamba.datasets import data_folder
         from stgmamba.evaluation.report import markdown
-        from stgmamba.evaluation.skeleton import run
+        from stgmamba.evaluation.skeleton import named_weights, run
 
+        others = named_weights(method or ())
+        data = data or data_folder() / "tang2018"
         with terminal.stage("evaluate", "Dancing and measuring") as progress:
-            report = run(data or data_folder() / "tang2018", split, output, seed, seeds, weights, progress)
+            report = run(data, split, output, seed, seeds, weights, progress, compare, others)
     typer.echo(markdown(report))
 
 

@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import sys
 import wave
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from stgmamba.errors import InputError
 from stgmamba.evaluation.baselines import BASELINES
 from stgmamba.evaluation.metrics import METRICS
 from stgmamba.evaluation.report import markdown, write_json, write_markdown
-from stgmamba.evaluation.skeleton import evaluate_skeletons, run, song_beats
+from stgmamba.evaluation.skeleton import COMPARED, evaluate_skeletons, named_weights, run, song_beats
 from stgmamba.music.decode import Song
 from stgmamba.skeleton import TANG_23, Skeleton, convert
 
@@ -74,7 +76,7 @@ def report(corpus: Path) -> dict:  # type: ignore[type-arg]
     result = evaluate_skeletons(
         corpus, "val", seed=5, methods={"sliding": sliding}, progress=lambda *done: seen.append(done), seeds=2
     )
-    assert seen[-1] == (len(seen), len(seen)) == (8, 8)
+    assert seen[-1] == (len(seen), len(seen)) == (2 * (1 + len(BASELINES)),) * 2
     return result
 
 
@@ -85,6 +87,8 @@ def test_every_method_has_every_figure(report: dict) -> None:  # type: ignore[ty
     assert (report["split"], report["seed"], report["seeds"]) == ("val", 5, 2)
     assert [song["id"] for song in report["songs"]] == ["D2", "D3"]
     assert report["versions"]["numpy"] == np.__version__
+    assert report["machine"]["processor"]
+    assert report["machine"]["cores"] >= report["machine"]["threads"] >= 1
 
 
 def test_figures_make_sense(report: dict) -> None:  # type: ignore[type-arg]
@@ -156,26 +160,94 @@ def test_report_files(report: dict, tmp_path: Path) -> None:  # type: ignore[typ
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.json", "out.md"]
 
 
-def test_run_judges_the_generator_and_writes_both_reports(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list:  # type: ignore[type-arg]
+    """In the place of networks: all glide at 50 cm/s. What they were loaded from and asked for."""
     asked = []
 
     class Stub:
         genres = ("waltz",)
 
+        def __init__(self, weights: Path | None) -> None:
+            self.weights = weights
+
         def generate(self, song: Song, seconds: float, seed: int, genre: str | None) -> Skeleton:
-            asked.append((round(song.seconds), seed, genre))
+            asked.append((self.weights, round(song.seconds), seed, genre))
             return glide(0.5, seconds)
 
-    monkeypatch.setattr("stgmamba.music_to_skeleton.generate.load_generator", lambda weights: Stub())
-    result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1)
-    assert asked == [(12, 3, "waltz"), (12, 3, None)]
+    monkeypatch.setattr("stgmamba.music_to_skeleton.generate.load_generator", Stub)
+    return asked
+
+
+def test_run_judges_the_generator_and_writes_both_reports(
+    corpus: Path,
+    tmp_path: Path,
+    asked: list,  # type: ignore[type-arg]
+) -> None:
+    result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1, compare=False)
+    assert asked == [(None, 12, 3, "waltz"), (None, 12, 3, None)]
+    assert list(result["methods"])[:2] == ["real", "ours"]
     assert result["methods"]["ours"]["foot_skate"] == pytest.approx(50, rel=0.01)
     assert json.loads((tmp_path / "out.json").read_text()) == result
-    assert "| ours |" in (tmp_path / "out.md").read_text()
+    text = (tmp_path / "out.md").read_text()
+    assert "| ours |" in text
+    shown = re.findall(r"\]\((.*?)\)", text)
+    assert {tmp_path / file for file in shown} == set((tmp_path / "out").iterdir())
+    assert "out/poses_D3.png" in shown
+    assert "out/side_by_side.mp4" in shown
     with pytest.raises(InputError, match=r"\.json"):
         run(corpus, "val", tmp_path / "out.txt")
+
+
+def test_networks_to_compare_with(
+    corpus: Path,
+    tmp_path: Path,
+    asked: list,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.safetensors").touch()
+    monkeypatch.setattr("stgmamba.evaluation.skeleton.COMPARED", tmp_path)
+    mine = tmp_path / "a.safetensors"
+    result = run(corpus, "val", seeds=1, others={"mine": mine})
+    assert list(result["methods"]) == ["real", "ours", "a", "b", "mine", *BASELINES]
+    weights = [None, mine, tmp_path / "b.safetensors", mine]
+    assert [question[0] for question in asked] == [file for file in weights for _ in range(2)]
+    for taken in ("a", "ours", "real", "shifted"):
+        with pytest.raises(InputError, match=f"--method {taken}=.* name"):
+            run(corpus, "val", others={taken: mine})
+    with pytest.raises(InputError, match="no such file"):
+        run(corpus, "val", others={"mine": tmp_path / "nosuch"})
+    monkeypatch.setattr("stgmamba.evaluation.skeleton.COMPARED", tmp_path / "nosuch")
+    assert list(run(corpus, "val", seeds=1)["methods"]) == ["real", "ours", *BASELINES]
+
+
+def test_compared_weights_lie_in_the_package() -> None:
+    assert (COMPARED.parent / "music_to_skeleton.safetensors").is_file()
+
+
+def test_named_weights() -> None:
+    assert named_weights(["a=x", "b=y=z"]) == {"a": Path("x"), "b": Path("y=z")}
+    for wrong in ("a", "=x", "a="):
+        with pytest.raises(InputError, match="NAME=FILE"):
+            named_weights([wrong])
+    with pytest.raises(InputError, match="name"):
+        named_weights(["a=x", "a=y"])
+
+
+def test_what_cannot_be_drawn_is_said_before_anything_is_danced(
+    corpus: Path,
+    tmp_path: Path,
+    asked: list,  # type: ignore[type-arg]
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(InputError, match="folder of this name"):
+        run(corpus, "val", tmp_path / "out.json")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(InputError, match=r"pip install stgmamba\[train\]"):
+        run(corpus, "val", tmp_path / "other.json")
+    assert not asked
 
 
 def test_beats_keep_the_published_tempo(corpus: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music_to_skeleton.generate import Generator, load_generator
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.networks import build_network
 from stgmamba.skeleton import OPENPOSE_18_FEET
 from stgmamba.skeleton.path import heading_of
 
@@ -98,9 +100,10 @@ def test_weights_files_that_are_none_are_input_errors(tmp_path: Path) -> None:
         load_generator(other)
 
 
-def test_weights_survive_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("choice", [{}, {"mixer": "attention"}, {"network": "ren2020", "flow_steps": 1}])
+def test_weights_survive_the_file(tmp_path: Path, choice: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    model = MusicToSkeleton(Config(channels=16, inner=32, states=2, blocks=1, music_channels=16))
+    model = build_network(Config(channels=16, inner=32, states=2, blocks=1, music_channels=16, **choice))
     path = tmp_path / "small.safetensors"
     save_file(model.state_dict(), path, metadata={"config": json.dumps(vars(model.config))})
     again = load_generator(path)
@@ -109,6 +112,17 @@ def test_weights_survive_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         again.generate(song, seed=1).positions, Generator(model).generate(song, seed=1).positions
     )
+
+
+def test_weights_from_before_there_was_a_choice_of_networks_are_ours(tmp_path: Path) -> None:
+    model = MusicToSkeleton(Config(channels=8, inner=16, states=1, blocks=1, music_channels=8))
+    values = {name: value for name, value in vars(model.config).items() if name not in ("mixer", "network")}
+    path = tmp_path / "old.safetensors"
+    save_file(model.state_dict(), path, metadata={"config": json.dumps(values)})
+    assert load_generator(path).model.config == model.config
+    save_file(model.state_dict(), path, metadata={"config": json.dumps(values | {"network": "gan"})})
+    with pytest.raises(InputError, match="network is 'gan'"):
+        load_generator(path)
 
 
 @pytest.mark.slow

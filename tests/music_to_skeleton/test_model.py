@@ -27,9 +27,10 @@ def awake(model: torch.nn.Module) -> torch.nn.Module:
     return model.eval()
 
 
-def test_shapes_and_gradients_reach_every_parameter() -> None:
+@pytest.mark.parametrize("mixer", ["ssm", "attention"])
+def test_shapes_and_gradients_reach_every_parameter(mixer: str) -> None:
     torch.manual_seed(0)
-    model = awake(MusicToSkeleton(SMALL)).train()
+    model = awake(MusicToSkeleton(Config(**{**vars(SMALL), "mixer": mixer}))).train()
     x, t, _, genre = inputs()
     hidden = model.hear(torch.randn(2, 12, 2205), torch.randn(2, 12, 4))
     out = model(x, t, hidden, genre)
@@ -62,8 +63,9 @@ def reach(config: Config) -> torch.Tensor:
     return (block(changed, condition) - block(z, condition))[0].abs().sum(-1)
 
 
-def test_the_branches_carry_signals_where_the_paper_says() -> None:
-    only = {"spatial": False, "temporal_forward": False, "temporal_backward": False}
+@pytest.mark.parametrize("mixer", ["ssm", "attention"])
+def test_the_branches_carry_signals_where_the_paper_says(mixer: str) -> None:
+    only = {"spatial": False, "temporal_forward": False, "temporal_backward": False, "mixer": mixer}
     spatial = reach(Config(**{**vars(SMALL), **only, "spatial": True}))
     forward = reach(Config(**{**vars(SMALL), **only, "temporal_forward": True}))
     backward = reach(Config(**{**vars(SMALL), **only, "temporal_backward": True}))
@@ -88,3 +90,17 @@ def test_selective_ssm_is_the_recurrence_of_the_paper() -> None:
         h = torch.exp(dt[t][:, None] * -torch.exp(ssm.A_log)) * h + dt[t][:, None] * B[t] * x[0, t][:, None]
         ys.append(h @ C[t] + ssm.D * x[0, t])
     torch.testing.assert_close(ssm(x)[0], torch.stack(ys), atol=1e-5, rtol=1e-4)
+
+
+def test_the_attention_twin_has_the_parameters_of_ours() -> None:
+    ours, twin = (
+        sum(p.numel() for p in MusicToSkeleton(Config(mixer=mixer)).parameters()) for mixer in ("ssm", "attention")
+    )
+    assert abs(twin / ours - 1) < 0.05
+
+
+def test_unknown_mixers_and_networks_are_refused() -> None:
+    with pytest.raises(ValueError, match="mixer"):
+        Config(mixer="convolution")
+    with pytest.raises(ValueError, match="network"):
+        Config(network="gan")

@@ -104,3 +104,10 @@ def test_what_cannot_be_framed_is_refused(sway: Skeleton) -> None:
 def test_a_picture_without_room_is_refused(sway: Skeleton) -> None:
     with pytest.raises(ValueError, match="1 x 1"):
         frame_dance(sway, (1, 1))
+
+
+def test_positions_that_are_no_numbers_are_refused(sway: Skeleton) -> None:
+    positions = sway.positions.copy()
+    positions[3, 2] = np.nan
+    with pytest.raises(ValueError, match="no numbers"):
+        frame_dance(Skeleton(positions, sway.fps, sway.layout), (100, 100))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stgmamba.evaluation.metrics import METRICS
 from stgmamba.files import atomic_output
+
+if TYPE_CHECKING:
+    from stgmamba.evaluation.pictures import Section
 
 _ARROWS = {"lower": "↓", "higher": "↑", "as real": "="}
 _LEGEND = """\
@@ -34,18 +38,25 @@ def write_json(path: str | Path, report: Mapping[str, Any]) -> None:
         part.write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_markdown(path: str | Path, report: Mapping[str, Any]) -> None:
-    """Write a report for people: one table, and how to read it.
+def write_markdown(path: str | Path, report: Mapping[str, Any], sections: Sequence[Section] = ()) -> None:
+    """Write a report for people: one table, how to read it, and pictures, shown from where they lie.
 
     Raises:
         InputError: the file cannot be written.
     """
+    text = markdown(report)
+    for section in sections:
+        text += f"\n## {section.title}\n\n{section.text}\n"
+        for file in section.files:
+            where = Path(os.path.relpath(file, Path(path).parent)).as_posix().replace(" ", "%20")
+            shown = "" if file.suffix == ".mp4" else "!"
+            text += f"\n{shown}[{file.name if not shown else section.title}]({where})\n"
     with atomic_output(path) as part:
-        part.write_text(markdown(report), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The report as one page of Markdown."""
+    """The figures as one page of Markdown."""
     columns = {
         name: f"{name}{f' [{metric.unit}]' if metric.unit else ''} {_ARROWS[metric.better]}".strip()
         for name, metric in METRICS.items()
@@ -53,7 +64,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines = [
         f"# Music to skeleton on `{report['split']}`",
         "",
-        f"{len(report['songs'])} songs, {report['seeds']} dances each and method, seeds from {report['seed']}.",
+        f"{len(report['songs'])} songs, dances per song and method: {report['seeds']}, seeds from {report['seed']}.",
         "",
         "| method | " + " | ".join(columns.values()) + " |",
         "| --- |" + " ---: |" * len(columns),
@@ -66,7 +77,9 @@ def markdown(report: Mapping[str, Any]) -> str:
     for song in report["songs"]:
         fitted = "yes" if song["fitted"] else "no"
         lines.append(f"| {song['id']} | {song['genre']} | {song['seconds']} | {song['tempo']} | {fitted} |")
+    machine = report["machine"]
     lines += ["", ", ".join(f"{package} {number}" for package, number in report["versions"].items()), ""]
+    lines += [f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads", ""]
     return "\n".join(lines)
 
 

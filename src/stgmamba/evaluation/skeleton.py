@@ -27,15 +27,20 @@ from stgmamba.evaluation.baselines import BASELINES, Method
 from stgmamba.evaluation.baselines.other_song import other_song
 from stgmamba.evaluation.metrics import METRICS, Sample
 from stgmamba.evaluation.metrics.diversity import diversity
+from stgmamba.evaluation.pictures import OURS, REAL, Exhibit, Section, check_can_draw, draw_pictures
 from stgmamba.evaluation.report import write_json, write_markdown
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.features import onset_strength, track_beats
+from stgmamba.music_to_skeleton.bench import machine
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 
 SEEDS = 3
 """Dances per song and method."""
+
+COMPARED = Path(__file__).parents[1] / "weights" / "compared"
+"""Weights of the networks that ours is compared with."""
 
 _TRAIN = "train"
 # Which real dances give a figure of the row ``real``, where it is not simply those of the songs.
@@ -59,39 +64,62 @@ def run(
     seeds: int = SEEDS,
     weights: str | Path | None = None,
     progress: Progress | None = None,
+    compare: bool = True,
+    others: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Judge the generator and write the report: what ``stgmamba evaluate skeleton`` does.
 
     Args:
         data: folder of dances as ``datasets.tang2018`` reads them.
         split: the songs to dance to.
-        json_path: the file to write, ending in .json; a report for people (.md) goes beside it. None writes nothing.
+        json_path: the file to write, ending in .json; a report for people (.md) goes beside it, with a folder of the
+            same name for its pictures. None writes nothing.
         seed: the first seed; ``seeds`` consecutive ones are used.
         seeds: dances per song and method.
         weights: of the generator; by default those in the package.
         progress: called with (songs done, songs in all), over all methods and seeds.
+        compare: judge the networks in the package's folder ``weights/compared`` too, each under its file's name.
+        others: name -> weights of more networks to judge.
 
     Returns:
         What ``evaluate_skeletons`` returns.
 
     Raises:
-        InputError: data, weights or output cannot be used.
+        InputError: data, weights, a name or the output cannot be used, or there is no matplotlib to draw with.
     """
-    from stgmamba.music_to_skeleton.generate import load_generator
-
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
-    generator = load_generator(weights)
-
-    def ours(song: Dance, seed: int) -> Skeleton:
-        genre = song.genre if song.genre in generator.genres else None
-        return generator.generate(load_song(song.audio_path), seconds=song.skeleton.seconds, seed=seed, genre=genre)
-
-    report = evaluate_skeletons(data, split, seed, {"ours": ours}, progress, seeds)
+        check_can_draw(json_path.with_suffix(""))
+    compared = {path.stem: path for path in sorted(COMPARED.glob("*.safetensors"))} if compare else {}
+    others = others or {}
+    for name, path in others.items():
+        if name in (OURS, REAL, *BASELINES, *compared):
+            raise InputError(f"--method {name}={path}: another method has this name; choose another one.")
+        if not path.is_file():
+            raise InputError(f"--method {name}={path}: there is no such file; check the name.")
+    methods = {name: _network(path) for name, path in [(OURS, weights), *compared.items(), *others.items()]}
+    exhibit, report = _judge(data, split, seed, methods, progress, seeds)
     if json_path is not None:
         write_json(json_path, report)
-        write_markdown(json_path.with_suffix(".md"), report)
+        write_markdown(json_path.with_suffix(".md"), report, _show(exhibit, json_path.with_suffix("")))
     return report
+
+
+def named_weights(texts: Sequence[str]) -> dict[str, Path]:
+    """Weights and what they are called, from texts ``NAME=FILE``.
+
+    Raises:
+        InputError: a text of another form, or a name used twice.
+    """
+    named: dict[str, Path] = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not name or not file:
+            raise InputError(f"--method {text}: write NAME=FILE, as in mine=weights.safetensors.")
+        if name in named:
+            raise InputError(f"--method {text}: another method has this name; choose another one.")
+        named[name] = Path(file)
+    return named
 
 
 def evaluate_skeletons(
@@ -114,38 +142,53 @@ def evaluate_skeletons(
 
     Returns:
         ``methods``: name -> metric -> value (None where it is not defined), with ``seconds_per_minute``, the time to
-        make one minute of dance from the song's file (median over the dances); ``real`` among them.
-        ``split``, ``seed``, ``seeds``, ``versions``, ``songs`` (id, genre, seconds, tempo, fitted) beside it.
+        make one minute of dance from the song's file (median over the dances); ``real`` first.
+        ``split``, ``seed``, ``seeds``, ``versions``, ``machine`` (processor, cores, threads), ``songs`` (id, genre,
+        seconds, tempo, fitted) beside it.
 
     Raises:
         InputError: the folder cannot be used, or ``seeds`` is not positive.
     """
+    return _judge(folder, split, seed, methods or {}, progress, seeds)[1]
+
+
+def _judge(
+    folder: str | Path,
+    split: str,
+    seed: int,
+    methods: Mapping[str, Method],
+    progress: Progress | None,
+    seeds: int,
+) -> tuple[Exhibit, dict[str, Any]]:
+    """The dances, and what ``evaluate_skeletons`` returns."""
     if seeds < 1:
         raise InputError(f"seeds is {seeds}; give 1 or more dances per song.")
     songs = load_dances(folder, split)
     train = _training_dances(folder, songs)
     beats = [song_beats(song) for song in songs]
-    contestants = dict(methods or {}) | {name: build(train) for name, build in BASELINES.items()}
-    rows: dict[str, dict[str, float | None]] = {}
+    contestants = {**methods, **{name: build(train) for name, build in BASELINES.items()}}
+    rows = {REAL: _real_row(songs, beats, load_dances(folder), range(seed, seed + seeds))}
+    dances: dict[str, Sequence[Sequence[Skeleton]]] = {REAL: [[song.skeleton] for song in songs]}
     done, total = 0, len(contestants) * len(songs)
     for name, method in contestants.items():
-        dances, speeds = [], []
+        made, speeds = [], []
         for song in songs:
-            made, seconds_per_minute = _dance(method, song, range(seed, seed + seeds))
-            dances.append(made)
+            for_song, seconds_per_minute = _dance(method, song, range(seed, seed + seeds))
+            made.append(for_song)
             speeds += seconds_per_minute
             done += 1
             if progress is not None:
                 progress(done, total)
-        sample = Sample(dances, beats, [song.skeleton for song in songs])
+        sample = Sample(made, beats, [song.skeleton for song in songs])
         row = {metric: _rounded(entry.compute(sample)) for metric, entry in METRICS.items()}
         rows[name] = row | {"seconds_per_minute": _rounded(float(np.median(speeds)))}
-    rows["real"] = _real_row(songs, beats, load_dances(folder), range(seed, seed + seeds))
-    return {
+        dances[name] = made
+    report = {
         "split": split,
         "seed": seed,
         "seeds": seeds,
         "versions": {package: version(package) for package in _PACKAGES},
+        "machine": machine(),
         "songs": [
             {
                 "id": song.id,
@@ -158,6 +201,28 @@ def evaluate_skeletons(
         ],
         "methods": rows,
     }
+    return Exhibit(songs, beats, dances, rows), report
+
+
+def _network(weights: str | Path | None) -> Method:
+    """A trained network as a method: it hears the song's file, and is told the genre where it knows it."""
+    from stgmamba.music_to_skeleton.generate import load_generator
+
+    generator = load_generator(weights)
+
+    def dance(song: Dance, seed: int) -> Skeleton:
+        genre = song.genre if song.genre in generator.genres else None
+        return generator.generate(load_song(song.audio_path), seconds=song.skeleton.seconds, seed=seed, genre=genre)
+
+    return dance
+
+
+def _show(exhibit: Exhibit, folder: Path) -> list[Section]:
+    """Plots and film of an evaluation, in a folder of their own."""
+    from stgmamba.evaluation.film import film
+
+    folder.mkdir(exist_ok=True)
+    return [*draw_pictures(exhibit, folder), film(exhibit, folder)]
 
 
 def song_beats(song: Dance) -> NDArray[np.float64]:

@@ -119,9 +119,9 @@ class Corpus:
         every = torch.cat(self.nodes + self.mirrored)
         return every.mean(dim=0), every.std(dim=0).clamp(min=0.02)
 
-    def batch(self, *seed: int) -> Batch:
-        """A batch of random windows; the same seeds, the same batch."""
-        rng, s = np.random.default_rng(seed), self.sampling
+    def batch(self, *seed: int, sampling: Sampling | None = None) -> Batch:
+        """A batch of random windows, drawn as always or otherwise; the same seeds, the same batch."""
+        rng, s = np.random.default_rng(seed), sampling or self.sampling
         rows = []
         for index in rng.choice(len(self.data), s.batch, p=self.probability):
             start = int(rng.integers(len(self.nodes[index]) - s.window))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from stgmamba.music_to_skeleton import losses
 from stgmamba.music_to_skeleton.corpus import Batch
-from stgmamba.music_to_skeleton.model import MusicToSkeleton
+from stgmamba.music_to_skeleton.networks import Network
 
 # Log signal-to-noise ratios between which the steps of the solver are spread evenly.
 _FIRST, _LAST = -3.5, 3.0
@@ -25,7 +25,7 @@ class FlowMatching(nn.Module):
 
     players = ("generator",)
 
-    def __init__(self, model: MusicToSkeleton, weights: dict[str, float]) -> None:
+    def __init__(self, model: Network, weights: dict[str, float]) -> None:
         super().__init__()
         self.model, self.weights = model, weights
 
@@ -44,7 +44,7 @@ class FlowMatching(nn.Module):
             "velocity": losses.velocity(predicted, clean, weight),
             "contact": losses.foot_contact(predicted * model.scale + model.mean, batch.nodes),
         }
-        return {name: self.weights[name] * value for name, value in terms.items()}
+        return {name: self.weights[name] * value for name, value in terms.items() if self.weights[name]}
 
 
 def solve(predict: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int) -> Tensor:

@@ -22,11 +22,14 @@ from stgmamba.errors import InputError
 from stgmamba.music.decode import Song
 from stgmamba.music_to_skeleton.flow import solve
 from stgmamba.music_to_skeleton.listening import HOP, Heard, listen
-from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.motion import GRAPH, MODEL_FPS, decode
+from stgmamba.music_to_skeleton.networks import Network, build_network
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.ground import contacts, drop_to_floor, follow_feet, plant_feet
+from stgmamba.skeleton.path import Path as Placement
 from stgmamba.skeleton.path import apply_path, face_camera, stay
+from stgmamba.skeleton.sequence import FloatArray
 
 FPS = 25.0
 _CHUNK = 128
@@ -44,7 +47,7 @@ Progress = Callable[[int, int], None]
 class Generator:
     """Makes dances with a trained network."""
 
-    def __init__(self, model: MusicToSkeleton) -> None:
+    def __init__(self, model: Network) -> None:
         self.model = model.eval()
 
     @property
@@ -81,12 +84,12 @@ class Generator:
             raise InputError(f"genre {genre!r} is not known; choose one of {', '.join(self.genres)} or leave it out.")
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
         heard = listen(song.samples, frames)
-        nodes = self._flow(heard, seed, len(self.genres) if genre is None else self.genres.index(genre), progress)
+        nodes = self.flow(heard, seed, len(self.genres) if genre is None else self.genres.index(genre), progress)
         count = max(1, round((seconds or song.seconds) * FPS))
         return settle(nodes, count, facing)
 
     @torch.inference_mode()
-    def _flow(self, heard: Heard, seed: int, genre: int, progress: Progress | None) -> np.ndarray:  # type: ignore[type-arg]
+    def flow(self, heard: Heard, seed: int, genre: int, progress: Progress | None) -> np.ndarray:  # type: ignore[type-arg]
         """Walk the flow from noise to nodes [T, 23, 3]."""
         frames, steps = len(heard), self.model.config.flow_steps
         noise = torch.randn(frames, len(GRAPH), 3, generator=torch.Generator().manual_seed(seed))
@@ -127,6 +130,11 @@ def settle(nodes: np.ndarray, frames: int, facing: Facing) -> Skeleton:  # type:
     nodes = gaussian_filter1d(nodes, _TREMOR_SECONDS * MODEL_FPS, axis=0, mode="nearest")
     poses, path = decode(nodes, FPS)
     index = np.minimum(np.arange(frames), len(poses) - 1)
+    return Skeleton(stage(poses, path, facing)[index], FPS, OPENPOSE_18_FEET)
+
+
+def stage(poses: FloatArray, path: Placement, facing: Facing) -> FloatArray:
+    """Poses [T, 22, 3] on their path as a dance on the stage at FPS, [T, 22, 3]: what ``settle`` does with them."""
     # Where feet stand is read before the path is bent, while steps and path still belong together.
     always = np.ones((len(poses), 2), bool)
     path = follow_feet(drop_to_floor(apply_path(poses, path), always, FPS), path, FPS)
@@ -135,8 +143,7 @@ def settle(nodes: np.ndarray, frames: int, facing: Facing) -> Skeleton:  # type:
         path = face_camera(path, FPS)
     world = apply_path(poses, stay(path, FPS, _STAGE_RADIUS))
     world = drop_to_floor(world, standing, FPS)
-    world = plant_feet(world, standing, FPS)
-    return Skeleton(world[index], FPS, OPENPOSE_18_FEET)
+    return plant_feet(world, standing, FPS)
 
 
 def load_generator(weights: str | Path | None = None) -> Generator:
@@ -156,7 +163,7 @@ def _load(path: Path) -> Generator:
         with safe_open(path, framework="pt") as file:
             values: dict[str, Any] = json.loads((file.metadata() or {})["config"])
             values["genres"] = tuple(values["genres"])
-            model = MusicToSkeleton(Config(**values))
+            model = build_network(Config(**values))
             model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise InputError(f"{path}: no such weights file; leave the option out to use those in the package.") from None

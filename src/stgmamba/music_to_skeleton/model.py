@@ -23,8 +23,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stgmamba.music_to_skeleton.attention import AxisAttention
 from stgmamba.music_to_skeleton.motion import GRAPH
 from stgmamba.ssm import selective_scan
+
+MIXERS = ("ssm", "attention")
+NETWORKS = ("stgm", "ren2020")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Config:
     """Sizes of the model; the defaults are those of the weights in the package.
 
     ``spatial``, ``temporal_forward`` and ``temporal_backward`` switch the branches SG, TGF and TGB of the block.
+    ``mixer`` is what runs along the axes of the block: ``ssm``, or ``attention`` for the twin (attention.py).
+    ``network`` is ``stgm``, or ``ren2020`` for the baseline (ren2020.py), which heeds only music, channels and genres.
     ``flow_steps`` is how often the network is asked when a dance is made (flow.py); 1 for one that adversaries trained.
     """
 
@@ -46,9 +52,15 @@ class Config:
     spatial: bool = True
     temporal_forward: bool = True
     temporal_backward: bool = True
+    mixer: str = "ssm"
+    network: str = "stgm"
     flow_steps: int = 10
 
     def __post_init__(self) -> None:
+        if self.mixer not in MIXERS:
+            raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
+        if self.network not in NETWORKS:
+            raise ValueError(f"network is {self.network!r}; choose one of {', '.join(NETWORKS)}")
         if not (self.spatial or self.temporal_forward or self.temporal_backward):
             raise ValueError("a block needs at least one of its three branches")
 
@@ -128,9 +140,10 @@ class STGMBlock(nn.Module):
         self.mlp_in = nn.Linear(C, E)
         self.mlp_gate = nn.Linear(C, E)
         self.graph_conv = GraphConv1d(E, GRAPH.adjacency())
-        self.sg = SelectiveSSM(E, config.states, (False, True)) if config.spatial else None
-        self.tgf = SelectiveSSM(E, config.states, (False,)) if config.temporal_forward else None
-        self.tgb = SelectiveSSM(E, config.states, (True,)) if config.temporal_backward else None
+        mixer = SelectiveSSM if config.mixer == "ssm" else AxisAttention
+        self.sg = mixer(E, config.states, (False, True)) if config.spatial else None
+        self.tgf = mixer(E, config.states, (False,)) if config.temporal_forward else None
+        self.tgb = mixer(E, config.states, (True,)) if config.temporal_backward else None
         self.norm_sg, self.norm_tgf, self.norm_tgb = nn.LayerNorm(E), nn.LayerNorm(E), nn.LayerNorm(E)
         self.mlp_out = nn.Linear(E, C)
         # Every block starts as the identity: the residual branch and its modulation begin at zero.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music_to_skeleton.corpus import Example
 from stgmamba.music_to_skeleton.generate import Generator
-from stgmamba.music_to_skeleton.model import MusicToSkeleton
+from stgmamba.music_to_skeleton.networks import Network
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.camera import frame_dance, project_skeleton
 from stgmamba.skeleton.drawing import draw_sequence
@@ -28,7 +28,7 @@ def strip(dance: Skeleton, seconds: float = _SECONDS, pictures: int = 12) -> NDA
     return np.concatenate(list(draw_sequence(flat, size, background=(24, 24, 24))), axis=1)
 
 
-def sample_strip(model: MusicToSkeleton, data: Sequence[Example]) -> NDArray[np.uint8]:
+def sample_strip(model: Network, data: Sequence[Example]) -> NDArray[np.uint8]:
     """What a network dances now to the first song of each genre, a row each, uint8 RGB [H, W, 3]."""
     generator, rows = Generator(model), []
     for genre, name in enumerate(model.config.genres):

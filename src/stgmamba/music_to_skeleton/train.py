@@ -30,12 +30,26 @@ from stgmamba.datasets import data_folder
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
+from stgmamba.music_to_skeleton.adversarial import Adversarial
 from stgmamba.music_to_skeleton.corpus import Corpus, Sampling, examples
 from stgmamba.music_to_skeleton.flow import FlowMatching
-from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.networks import Network, build_network
+from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, pretrained
 from stgmamba.music_to_skeleton.pictures import sample_strip
 
 _LOG_STEPS = 20  # steps whose mean is logged as one point
+WEIGHTS = {
+    "flow": {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02},
+    "adversarial": {
+        "reconstruction": 1.0,
+        "velocity": 3.0,
+        "contact": 0.02,
+        "perceptual": 1.0,
+        "matching": 1.0,
+        "adversarial": 0.1,
+    },
+}
 _CLIP = 1.0  # largest norm of the gradient
 
 
@@ -43,6 +57,8 @@ _CLIP = 1.0  # largest norm of the gradient
 class Recipe:
     """Everything that decides the outcome of a training run, as read from a YAML file of the same keys.
 
+    ``objective`` is ``flow`` (flow.py) or ``adversarial`` (adversarial.py), ``weights`` those of its terms, by default
+    `WEIGHTS`; a term of weight 0 is left out.
     ``data`` is relative to the data folder (``STGM_DATA``). The learning rate falls to zero over the last fifth of
     ``steps``. ``batch`` is that of one process. ``rates`` are the tempo changes, of song and dance together, that each
     dance is also trained at. ``compile`` lets torch compile the network, which needs a C++ compiler and pays from a few
@@ -51,6 +67,7 @@ class Recipe:
 
     data: str
     out: str
+    objective: str = "flow"
     steps: int = 4000
     batch: int = 16
     window: int = 96
@@ -58,8 +75,6 @@ class Recipe:
     warmup: int = 100
     weight_decay: float = 0.01
     ema: float = 0.998
-    velocity_weight: float = 1.0
-    contact_weight: float = 0.02
     genre_dropout: float = 0.15
     music_dropout: float = 0.1
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
@@ -72,24 +87,63 @@ class Recipe:
     nodes: int = 1
     checkpoint_minutes: float = 3.0
     picture_minutes: float = 15.0
+    weights: dict[str, float] = field(default_factory=dict)
     model: dict[str, Any] = field(default_factory=dict)
 
 
 def read_recipe(path: str | Path) -> Recipe:
     """Read a recipe.
 
+    A recipe may name another one as its ``base``, a path from its own folder, and say only what differs.
+
     Raises:
-        InputError: missing, not YAML, or keys that a recipe does not have.
+        InputError: missing, not YAML, keys that a recipe does not have, or values that do not fit them.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = _settings(Path(path))
         if "rates" in values:
-            values["rates"] = tuple(values["rates"])
-        return Recipe(**values)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such recipe; the ones shipped with the project are in configs/.") from None
-    except (yaml.YAMLError, TypeError) as error:
+            values["rates"] = tuple(float(rate) for rate in values["rates"])
+        recipe = Recipe(**values)
+        _check(recipe)
+        return recipe
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{error.filename}: no such recipe; the ones shipped with the project are in configs/."
+        ) from None
+    except (yaml.YAMLError, TypeError, ValueError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a training recipe ({error}); compare it with those in configs/.") from error
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """What a recipe says, on top of what its base says."""
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict):
+        raise ValueError("no list of settings")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    settings = _settings(path.parent / base)
+    for name, value in values.items():
+        both = isinstance(value, dict) and isinstance(settings.get(name), dict)
+        settings[name] = settings[name] | value if both else value
+    return settings
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise ValueError or TypeError for what would only fail, or train nonsense, later on."""
+    for setting in dataclasses.fields(Recipe):
+        value, default = getattr(recipe, setting.name), setting.default
+        numeric = isinstance(default, float | int) and not isinstance(default, bool)
+        if numeric and (isinstance(value, bool) or not isinstance(value, float | int) or value < 0):
+            raise ValueError(f"{setting.name} must be a number, not {value!r}")
+        if isinstance(default, bool | str) and not isinstance(value, type(default)):
+            raise ValueError(f"{setting.name} must be of the kind of {default!r}, not {value!r}")
+    if recipe.objective not in WEIGHTS:
+        raise ValueError(f"objective is {recipe.objective!r}; choose one of {', '.join(WEIGHTS)}")
+    unknown = recipe.weights.keys() - WEIGHTS[recipe.objective].keys()
+    if unknown:
+        raise ValueError(f"weights of unknown terms: {', '.join(sorted(unknown))}")
+    Config(**recipe.model)
 
 
 def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
@@ -118,11 +172,9 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     corpus = Corpus(data, sampling, len(config.genres), fabric.device)
     log(f"{len(corpus.data)} dances, {corpus.minutes:.0f} minutes with tempo changes")
 
-    model = MusicToSkeleton(config).to(fabric.device)
+    model = build_network(config).to(fabric.device)
     model.mean, model.scale = corpus.statistics()
-    objective = FlowMatching(
-        model, {"reconstruction": 1.0, "velocity": recipe.velocity_weight, "contact": recipe.contact_weight}
-    )
+    objective = _objective(recipe, model, corpus, out, log)
     run = _Run(recipe, config, objective, out)
     if run.resume(fabric.device):
         log(f"continuing from step {run.step}")
@@ -133,6 +185,7 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
 
     started = saved = pictured = time.monotonic()
     sums: dict[str, Tensor] = {}
+    summed = 0
     while run.step < recipe.steps and (minutes is None or time.monotonic() - started < minutes * 60):
         batch = corpus.batch(recipe.seed, fabric.global_rank, run.step)
         torch.manual_seed(_step_seed(recipe.seed, fabric.global_rank, run.step))
@@ -146,11 +199,11 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
             optimiser.step()
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
-        run.step += 1
+        run.step, summed = run.step + 1, summed + 1
         run.follow()
         if run.step % _LOG_STEPS == 0:
-            means = {name: (value / _LOG_STEPS).item() for name, value in sums.items()}
-            sums = {}
+            means = {name: (value / summed).item() for name, value in sums.items()}
+            sums, summed = {}, 0
             fabric.log_dict({f"loss/{name}": value for name, value in means.items()}, run.step)
             values = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
             log(f"step {run.step}/{recipe.steps}  {values}  {time.monotonic() - started:.0f} s")
@@ -168,10 +221,20 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     return out / "weights.safetensors"
 
 
+def _objective(
+    recipe: Recipe, model: Network, corpus: Corpus, out: Path, log: Callable[[str], object]
+) -> FlowMatching | Adversarial:
+    weights = WEIGHTS[recipe.objective] | recipe.weights
+    if recipe.objective == "flow":
+        return FlowMatching(model, weights)
+    network = pretrained(out / "perceptual.safetensors", corpus, recipe.seed, log)
+    return Adversarial(model, weights, PerceptualLoss(network)).to(corpus.nodes[0].device)
+
+
 class _Run:
     """What a checkpoint holds: the networks, their moving average, the optimisers, the step."""
 
-    def __init__(self, recipe: Recipe, config: Config, objective: FlowMatching, out: Path) -> None:
+    def __init__(self, recipe: Recipe, config: Config, objective: FlowMatching | Adversarial, out: Path) -> None:
         self.recipe, self.config, self.objective = recipe, config, objective
         self.checkpoint, self.weights = out / "checkpoint.pt", out / "weights.safetensors"
         self.step = 0
@@ -193,9 +256,9 @@ class _Run:
             current = self.objective.model.state_dict()
             torch._foreach_lerp_([self.average[name] for name in current], list(current.values()), 1 - decay)
 
-    def averaged(self) -> MusicToSkeleton:
+    def averaged(self) -> Network:
         """A network with the averaged weights, on the CPU."""
-        model = MusicToSkeleton(self.config)
+        model = build_network(self.config)
         model.load_state_dict(self.average)
         return model.eval()
 

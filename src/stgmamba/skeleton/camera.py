@@ -89,7 +89,8 @@ def frame_dance(
         margin: part of each side of the picture that stays free, 0 <= margin < 0.5.
 
     Raises:
-        ValueError: not 3-D, no known joint, a margin out of its range, or a picture of less than 2 x 2 pixels.
+        ValueError: not 3-D, no known joint, positions that are no numbers, a margin out of its range, or a picture of
+            less than 2 x 2 pixels.
     """
     if skeleton.dims != 3:
         raise ValueError("only a 3-D skeleton can be framed")
@@ -97,7 +98,10 @@ def frame_dance(
         raise ValueError(f"a dance cannot be framed in {size[0]} x {size[1]} pixels")
     if not 0 <= margin < 0.5:
         raise ValueError(f"margin must lie in 0 <= margin < 0.5, got {margin}")
-    points = _hull(_extremes(skeleton))
+    extremes = _extremes(skeleton)
+    if not np.isfinite(extremes).all():
+        raise ValueError("a dance with positions that are no numbers cannot be framed")
+    points = _hull(extremes)
     room = (np.array(size) - 1) * (1 - 2 * margin)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     toward = np.array([np.sin(yaw), 0.0, np.cos(yaw)])

@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stgmamba.evaluation.metrics.beats import beat_consistency, beat_floor, consistency, floor, kinematic_beats
+from stgmamba.evaluation.metrics.beats import (
+    beat_consistency,
+    beat_floor,
+    consistency,
+    floor,
+    kinematic_beats,
+    offsets,
+    phases,
+    resultant,
+)
 from stgmamba.skeleton import Skeleton
 
 from ..walkers import still
@@ -38,6 +47,21 @@ def test_known_distances() -> None:
     # Beyond half a beat from the first and the last nothing is judged.
     assert consistency(np.array([0.2, 1.0, 3.9]), beats) == 1.0
     assert consistency(np.array([5.0]), np.array([5.0])) == 1.0
+
+
+def test_offsets_and_phases_of_events() -> None:
+    beats, events = np.array([1.0, 2.0, 3.0]), np.array([0.2, 0.75, 1.1, 1.9, 3.25, 3.9])
+    np.testing.assert_allclose(offsets(events, beats), [-0.25, 0.1, -0.1, 0.25])
+    np.testing.assert_allclose(phases(events, beats), [0.75, 0.1, 0.9, 0.25])
+    assert len(phases(events, beats[:1])) == len(offsets(events, beats[:0])) == 0
+
+
+def test_rayleigh() -> None:
+    late = resultant(np.full(5, 0.25))
+    assert abs(late) == pytest.approx(1)
+    assert np.angle(late) == pytest.approx(np.pi / 2)
+    assert abs(resultant(np.arange(8) / 8)) == pytest.approx(0, abs=1e-12)
+    assert resultant(np.zeros(0)) == 0
 
 
 def test_nothing_to_judge_scores_nothing() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.evaluation.baselines.mean_pose import mean_pose
 from stgmamba.evaluation.baselines.other_song import other_song
+from stgmamba.evaluation.baselines.retrieval import retrieval
 from stgmamba.evaluation.baselines.shifted import shifted
 from stgmamba.skeleton import Skeleton
 
@@ -23,5 +24,6 @@ The song comes as a ``Dance``, with its real dance in it; only ``shifted`` may l
 BASELINES: dict[str, Callable[[Sequence[Dance]], Method]] = {
     "mean_pose": mean_pose,
     "other_song": other_song,
+    "retrieval": retrieval,
     "shifted": shifted,
 }

@@ -44,15 +44,47 @@ def consistency(events: Array, beats: Array, sigma: float = SIGMA) -> float:
     Returns:
         0 when there is no event or no beat to judge by: who never steps is never in time. NaN for times not finite.
     """
+    off = offsets(events, beats)
+    return float(np.exp(-(off**2) / (2 * sigma**2)).mean()) if len(off) else 0.0
+
+
+def offsets(events: Array, beats: Array) -> Array:
+    """Seconds from the nearest beat to each event that is judged (see ``consistency``), [K'], positive when late."""
+    events = _judged(events, beats)
+    if len(events) == 0:
+        return events
+    nearest = np.abs(events[:, None] - beats[None, :]).argmin(axis=1)
+    return np.asarray(events - beats[nearest], np.float64)
+
+
+def phases(events: Array, beats: Array) -> Array:
+    """How far each event that is judged lies on the way from its beat to the next, [K'], 0 <= phase < 1.
+
+    Before the first and after the last beat the median interval is continued. Empty for fewer than two beats.
+    """
+    if len(beats) < 2:
+        return np.zeros(0)
+    events = _judged(events, beats)
+    interval = np.median(np.diff(beats))
+    count = np.interp(events, beats, np.arange(len(beats)))
+    count += (np.minimum(events - beats[0], 0) + np.maximum(events - beats[-1], 0)) / interval
+    phase = np.asarray(count % 1.0, np.float64)
+    phase[phase >= 1.0] = 0.0  # rounding of what is just below 0
+    return phase
+
+
+def resultant(phases: Array) -> complex:
+    """Mean of exp(2 pi i phase): its length is Rayleigh's R, 0 (spread evenly) .. 1 (all at one phase); 0 for none."""
+    return complex(np.exp(2j * np.pi * phases).mean()) if len(phases) else 0j
+
+
+def _judged(events: Array, beats: Array) -> Array:
+    """The events from half a beat before the first beat to half a beat after the last."""
     if len(beats) == 0:
-        return 0.0
+        return np.zeros(0)
     margin = np.median(np.diff(beats)) / 2 if len(beats) > 1 else np.inf
     # Negated, so that events that are not finite stay in and show.
-    events = events[~((events < beats[0] - margin) | (events > beats[-1] + margin))]
-    if len(events) == 0:
-        return 0.0
-    distance = np.abs(events[:, None] - beats[None, :]).min(axis=1)
-    return float(np.exp(-(distance**2) / (2 * sigma**2)).mean())
+    return np.asarray(events[~((events < beats[0] - margin) | (events > beats[-1] + margin))])
 
 
 def floor(events: Array, beats: Array, seconds: float, rng: np.random.Generator) -> float:

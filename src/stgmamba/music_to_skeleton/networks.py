@@ -1,0 +1,14 @@
+"""The networks of stage 1, ours and the baseline's, which train and generate alike."""
+
+from __future__ import annotations
+
+from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.ren2020 import Ren2020
+
+Network = MusicToSkeleton | Ren2020
+"""Both have ``config``, ``mean`` and ``scale`` [J, 3], ``hear`` and ``forward(x, t, hidden, genre)``."""
+
+
+def build_network(config: Config) -> Network:
+    """The network that a config describes, with fresh weights."""
+    return Ren2020(config) if config.network == "ren2020" else MusicToSkeleton(config)

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from stgmamba.errors import InputError
+from stgmamba.music_to_skeleton.generate import load_generator
+from stgmamba.music_to_skeleton.train import Recipe, read_recipe, train
+
+SMALL = {
+    "data": "small",
+    "steps": 40,
+    "batch": 2,
+    "window": 24,
+    "rates": [1.0],
+    "warmup": 5,
+    "learning_rate": 0.01,
+    "threads": 1,
+    "compile": False,
+    "checkpoint_minutes": 0,
+    "model": {"channels": 8, "inner": 16, "states": 2, "blocks": 1, "music_channels": 8},
+}
+
+
+def recipe(folder: Path, name: str = "run", **changes: object) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(SMALL | {"out": str(folder / name)} | changes))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _data(dances: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STGM_DATA", str(dances))
+    monkeypatch.setattr("stgmamba.music_to_skeleton.perceptual.STEPS", 3)
+
+
+@pytest.mark.parametrize("objective", ["flow", "adversarial"])
+def test_training_lowers_the_loss_and_leaves_weights_that_dance(objective: str, tmp_path: Path) -> None:
+    lines: list[str] = []
+    path = recipe(tmp_path, objective=objective, steps=60, checkpoint_minutes=10)
+    weights = train(read_recipe(path), log=lines.append)
+    steps = [line for line in lines if line.startswith("step")]
+    first, last = (float(line.split("reconstruction ")[1].split()[0]) for line in (steps[0], steps[-1]))
+    assert last < (0.9 if objective == "flow" else 1.0) * first  # adversaries pull elsewhere at first
+    generator = load_generator(weights)
+    assert generator.model.config.channels == 8
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path) -> None:
+    whole = train(read_recipe(recipe(tmp_path, "whole")), log=lambda _: None)
+    command = [sys.executable, "-m", "stgmamba", "train", "skeleton", "--config", str(recipe(tmp_path, "killed"))]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE)
+    checkpoint, begun = tmp_path / "killed" / "checkpoint.pt", time.monotonic()
+    while not checkpoint.exists() and time.monotonic() - begun < 120:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    stopped_at = torch.load(checkpoint, weights_only=True)["step"]
+    assert 0 < stopped_at < 40
+    resumed = train(read_recipe(tmp_path / "killed.yaml"), log=lambda _: None)
+    expected, found = load_file(whole), load_file(resumed)
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+
+
+def test_ablations_leave_their_terms_out(tmp_path: Path) -> None:
+    lines: list[str] = []
+    weights = {"perceptual": 0.0, "adversarial": 0.0, "matching": 0.0}
+    train(read_recipe(recipe(tmp_path, objective="adversarial", steps=20, weights=weights)), log=lines.append)
+    assert not any("perceptual 0" in line or "adversarial" in line for line in lines)
+    assert any("reconstruction" in line for line in lines)
+
+
+def test_a_checkpoint_of_another_recipe_is_not_overwritten(tmp_path: Path) -> None:
+    train(read_recipe(recipe(tmp_path, steps=1)), log=lambda _: None)
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    other = recipe(tmp_path, model={**SMALL["model"], "channels": 12})  # type: ignore[dict-item]
+    with pytest.raises(InputError, match="another `out`"):
+        train(read_recipe(other), log=lambda _: None)
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"objective": "magic"}, "magic"),
+        ({"steps": "many"}, "steps"),
+        ({"batch": -1}, "batch"),
+        ({"compile": "yes please"}, "compile"),
+        ({"weights": {"beauty": 1.0}}, "beauty"),
+        ({"speed": 9000}, "speed"),
+        ({"model": {"spatial": False, "temporal_forward": False, "temporal_backward": False}}, "branches"),
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(change: dict[str, object], complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=complaint):
+        read_recipe(recipe(tmp_path, **change))
+
+
+def test_missing_and_broken_recipes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nosuch\.yaml"):
+        read_recipe(tmp_path / "nosuch.yaml")
+    (tmp_path / "broken.yaml").write_text("just a sentence")
+    with pytest.raises(InputError, match=r"broken\.yaml"):
+        read_recipe(tmp_path / "broken.yaml")
+
+
+def test_a_recipe_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
+    recipe(tmp_path, "base", weights={"velocity": 2.0})
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "own.yaml").write_text("base: ../base.yaml\nsteps: 7\nmodel: {blocks: 2}\n")
+    base, own = read_recipe(tmp_path / "base.yaml"), read_recipe(tmp_path / "more" / "own.yaml")
+    assert (own.steps, own.model) == (7, base.model | {"blocks": 2})
+    assert own.weights == {"velocity": 2.0}
+    (tmp_path / "orphan.yaml").write_text("base: gone.yaml\n")
+    with pytest.raises(InputError, match=r"gone\.yaml"):
+        read_recipe(tmp_path / "orphan.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
+    assert isinstance(read_recipe(path), Recipe)
