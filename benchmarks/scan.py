@@ -7,20 +7,13 @@ backward pass takes on top of its inputs.
 from __future__ import annotations
 
 import multiprocessing
-import threading
-import time
-from pathlib import Path
+from typing import Any
 
 import torch
 
+from stgmamba.machine import peak_resident, resident
 from stgmamba.ssm import selective_scan
 from stgmamba.ssm.bench import Shape, bench_lengths, bench_scan, make_inputs, print_table
-
-
-def resident() -> int:
-    """Resident memory of this process in bytes (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
 
 
 def measure_memory(shape: Shape) -> dict[str, float]:
@@ -29,21 +22,15 @@ def measure_memory(shape: Shape) -> dict[str, float]:
     torch.autograd.grad(selective_scan(**make, delta_softplus=True).sum(), list(make.values()))  # compile first
     inputs = make_inputs(shape)
     dy = torch.randn(shape.batch, shape.length, shape.channels).transpose(1, 2)
-    before, peak, done = resident(), 0, threading.Event()
+    done: dict[str, Any] = {}
 
-    def watch() -> None:
-        nonlocal peak
-        while not done.is_set():
-            peak = max(peak, resident())
-            time.sleep(0.001)
+    def scan_and_back() -> None:
+        done["y"] = selective_scan(**inputs, delta_softplus=True)
+        done["gradients"] = torch.autograd.grad(done["y"], list(inputs.values()), dy)
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    y = selective_scan(**inputs, delta_softplus=True)
-    gradients = torch.autograd.grad(y, list(inputs.values()), dy)
-    peak = max(peak, resident())
-    done.set()
-    watcher.join()
+    before = resident()
+    peak = peak_resident(scan_and_back)
+    y, gradients = done["y"], done["gradients"]
     size = sum(x.numel() * 4 for x in inputs.values()) + 2 * y.numel() * 4  # u, delta, ..., dy and y
     results = sum(x.numel() * 4 for x in gradients) + y.numel() * 4
     return {

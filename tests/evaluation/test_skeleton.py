@@ -2,7 +2,6 @@ import json
 import os
 import re
 import sys
-import wave
 from pathlib import Path
 
 import numpy as np
@@ -15,26 +14,13 @@ from stgmamba.evaluation.metrics import METRICS
 from stgmamba.evaluation.report import markdown, write_json, write_markdown
 from stgmamba.evaluation.skeleton import COMPARED, evaluate_skeletons, named_weights, run, song_beats
 from stgmamba.music.decode import Song
-from stgmamba.skeleton import TANG_23, Skeleton, convert
+from stgmamba.skeleton import Skeleton
 
+from ..recordings import write_clicks, write_dances
 from .walkers import glide, stepping, still, wandering
 
 SECONDS = 12.0
 PERIOD = 0.6
-
-
-def clicks(path: Path, period: float, strong: int = 1) -> None:
-    """A click every ``period`` seconds, from the first; all but every ``strong``-th are faint."""
-    rate = 22050
-    times = np.arange(int(SECONDS * rate)) / rate
-    since = times % period
-    loud = np.where(np.round((times - since) / period) % strong == 0, 0.8, 0.3)
-    sound = loud * np.exp(-since * 60) * np.sin(2 * np.pi * 900 * since)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes((sound * 32767).astype("<i2").tobytes())
 
 
 def walk(seed: int) -> Skeleton:
@@ -47,24 +33,11 @@ def walk(seed: int) -> Skeleton:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two training dances and two to be judged, in the format of tang2018."""
-    folder = tmp_path_factory.mktemp("corpus")
-    entries = []
+    made = []
     for i, (split, genre) in enumerate([("train", "waltz"), ("train", "waltz"), ("val", "waltz"), ("val", "tango")]):
-        entry = {"id": f"D{i}", "genre": genre, "split": split, "tempo_bpm": 60 / PERIOD}
-        entry["sync"] = "fitted" if i != 3 else "assumed"
-        entries.append(entry)
-        (folder / f"D{i}").mkdir()
-        markers = 100 * convert(walk(i), TANG_23).positions
-        center = markers.mean(axis=1)
-        np.savez(
-            folder / f"D{i}" / "motion.npz",
-            local=(markers - center[:, None]).astype(np.float16),
-            center=center,
-            times=(np.arange(len(markers)) / 25).astype(np.float32),
-        )
-        clicks(folder / f"D{i}" / "audio.ogg", PERIOD)
-    (folder / "index.json").write_text(json.dumps(entries))
-    return folder
+        sync = "fitted" if i != 3 else "assumed"
+        made.append(({"genre": genre, "split": split, "tempo_bpm": 60 / PERIOD, "sync": sync}, walk(i)))
+    return write_dances(tmp_path_factory.mktemp("corpus"), made)
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +227,7 @@ def test_beats_keep_the_published_tempo(corpus: Path, tmp_path: Path) -> None:
     dance = load_dances(corpus, "val")[0]
     assert np.diff(song_beats(dance)) == pytest.approx(PERIOD, abs=0.03)
     # Clicks at 200 bpm, published as 100: the strong ones stay.
-    clicks(tmp_path / "fast.wav", PERIOD / 2, strong=2)
+    write_clicks(tmp_path / "fast.wav", PERIOD / 2, SECONDS, strong=2)
     fast = Dance(dance.id, dance.genre, dance.skeleton, tmp_path / "fast.wav", 100.0, True)
     beats = song_beats(fast)
     assert np.diff(beats) == pytest.approx(PERIOD, abs=0.05)

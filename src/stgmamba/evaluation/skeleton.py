@@ -30,9 +30,9 @@ from stgmamba.evaluation.metrics.diversity import diversity
 from stgmamba.evaluation.pictures import OURS, REAL, Exhibit, Section, check_can_draw, draw_pictures
 from stgmamba.evaluation.report import write_json, write_markdown
 from stgmamba.files import check_can_write
+from stgmamba.machine import machine
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.features import onset_strength, track_beats
-from stgmamba.music_to_skeleton.bench import machine
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 

@@ -6,11 +6,7 @@ All songs are the built-in demo song, its ten bars repeated. Loading weights and
 from __future__ import annotations
 
 import multiprocessing
-import os
-import platform
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -22,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.signal import resample_poly
 
+from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music.demo_song import compose
 from stgmamba.music_to_skeleton.generate import FPS, Generator, load_generator, settle
@@ -110,11 +107,6 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
     (console or Console()).print(table)
 
 
-def machine() -> dict[str, Any]:
-    """What figures of speed depend on: ``processor``, logical ``cores``, ``threads`` of torch."""
-    return {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
-
-
 def demo_song(seconds: float) -> Song:
     """The built-in demo song, repeated to a length without missing a beat."""
     song = compose()
@@ -164,7 +156,7 @@ def _race_attention(config: Config, seconds: float, repeats: int) -> dict[str, f
 
 def _watched_apart(weights: str | Path | None, seconds: float) -> dict[str, float] | None:
     """Memory of making one dance, in a fresh process, so that nothing measured before counts."""
-    if not _STATM.exists():
+    if not CAN_WATCH_MEMORY:
         return None
     with multiprocessing.get_context("spawn").Pool(1) as fresh:
         return fresh.apply(_watch_memory, (weights, seconds))
@@ -173,41 +165,6 @@ def _watched_apart(weights: str | Path | None, seconds: float) -> dict[str, floa
 def _watch_memory(weights: str | Path | None, seconds: float) -> dict[str, float]:
     generator, song = load_generator(weights), demo_song(seconds)
     _stage_times(generator, demo_song(5.0))
-    before = _resident()
-    peak = _peak_resident(lambda: _stage_times(generator, song))
+    before = resident()
+    peak = peak_resident(lambda: _stage_times(generator, song))
     return {"before_mb": before / 1e6, "peak_mb": peak / 1e6}
-
-
-def _peak_resident(work: Callable[[], object]) -> int:
-    """Largest resident memory in bytes while ``work`` is done, looked at every millisecond."""
-    peak, done = _resident(), threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.001):
-            peak = max(peak, _resident())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        work()
-    finally:
-        done.set()
-        watcher.join()
-    return max(peak, _resident())
-
-
-_STATM = Path("/proc/self/statm")
-
-
-def _resident() -> int:
-    """Resident memory of this process in bytes (Linux)."""
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -183,6 +183,10 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     wrapped = fabric.setup_module(objective)
     optimisers = {name: fabric.setup_optimizers(optimiser) for name, optimiser in run.optimisers.items()}
 
+    def show() -> None:
+        picture = sample_strip(run.averaged(), data)
+        fabric.logger.experiment.add_image("dance", picture, run.step, dataformats="HWC")
+
     started = saved = pictured = time.monotonic()
     sums: dict[str, Tensor] = {}
     summed = 0
@@ -211,14 +215,14 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
             run.save()
             saved = time.monotonic()
         if fabric.is_global_zero and time.monotonic() - pictured > recipe.picture_minutes * 60:
-            fabric.logger.experiment.add_image("dance", sample_strip(run.averaged(), data), run.step, dataformats="HWC")
+            show()
             pictured = time.monotonic()
     if fabric.is_global_zero:
         run.save()
-        fabric.logger.experiment.add_image("dance", sample_strip(run.averaged(), data), run.step, dataformats="HWC")
+        show()
     fabric.logger.finalize("success")
     fabric.barrier()
-    return out / "weights.safetensors"
+    return run.weights
 
 
 def _objective(

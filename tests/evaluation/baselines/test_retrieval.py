@@ -1,6 +1,3 @@
-import wave
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -12,21 +9,10 @@ from stgmamba.evaluation.metrics.steps import step_consistency
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.path import heading_of
 
+from ...recordings import write_clicks
 from ..walkers import moved, stepping, still, wandering
 
-RATE = 22050
 SECONDS = 14.0
-
-
-def clicks(path: Path, period: float) -> Path:
-    since = np.arange(int(SECONDS * RATE)) / RATE % period
-    sound = 0.8 * np.exp(-since * 60) * np.sin(2 * np.pi * 900 * since)
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((sound * 32767).astype("<i2").tobytes())
-    return path
 
 
 def stepper(period: float, seed: int) -> Skeleton:
@@ -39,7 +25,9 @@ def stepper(period: float, seed: int) -> Skeleton:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dance]:
     folder = tmp_path_factory.mktemp("songs")
-    slow, fast = clicks(folder / "slow.wav", 0.6), clicks(folder / "fast.wav", 0.55)
+    slow, fast = (
+        write_clicks(folder / f"{name}.wav", period, SECONDS) for name, period in (("slow", 0.6), ("fast", 0.55))
+    )
     turned = moved(stepper(0.6, 2), 2.0, (5.0, 0.0, -3.0))
     return {
         "a": Dance("a", "rumba", stepper(0.6, 1), slow, 100.0, True),
