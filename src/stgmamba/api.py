@@ -160,6 +160,7 @@ class Dancer:
         fps: float = defaults.FPS,
         genre: str | None = None,
         facing: Facing = "free",
+        on_beat: bool = True,
         progress: Progress | None = None,
     ) -> Skeleton:
         """Make up a dance to a song.
@@ -172,6 +173,7 @@ class Dancer:
             fps: frames per second of the result.
             genre: a style of dance the weights know; left to chance when not given.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
+            on_beat: fit the timing of the steps to the song's beats.
             progress: called with (done, total).
 
         Returns:
@@ -182,7 +184,9 @@ class Dancer:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing)
         heard = song if isinstance(song, Song) else load_song(song, start=start, seconds=seconds)
-        dance = self.generator.generate(heard, seed=seed, genre=genre, facing=facing, progress=progress)
+        dance = self.generator.generate(
+            heard, seed=seed, genre=genre, facing=facing, on_beat=on_beat, progress=progress
+        )
         # Frames of the model and of the video seldom end together; the video ends with the song.
         return dance.resampled(fps).slice(0, max(1, round(heard.seconds * fps)))
 
@@ -199,6 +203,7 @@ class Dancer:
         fps: float = defaults.FPS,
         facing: Facing | None = None,
         genre: str | None = None,
+        on_beat: bool = True,
         progress: Progress | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in dancer, dance to a song.
@@ -214,6 +219,7 @@ class Dancer:
             fps: frames per second.
             facing: by default ``camera`` for a picture, ``free`` for a built-in dancer.
             genre: a style of dance the weights know; left to chance when not given.
+            on_beat: fit the timing of the steps to the song's beats.
             progress: called with (done, total) while the dance is made up; drawing comes with ``save``.
 
         Raises:
@@ -228,6 +234,7 @@ class Dancer:
             fps=fps,
             genre=genre,
             facing=facing or performer.facing,
+            on_beat=on_beat,
             progress=progress,
         )
         return DanceVideo(skeleton, performer, Path(song), start)

@@ -68,6 +68,12 @@ FacingOption = Annotated[
 Genre = Annotated[
     str | None, typer.Option(help="Style of dance (a wrong name lists the right ones); by default left to chance.")
 ]
+OnBeat = Annotated[
+    bool,
+    typer.Option(
+        "--on-beat/--free-timing", help="Fit the timing of the steps to the song's beats, or leave it as it is."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -94,6 +100,7 @@ def dance(
     fps: Fps = defaults.FPS,
     facing: FacingOption = None,
     genre: Genre = None,
+    on_beat: OnBeat = True,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
@@ -117,6 +124,7 @@ def dance(
         fps=fps,
         facing=facing,
         genre=genre,
+        on_beat=on_beat,
         skeleton_out=skeleton_out,
         as_json=as_json,
     )
@@ -132,6 +140,7 @@ def skeleton(
     fps: Fps = defaults.FPS,
     facing: FacingOption = None,
     genre: Genre = None,
+    on_beat: OnBeat = True,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -155,6 +164,7 @@ def skeleton(
                 fps=fps,
                 genre=genre,
                 facing=facing_of(facing or "free"),
+                on_beat=on_beat,
                 progress=progress,
             )
             write_skeleton(output, made)
@@ -432,6 +442,7 @@ def _film(
     fps: float = defaults.FPS,
     facing: str | None = None,
     genre: str | None = None,
+    on_beat: bool = True,
     skeleton_out: Path | None = None,
     song_name: str | None = None,
 ) -> None:
@@ -459,6 +470,7 @@ def _film(
                 fps=fps,
                 genre=genre,
                 facing=facing_of(facing),
+                on_beat=on_beat,
                 progress=progress,
             )
         if skeleton_out is not None:

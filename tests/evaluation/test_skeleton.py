@@ -12,7 +12,7 @@ from stgmamba.errors import InputError
 from stgmamba.evaluation.baselines import BASELINES
 from stgmamba.evaluation.metrics import METRICS
 from stgmamba.evaluation.report import markdown, write_json, write_markdown
-from stgmamba.evaluation.skeleton import COMPARED, evaluate_skeletons, named_weights, run, song_beats
+from stgmamba.evaluation.skeleton import COMPARED, UNTIMED, evaluate_skeletons, named_weights, run, song_beats
 from stgmamba.music.decode import Song
 from stgmamba.skeleton import Skeleton
 
@@ -144,8 +144,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:  # type: ignore[type-arg]
         def __init__(self, weights: Path | None) -> None:
             self.weights = weights
 
-        def generate(self, song: Song, seconds: float, seed: int, genre: str | None) -> Skeleton:
-            asked.append((self.weights, round(song.seconds), seed, genre))
+        def generate(self, song: Song, seconds: float, seed: int, genre: str | None, on_beat: bool) -> Skeleton:
+            asked.append((self.weights, round(song.seconds), seed, genre, on_beat))
             return glide(0.5, seconds)
 
     monkeypatch.setattr("stgmamba.music_to_skeleton.generate.load_generator", Stub)
@@ -158,8 +158,8 @@ def test_run_judges_the_generator_and_writes_both_reports(
     asked: list,  # type: ignore[type-arg]
 ) -> None:
     result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1, compare=False)
-    assert asked == [(None, 12, 3, "waltz"), (None, 12, 3, None)]
-    assert list(result["methods"])[:2] == ["real", "ours"]
+    assert asked == [(None, 12, 3, genre, on_beat) for on_beat in (True, False) for genre in ("waltz", None)]
+    assert list(result["methods"])[:3] == ["real", "ours", UNTIMED]
     assert result["methods"]["ours"]["foot_skate"] == pytest.approx(50, rel=0.01)
     assert json.loads((tmp_path / "out.json").read_text()) == result
     text = (tmp_path / "out.md").read_text()
@@ -183,16 +183,16 @@ def test_networks_to_compare_with(
     monkeypatch.setattr("stgmamba.evaluation.skeleton.COMPARED", tmp_path)
     mine = tmp_path / "a.safetensors"
     result = run(corpus, "val", seeds=1, others={"mine": mine})
-    assert list(result["methods"]) == ["real", "ours", "a", "b", "mine", *BASELINES]
-    weights = [None, mine, tmp_path / "b.safetensors", mine]
+    assert list(result["methods"]) == ["real", "ours", UNTIMED, "a", "b", "mine", *BASELINES]
+    weights = [None, None, mine, tmp_path / "b.safetensors", mine]
     assert [question[0] for question in asked] == [file for file in weights for _ in range(2)]
-    for taken in ("a", "ours", "real", "shifted"):
+    for taken in ("a", "ours", UNTIMED, "real", "shifted"):
         with pytest.raises(InputError, match=f"--method {taken}=.* name"):
             run(corpus, "val", others={taken: mine})
     with pytest.raises(InputError, match="no such file"):
         run(corpus, "val", others={"mine": tmp_path / "nosuch"})
     monkeypatch.setattr("stgmamba.evaluation.skeleton.COMPARED", tmp_path / "nosuch")
-    assert list(run(corpus, "val", seeds=1)["methods"]) == ["real", "ours", *BASELINES]
+    assert list(run(corpus, "val", seeds=1)["methods"]) == ["real", "ours", UNTIMED, *BASELINES]
 
 
 def test_compared_weights_lie_in_the_package() -> None:

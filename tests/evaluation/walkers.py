@@ -76,3 +76,12 @@ def moved(dance: Skeleton, yaw: float, offset: tuple[float, float, float]) -> Sk
     x, y, z = np.moveaxis(dance.positions, -1, 0)
     turned = np.stack([cos * x + sin * z, y, -sin * x + cos * z], axis=-1) + np.asarray(offset, np.float32)
     return Skeleton(turned, dance.fps, dance.layout)
+
+
+def pulsing(period: float, seconds: float) -> Skeleton:
+    """The whole body sways; it halts at every multiple of ``period``."""
+    dance = still(seconds)
+    positions = dance.positions.copy()
+    times = np.arange(len(dance)) / dance.fps
+    positions[..., 0] += 0.2 * np.cos(np.pi * times / period)[:, None]
+    return Skeleton(positions, dance.fps, dance.layout)

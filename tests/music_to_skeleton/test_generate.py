@@ -13,6 +13,7 @@ from stgmamba.music_to_skeleton.generate import Generator, load_generator
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.networks import build_network
 from stgmamba.skeleton import OPENPOSE_18_FEET
+from stgmamba.skeleton.moments import foot_strikes
 from stgmamba.skeleton.path import heading_of
 
 
@@ -65,6 +66,23 @@ def test_same_seed_same_dance_other_seed_other_dance(generator: Generator) -> No
     a, b, c = (generator.generate(song, seed=seed).positions for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).mean() > 0.02
+
+
+def test_the_same_seed_on_another_song_is_another_dance_and_a_preview_begins_alike(generator: Generator) -> None:
+    long, other = clicks(20.0), clicks(20.0, bpm=90.0)
+    whole, elsewhere = (generator.generate(song, seed=1, on_beat=False).positions for song in (long, other))
+    assert np.abs(whole - elsewhere).mean() > 0.02
+    preview = generator.generate(long, seconds=18.0, seed=1, on_beat=False).positions
+    still = whole[:250, :, 1] - preview[:250, :, 1]  # heights; where on the stage depends on the whole path
+    assert np.abs(still).mean() < 0.02
+
+
+def test_timing_fitted_to_the_beats_or_free(generator: Generator) -> None:
+    song = clicks(20.0)
+    beats = np.arange(0, 20, 0.5)
+    fitted, free = (generator.generate(song, seed=2, on_beat=on) for on in (True, False))
+    off = [np.abs(foot_strikes(dance)[:, None] - beats).min(axis=1).mean() for dance in (fitted, free)]
+    assert off[0] < 0.8 * off[1]
 
 
 def test_chunks_leave_no_seam(generator: Generator) -> None:

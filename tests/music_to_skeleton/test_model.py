@@ -41,6 +41,34 @@ def test_shapes_and_gradients_reach_every_parameter(mixer: str) -> None:
         assert parameter.grad.abs().sum() > 0, name
 
 
+@pytest.mark.parametrize("frames", [1, 4, 10, 13])
+def test_patches_keep_every_frame(frames: int) -> None:
+    config = Config(**{**vars(SMALL), "patch": 4})
+    torch.manual_seed(0)
+    model = awake(MusicToSkeleton(config))
+    x, t, hidden, genre = inputs(frames)
+    out = model(x, t, hidden, genre)
+    assert out.shape == x.shape
+    # What comes after the last whole patch is filled up with the last frame.
+    longer = torch.cat([x, x[:, -1:].expand(-1, 3, -1, -1)], dim=1)
+    music = torch.cat([hidden, hidden[:, -1:].expand(-1, 3, -1)], dim=1)
+    filled = model(longer[:, : -(-frames // 4) * 4], t, music[:, : -(-frames // 4) * 4], genre)
+    torch.testing.assert_close(out, filled[:, :frames])
+    # Each frame of a patch speaks for itself: changing one changes the answer.
+    changed = x.clone()
+    changed[:, -1] += 1
+    assert (model(changed, t, hidden, genre)[:, -1] - out[:, -1]).abs().max() > 1e-3
+
+
+def test_a_mirrored_dance_is_a_class_of_its_own() -> None:
+    torch.manual_seed(0)
+    model = awake(MusicToSkeleton(SMALL))
+    x, t, hidden, genre = inputs()
+    assert SMALL.classes == 2 * (len(SMALL.genres) + 1)
+    mirrored = genre + SMALL.classes // 2
+    assert not torch.allclose(model(x, t, hidden, genre), model(x, t, hidden, mirrored), atol=1e-4)
+
+
 @pytest.mark.parametrize("off", ["spatial", "temporal_forward", "temporal_backward"])
 def test_each_branch_can_be_switched_off_and_matters(off: str) -> None:
     full, less = SMALL, Config(**{**vars(SMALL), off: False})
@@ -104,3 +132,5 @@ def test_unknown_mixers_and_networks_are_refused() -> None:
         Config(mixer="convolution")
     with pytest.raises(ValueError, match="network"):
         Config(network="gan")
+    with pytest.raises(ValueError, match="patch"):
+        Config(patch=0)

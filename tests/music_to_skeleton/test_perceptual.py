@@ -34,7 +34,7 @@ def test_it_learns_and_is_kept(dances: Path, tmp_path: Path, monkeypatch: pytest
     batch = corpus.batch(9, sampling=Sampling(32, 24, 0.0, 0.0))
     mean, scale = corpus.statistics()
     genre, _, _ = first((batch.nodes - mean) / scale)
-    assert (genre.argmax(dim=1) == batch.genre).float().mean() > 0.6  # all three dances sway alike
+    assert (genre.argmax(dim=1) == batch.genre % (len(genres) + 1)).float().mean() > 0.6  # all three dances sway alike
     assert len(lines) == 1
     again = pretrained(path, corpus, 1, lines.append)
     assert len(lines) == 1  # not trained a second time

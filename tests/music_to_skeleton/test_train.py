@@ -45,11 +45,13 @@ def _data(dances: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("objective", ["flow", "adversarial"])
 def test_training_lowers_the_loss_and_leaves_weights_that_dance(objective: str, tmp_path: Path) -> None:
     lines: list[str] = []
-    path = recipe(tmp_path, objective=objective, steps=60, checkpoint_minutes=10)
+    path = recipe(tmp_path, objective=objective, steps=60, learning_rate=0.003, checkpoint_minutes=10)
     weights = train(read_recipe(path), log=lines.append)
     steps = [line for line in lines if line.startswith("step")]
-    first, last = (float(line.split("reconstruction ")[1].split()[0]) for line in (steps[0], steps[-1]))
-    assert last < (0.9 if objective == "flow" else 1.0) * first  # adversaries pull elsewhere at first
+    # In the game of the adversaries it is the critics who learn first, and pull the dance away from its mean.
+    term = "reconstruction" if objective == "flow" else "critics"
+    first, last = (float(line.split(f"{term} ")[1].split()[0]) for line in (steps[0], steps[-1]))
+    assert last < 0.9 * first
     generator = load_generator(weights)
     assert generator.model.config.channels == 8
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))

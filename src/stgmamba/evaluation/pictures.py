@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
-from stgmamba.evaluation.metrics.beats import kinematic_beats, offsets, phases, resultant
+from stgmamba.evaluation.metrics.beats import offsets, phases, resultant
 from stgmamba.evaluation.metrics.features import Array
-from stgmamba.evaluation.metrics.steps import foot_strikes
 from stgmamba.files import atomic_output, check_can_write
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.body import mid_hip
+from stgmamba.skeleton.moments import foot_strikes, kinematic_beats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

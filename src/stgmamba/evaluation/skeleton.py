@@ -42,6 +42,9 @@ SEEDS = 3
 COMPARED = Path(__file__).parents[1] / "weights" / "compared"
 """Weights of the networks that ours is compared with."""
 
+UNTIMED = "ours_free_timing"
+"""Our weights without the fitting of steps to beats: what the network itself knows of the beat."""
+
 _TRAIN = "train"
 # Which real dances give a figure of the row ``real``, where it is not simply those of the songs.
 _REAL_SAMPLES = {
@@ -93,11 +96,12 @@ def run(
     compared = {path.stem: path for path in sorted(COMPARED.glob("*.safetensors"))} if compare else {}
     others = others or {}
     for name, path in others.items():
-        if name in (OURS, REAL, *BASELINES, *compared):
+        if name in (OURS, UNTIMED, REAL, *BASELINES, *compared):
             raise InputError(f"--method {name}={path}: another method has this name; choose another one.")
         if not path.is_file():
             raise InputError(f"--method {name}={path}: there is no such file; check the name.")
-    methods = {name: _network(path) for name, path in [(OURS, weights), *compared.items(), *others.items()]}
+    methods = {OURS: _network(weights), UNTIMED: _network(weights, on_beat=False)}
+    methods |= {name: _network(path) for name, path in [*compared.items(), *others.items()]}
     exhibit, report = _judge(data, split, seed, methods, progress, seeds)
     if json_path is not None:
         write_json(json_path, report)
@@ -204,15 +208,19 @@ def _judge(
     return Exhibit(songs, beats, dances, rows), report
 
 
-def _network(weights: str | Path | None) -> Method:
-    """A trained network as a method: it hears the song's file, and is told the genre where it knows it."""
+def _network(weights: str | Path | None, on_beat: bool = True) -> Method:
+    """A trained network as a method: it hears the song's file, and is told the genre where it knows it.
+
+    All networks are brought onto the beat in the same way, so that they are compared as dances are made.
+    """
     from stgmamba.music_to_skeleton.generate import load_generator
 
     generator = load_generator(weights)
 
     def dance(song: Dance, seed: int) -> Skeleton:
         genre = song.genre if song.genre in generator.genres else None
-        return generator.generate(load_song(song.audio_path), seconds=song.skeleton.seconds, seed=seed, genre=genre)
+        heard = load_song(song.audio_path)
+        return generator.generate(heard, seconds=song.skeleton.seconds, seed=seed, genre=genre, on_beat=on_beat)
 
     return dance
 

@@ -122,7 +122,7 @@ def _stage_times(generator: Generator, song: Song) -> dict[str, float]:
     times.append(time.perf_counter())
     nodes = generator.flow(heard, 0, len(generator.genres), None)
     times.append(time.perf_counter())
-    settle(nodes, round(song.seconds * FPS), "free")
+    settle(nodes, round(song.seconds * FPS), "free", heard.beats)
     times.append(time.perf_counter())
     return dict(zip(_STAGES, np.diff(times).tolist(), strict=True))
 

@@ -41,7 +41,7 @@ class Batch:
         nodes: [B, T, J, 3], metric.
         wave: [B, T, W] windows of the wave; zeros where the music is withheld.
         features: [B, T, F] rhythm features; zeros likewise.
-        genre: [B], the last index for none.
+        genre: [B], one of ``Config.classes``.
     """
 
     nodes: Tensor
@@ -134,7 +134,7 @@ class Corpus:
                     (self.mirrored if turned else self.nodes)[index][start : start + s.window],
                     self.samples[index][start * HOP : (start + s.window - 1) * HOP + WINDOW] * (heard * loudness),
                     self.features[index][start : start + s.window] * heard,
-                    self.data[index].genre if known else self.null_genre,
+                    (self.data[index].genre if known else self.null_genre) + turned * (self.null_genre + 1),
                 )
             )
         nodes, samples, features, genre = zip(*rows, strict=True)

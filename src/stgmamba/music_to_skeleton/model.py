@@ -8,6 +8,7 @@ Reads top to bottom like the paper: config, the selective SSM, the STGM block, t
 Notable, and ours:
 - The network is a flow-matching generator: it is given a noisy dance x_t and the flow's time t beside the music, and
   answers with the clean dance. The paper's noise vector z is the start of that flow.
+- A token stands for P frames of a joint (`patch`), so T counts patches inside the blocks (Dosovitskiy et al. 2021).
 - J is the skeleton's joints plus one root node that carries the movement through the room (motion.py).
 - The conditioning of the flow (t and genre) scales and shifts the layer norms of every block (Peebles, Xie 2023).
 Shapes: B sequences, T frames, J graph nodes, C channels, E inner channels of a block, N states of the SSM.
@@ -38,6 +39,7 @@ class Config:
     ``spatial``, ``temporal_forward`` and ``temporal_backward`` switch the branches SG, TGF and TGB of the block.
     ``mixer`` is what runs along the axes of the block: ``ssm``, or ``attention`` for the twin (attention.py).
     ``network`` is ``stgm``, or ``ren2020`` for the baseline (ren2020.py), which heeds only music, channels and genres.
+    ``patch`` is how many frames one token of a joint stands for; more are faster, and the scans reach further.
     ``flow_steps`` is how often the network is asked when a dance is made (flow.py); 1 for one that adversaries trained.
     """
 
@@ -54,15 +56,26 @@ class Config:
     temporal_backward: bool = True
     mixer: str = "ssm"
     network: str = "stgm"
-    flow_steps: int = 10
+    patch: int = 1
+    flow_steps: int = 8
 
     def __post_init__(self) -> None:
         if self.mixer not in MIXERS:
             raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
         if self.network not in NETWORKS:
             raise ValueError(f"network is {self.network!r}; choose one of {', '.join(NETWORKS)}")
+        if self.patch < 1:
+            raise ValueError(f"patch is {self.patch}; give 1 frame or more per token")
         if not (self.spatial or self.temporal_forward or self.temporal_backward):
             raise ValueError("a block needs at least one of its three branches")
+
+    @property
+    def classes(self) -> int:
+        """Genres and the null class, and each of them once more for dances seen in a mirror.
+
+        Dancers are not symmetric (a ballroom head looks left), so the network is told what was mirrored.
+        """
+        return 2 * (len(self.genres) + 1)
 
 
 class SelectiveSSM(nn.Module):
@@ -209,14 +222,16 @@ class MusicToSkeleton(nn.Module):
         self.register_buffer("mean", torch.zeros(J, 3))
         self.register_buffer("scale", torch.ones(J, 3))
         self.audio = AudioEncoder(config)
-        self.lift = nn.Linear(config.music_channels, C)
+        P = config.patch
+        self.lift = nn.Linear(P * config.music_channels, C)
         self.joint = nn.Parameter(torch.randn(J, C) * 0.5)
-        self.noisy = nn.Parameter(torch.randn(J, 3, C) * 0.5)  # each joint reads its own coordinates its own way
+        # Each joint reads its own coordinates its own way.
+        self.noisy = nn.Parameter(torch.randn(J, 3 * P, C) * 0.5 * P**-0.5)
         self.time = nn.Sequential(nn.Linear(C, C), nn.SiLU(), nn.Linear(C, C))
-        self.genre = nn.Embedding(len(config.genres) + 1, C)  # the last one is the null class
+        self.genre = nn.Embedding(config.classes, C)
         self.stgm = nn.ModuleList(STGMBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(C)
-        self.head = nn.Parameter(torch.zeros(J, C, 3))
+        self.head = nn.Parameter(torch.zeros(J, C, 3 * P))
 
     def hear(self, wave: Tensor, features: Tensor) -> Tensor:
         """Hidden tokens of the music, [B, T, H]; they do not depend on the flow, so they are computed once."""
@@ -230,17 +245,31 @@ class MusicToSkeleton(nn.Module):
             x: noisy dance x_t = (1 - t) noise + t dance, normalised, [B, T, J, 3].
             t: flow time in 0..1, [B].
             hidden: tokens of the music from ``hear``, [B, T, H].
-            genre: index into ``config.genres``, or its length for none, [B].
+            genre: index into ``config.genres``, or its length for none; plus half of ``config.classes`` for a dance
+                in the mirror, [B].
 
         Returns:
             The clean dance, normalised, [B, T, J, 3].
         """
+        frames = x.shape[1]
         condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.genre(genre))
-        # H_0: one token per joint and frame.
-        Z = self.lift(hidden)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", x, self.noisy)
+        # H_0: one token per joint and patch of P frames.
+        music = _patches(hidden, self.config.patch).flatten(2)  # [B, T/P, P H]
+        moved = _patches(x, self.config.patch).transpose(2, 3).flatten(3)  # [B, T/P, J, 3 P]
+        Z = self.lift(music)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", moved, self.noisy)
         for block in self.stgm:
             Z = block(Z, condition)
-        return torch.einsum("btjc,jcd->btjd", self.norm(Z), self.head)
+        S = torch.einsum("btjc,jcd->btjd", self.norm(Z), self.head)
+        B, K, J, _ = S.shape
+        return S.view(B, K, J, -1, 3).transpose(2, 3).reshape(B, -1, J, 3)[:, :frames]
+
+
+def _patches(x: Tensor, patch: int) -> Tensor:
+    """[B, T, ...] -> [B, ceil(T / patch), patch, ...]; the last frame is repeated to fill the last patch."""
+    missing = -x.shape[1] % patch
+    if missing:
+        x = torch.cat([x, x[:, -1:].expand(-1, missing, *x.shape[2:])], dim=1)
+    return x.reshape(x.shape[0], -1, patch, *x.shape[2:])
 
 
 def _sinusoids(t: Tensor, channels: int) -> Tensor:

@@ -61,7 +61,7 @@ class Ren2020(nn.Module):
         self.audio = AudioEncoder(config)
         self.noise = nn.Linear(3 * J, _NOISE, bias=False)
         self.noise_gru = nn.GRU(_NOISE, _NOISE, batch_first=True)
-        self.genre = nn.Embedding(len(config.genres) + 1, C)  # the last one is the null class
+        self.genre = nn.Embedding(config.classes, C)
         self.lift = nn.Linear(config.music_channels + _NOISE + C, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(_BLOCKS)))
         self.dropout = nn.Dropout(_DROPOUT)

@@ -51,6 +51,8 @@ WEIGHTS = {
     },
 }
 _CLIP = 1.0  # largest norm of the gradient
+# Share of the learning rate. Critics at the full one won within forty steps, and then their judgement taught nothing.
+_PACE = {"generator": 1.0, "critics": 0.1}
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     if recipe.compile:
         model.compile()
     wrapped = fabric.setup_module(objective)
-    optimisers = {name: fabric.setup_optimizers(optimiser) for name, optimiser in run.optimisers.items()}
+    optimisers = {name: [fabric.setup_optimizers(each) for each in own] for name, own in run.optimisers.items()}
 
     def show() -> None:
         picture = sample_strip(run.averaged(), data)
@@ -193,14 +195,15 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     while run.step < recipe.steps and (minutes is None or time.monotonic() - started < minutes * 60):
         batch = corpus.batch(recipe.seed, fabric.global_rank, run.step)
         torch.manual_seed(_step_seed(recipe.seed, fabric.global_rank, run.step))
-        for player, optimiser in optimisers.items():
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.learning_rate * _schedule(run.step, recipe)
+        for player, own in optimisers.items():
             terms = wrapped(batch, player)
             objective.zero_grad(set_to_none=True)
             fabric.backward(torch.stack(list(terms.values())).sum())
-            fabric.clip_gradients(wrapped, optimiser, max_norm=_CLIP)
-            optimiser.step()
+            for optimiser in own:
+                for group in optimiser.param_groups:
+                    group["lr"] = recipe.learning_rate * _schedule(run.step, recipe) * _PACE[player]
+                fabric.clip_gradients(wrapped, optimiser, max_norm=_CLIP)
+                optimiser.step()
             for name, value in terms.items():
                 sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
         run.step, summed = run.step + 1, summed + 1
@@ -243,15 +246,7 @@ class _Run:
         self.checkpoint, self.weights = out / "checkpoint.pt", out / "weights.safetensors"
         self.step = 0
         self.average = {name: value.clone() for name, value in objective.model.state_dict().items()}
-        self.optimisers = {
-            player: torch.optim.AdamW(
-                _parameters(objective, player),
-                recipe.learning_rate,
-                betas=(0.9, 0.99),
-                weight_decay=recipe.weight_decay,
-            )
-            for player in objective.players
-        }
+        self.optimisers = {player: _optimisers(objective, player, recipe) for player in objective.players}
 
     def follow(self) -> None:
         """Move the average towards the network; quickly at first."""
@@ -271,7 +266,7 @@ class _Run:
         state = {
             "objective": self.objective.state_dict(),
             "average": self.average,
-            "optimisers": {player: optimiser.state_dict() for player, optimiser in self.optimisers.items()},
+            "optimisers": {player: [each.state_dict() for each in own] for player, own in self.optimisers.items()},
             "step": self.step,
         }
         with atomic_output(self.checkpoint) as part:
@@ -291,8 +286,9 @@ class _Run:
         try:
             state = torch.load(self.checkpoint, map_location=device, weights_only=True)
             self.objective.load_state_dict(state["objective"])
-            for player, optimiser in self.optimisers.items():
-                optimiser.load_state_dict(state["optimisers"][player])
+            for player, own in self.optimisers.items():
+                for optimiser, kept in zip(own, state["optimisers"][player], strict=True):
+                    optimiser.load_state_dict(kept)
         except (KeyError, ValueError, RuntimeError) as error:
             raise InputError(
                 f"{self.checkpoint}: of another recipe ({str(error).splitlines()[0]}); give this one another `out`."
@@ -301,9 +297,22 @@ class _Run:
         return True
 
 
-def _parameters(objective: nn.Module, player: str) -> list[nn.Parameter]:
-    """Parameters that one player of the objective trains."""
-    return list(objective.get_submodule("model" if player == "generator" else player).parameters())
+def _optimisers(objective: nn.Module, player: str, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """What trains the parameters of one player: AdamW, and Muon (Jordan 2024) for the generator's linear layers.
+
+    Muon makes all directions of a matrix' step equally long, scaled as AdamW's would be. After five minutes of one core
+    PFD on train songs was 1474 with it and 1716 with AdamW alone.
+    """
+    generator = player == "generator"
+    module = objective.get_submodule("model" if generator else player)
+    matrices = [part.weight for part in module.modules() if isinstance(part, nn.Linear) and generator]
+    chosen = {id(matrix) for matrix in matrices}
+    others = [parameter for parameter in module.parameters() if id(parameter) not in chosen]
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, rate, betas=(0.9, 0.99), weight_decay=decay)]
+    if matrices:
+        found.append(torch.optim.Muon(matrices, rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
 def _fabric(recipe: Recipe, out: Path) -> Fabric:

@@ -18,7 +18,7 @@ from stgmamba.skeleton.path import Path
 from stgmamba.skeleton.sequence import FloatArray
 
 # A foot stands when it moves slower than this (m/s) and one of heel and toe is nearer to the floor than this (m).
-_STANDING_SPEED = 0.6
+_STANDING_SPEED = 0.9
 _STANDING_HEIGHT = 0.07
 # How fast (m/s) and how high (m) a heel or toe may be and still be half believed by ``follow_feet`` to rest.
 _BELIEVED_SPEED = 1.0

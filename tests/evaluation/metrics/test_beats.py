@@ -8,29 +8,12 @@ from stgmamba.evaluation.metrics.beats import (
     beat_floor,
     consistency,
     floor,
-    kinematic_beats,
     offsets,
     phases,
     resultant,
 )
-from stgmamba.skeleton import Skeleton
 
-from ..walkers import still
-
-
-def pulsing(period: float, seconds: float) -> Skeleton:
-    """The whole body sways; it halts at every multiple of ``period``."""
-    dance = still(seconds)
-    positions = dance.positions.copy()
-    times = np.arange(len(dance)) / dance.fps
-    positions[..., 0] += 0.2 * np.cos(np.pi * times / period)[:, None]
-    return Skeleton(positions, dance.fps, dance.layout)
-
-
-def test_kinematic_beats_are_where_the_body_halts() -> None:
-    beats = kinematic_beats(pulsing(0.6, 12.0))
-    np.testing.assert_allclose(beats[1:-1], 0.6 * np.round(beats[1:-1] / 0.6), atol=0.03)
-    assert len(beats) == pytest.approx(19, abs=1)
+from ..walkers import pulsing, still
 
 
 def test_on_the_beat_off_the_beat() -> None:

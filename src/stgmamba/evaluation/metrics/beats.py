@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import argrelmin
 
-from stgmamba.evaluation.metrics.features import FPS, Array, at_25_fps
+from stgmamba.evaluation.metrics.features import Array, at_25_fps
 from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton.moments import kinematic_beats
 
 SIGMA = 0.1
 SHIFTS = 40
-
-
-def joint_speeds(skeleton: Skeleton) -> Array:
-    """Speed of each joint at each frame of 1/25 s by central differences, [T, J], m/s; 0 for a single frame."""
-    positions = at_25_fps(skeleton).positions.astype(np.float64)
-    if len(positions) < 2:
-        return np.zeros(positions.shape[:2])
-    return np.asarray(np.linalg.norm(np.gradient(positions, axis=0), axis=-1) * FPS, np.float64)
-
-
-def kinematic_beats(skeleton: Skeleton) -> Array:
-    """Times in seconds at which the mean joint speed, smoothed by a Gaussian of 0.1 s, has a local minimum, [K].
-
-    After Li et al., "AI Choreographer" (ICCV 2021).
-    """
-    speed = gaussian_filter1d(joint_speeds(skeleton).mean(axis=1), SIGMA * FPS)
-    return np.asarray(argrelmin(speed)[0] / FPS, np.float64)
 
 
 def consistency(events: Array, beats: Array, sigma: float = SIGMA) -> float:
@@ -102,9 +84,9 @@ def floor(events: Array, beats: Array, seconds: float, rng: np.random.Generator)
 
 def beat_consistency(skeleton: Skeleton, beats: Array) -> float:
     """BC: ``consistency`` of the dance's kinematic beats. 0..1, higher is better; compare with ``beat_floor``."""
-    return consistency(kinematic_beats(skeleton), beats)
+    return consistency(kinematic_beats(at_25_fps(skeleton)), beats)
 
 
 def beat_floor(skeleton: Skeleton, beats: Array, seed: int = 0) -> float:
     """The BC that the same dance reaches when shifted at random."""
-    return floor(kinematic_beats(skeleton), beats, skeleton.seconds, np.random.default_rng(seed))
+    return floor(kinematic_beats(at_25_fps(skeleton)), beats, skeleton.seconds, np.random.default_rng(seed))

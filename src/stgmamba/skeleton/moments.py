@@ -1,0 +1,72 @@
+"""Moments of a dance: when its feet land and when it halts.
+
+Both are defined at 25 fps on 3-D joints of OPENPOSE_18_FEET. The metrics judge by them (evaluation/metrics), and they
+are what is brought onto the beat (music_to_skeleton/timing.py).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import argrelmin, find_peaks
+
+from stgmamba.skeleton.body import Body, measure
+from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+from stgmamba.skeleton.sequence import Skeleton
+
+Array = NDArray[np.float64]
+
+FPS = 25.0
+PROMINENCE = 0.25
+LANDED = 0.35
+_HALT_SECONDS = 0.1
+_FEET = tuple(
+    [OPENPOSE_18_FEET.index(f"{side}_{part}") for part in ("ankle", "heel", "toe")] for side in ("left", "right")
+)
+
+
+def joint_speeds(skeleton: Skeleton) -> Array:
+    """Speed of each joint at each frame of 1/25 s by central differences, [T, J], m/s; 0 for a single frame."""
+    positions = skeleton.resampled(FPS).positions.astype(np.float64)
+    if len(positions) < 2:
+        return np.zeros(positions.shape[:2])
+    return np.asarray(np.linalg.norm(np.gradient(positions, axis=0), axis=-1) * FPS, np.float64)
+
+
+def kinematic_beats(skeleton: Skeleton) -> Array:
+    """Times in seconds at which the mean joint speed, smoothed by a Gaussian of 0.1 s, has a local minimum, [K].
+
+    After Li et al., "AI Choreographer" (ICCV 2021).
+    """
+    speed = gaussian_filter1d(joint_speeds(skeleton).mean(axis=1), _HALT_SECONDS * FPS)
+    return np.asarray(argrelmin(speed)[0] / FPS, np.float64)
+
+
+def foot_strikes(skeleton: Skeleton) -> Array:
+    """Times in seconds at which a foot lands, both feet together, rising, [K].
+
+    A foot's speed is the mean over ankle, heel and toe, smoothed by a Gaussian of one frame of 1/25 s. It lands where,
+    after a swing peak of a prominence of 25 cm/s or more (for the reference body, otherwise in proportion to the
+    leg), the speed first falls below 35 % of that peak, to a fraction of a frame (method, section 4).
+    """
+    prominence = PROMINENCE * measure(skeleton).leg / Body().leg
+    speeds = joint_speeds(skeleton)
+    strikes = [_landings(gaussian_filter1d(speeds[:, foot].mean(axis=1), 1.0), prominence) for foot in _FEET]
+    return np.unique(np.concatenate(strikes)) / FPS
+
+
+def _landings(speed: Array, prominence: float) -> Array:
+    """Frames (fractions allowed) at which a speed [T] falls below 35 % of the peak before; one for each swing."""
+    landings = []
+    peaks = find_peaks(speed, prominence=prominence)[0]
+    for peak, following in pairwise([*peaks, len(speed)]):
+        threshold = LANDED * speed[peak]
+        # A swing may have several peaks; its last one tells when it ends.
+        below = np.flatnonzero(speed[peak:following] < threshold)
+        if len(below):
+            after = peak + below[0]
+            landings.append(after - (threshold - speed[after]) / (speed[after - 1] - speed[after]))
+    return np.asarray(landings, np.float64)
