@@ -86,16 +86,27 @@ class LimbWarpRenderer:
         Args:
             dance: 3-D OPENPOSE_18_FEET, metres, facing the camera to within about 60 degrees.
 
+        Returns:
+            uint8 [H, W, 3] each.
+        """
+        placement = self.place(dance)
+        return self.frames_of(placement, _view(placement, self.body, self.size))
+
+    def frames_of(self, placement: Placement, view: tuple[float, complex] = (1.0, 0j)) -> Iterator[Frame]:
+        """One frame per frame of a placement, lazily.
+
+        Args:
+            placement: where the joints go, in the picture's pixels at ``size``.
+            view: zoom (at most 1) and the pixel at the frame's corner; as the picture was taken when not given.
+
         Yields:
             uint8 [H, W, 3].
         """
-        placement = self.place(dance)
-        view = _view(placement, self.body, self.size)
         background = self._background_for(view)
         tracks = {name: track_limb(name, placement, self.body) for name in self._limbs}
         layers = _layers(placement, self.body)
         zoom, origin = view
-        for frame in range(len(dance)):
+        for frame in range(len(placement.points)):
             canvas = background.copy()
             points = {CORE: self._core.pose(placement, frame)}
             for name, limb in self._limbs.items():
