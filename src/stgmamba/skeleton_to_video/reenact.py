@@ -136,7 +136,7 @@ def placement_from_track(track: PoseTrack, condition: PoseTrack, body: PhotoBody
 
 
 def _pixels_per_metre(skeleton: Skeleton, world: NDArray[np.float32]) -> FloatArray:
-    """How large the person is in each frame, [T]: least squares of joints in the picture on those in space, steadied."""
+    """How large the person is in each frame, [T]: joints in the picture against those in space, steadied."""
     found = (skeleton.confidence > 0).any(axis=1)
     if not found.any():
         return np.ones(len(skeleton))
