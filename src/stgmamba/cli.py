@@ -386,6 +386,67 @@ def evaluate_skeleton(
     typer.echo(markdown(report))
 
 
+@evaluate.command("video")
+def evaluate_video(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of clips of one person each; by default clips in $STGM_DATA. The first frame is the "
+            "condition, the clip's own poses are the target."
+        ),
+    ] = None,
+    drawn: Annotated[int, typer.Option(help="Judge on so many drawn dancers too, who dance real dances.")] = 0,
+    dances: Annotated[
+        Path | None, typer.Option(help="Folder of dances for the drawn dancers; by default tang2018 in $STGM_DATA.")
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Let the people of these pictures dance too, and look for their poses.")
+    ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Judge only on what this file keeps from training (configs/video_held_out.yaml).", metavar="FILE"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            "-o",
+            help="Write the figures here, and beside it a report (.md) with pictures.",
+            metavar="FILE.json",
+        ),
+    ] = None,
+    size: Annotated[int, typer.Option(help="Height of the frames in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="First of the drawn dancers.")] = defaults.SEED,
+    lpips_weights: Annotated[
+        Path | None, typer.Option(help="torchvision's AlexNet: measure LPIPS too.", metavar="FILE")
+    ] = None,
+    fid_weights: Annotated[
+        Path | None, typer.Option(help="pytorch-fid's Inception v3: measure FID too.", metavar="FILE")
+    ] = None,
+    fvd_weights: Annotated[
+        Path | None, typer.Option(help="pytorch-i3d's I3D of Kinetics: measure FVD too.", metavar="FILE")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure stage 2, skeleton to video, against true frames and simple baselines."""
+    with Terminal() as terminal:
+        from stgmamba.datasets import data_folder
+        from stgmamba.evaluation.video import Material, run
+        from stgmamba.evaluation.video_metrics.networks import load_networks
+        from stgmamba.evaluation.video_report import markdown
+
+        if data is None and not drawn and photos is None:
+            data = data_folder() / "clips"
+        if drawn and dances is None:
+            dances = data_folder() / "tang2018"
+        with terminal.stage("evaluate", "Drawing and measuring") as progress:
+            networks = load_networks(lpips_weights, fid_weights, fvd_weights)
+            report = run(Material(data, photos, drawn, dances, held_out), output, size, seed, networks, None, progress)
+    typer.echo(markdown(report))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
