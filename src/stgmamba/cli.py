@@ -330,6 +330,27 @@ def bench_skeleton(
         print_table(figures)
 
 
+@bench.command("video")
+def bench_video(
+    long: Annotated[
+        float, typer.Option(help="Seconds of the long film whose memory is watched; 0 leaves it out.")
+    ] = 600.0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Stage 2, skeleton to video: frames a second to the finished mp4, and memory."""
+    with Terminal() as terminal:
+        from stgmamba.bench_video import bench_video as measure
+        from stgmamba.bench_video import print_table
+
+        with terminal.stage("video", "Measuring"):
+            figures = measure(long=long)
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        print_table(figures)
+
+
 @train.command("skeleton")
 def train_skeleton(
     config: Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")],

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.api import check_options
+from stgmamba import defaults
 from stgmamba.datasets.held_out import HeldOut, load_held_out
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.errors import InputError
@@ -107,7 +107,12 @@ def run(
     Raises:
         InputError: an input or the output cannot be used, or nothing remains to be judged.
     """
-    check_options(size=size, seed=seed)
+    if not defaults.SMALLEST_SIZE <= size <= defaults.LARGEST_SIZE:
+        raise InputError(
+            f"size {size} is out of range; use {defaults.SMALLEST_SIZE} to {defaults.LARGEST_SIZE} pixels."
+        )
+    if seed < 0:
+        raise InputError(f"seed {seed} is out of range; use 0 or more.")
     check_can_measure()
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
@@ -361,10 +366,10 @@ def judge_photos(
 
 
 def _photo_dance(seed: int) -> Skeleton:
-    from stgmamba.api import Dancer
     from stgmamba.music_to_skeleton.bench import demo_song
+    from stgmamba.music_to_skeleton.generate import load_generator
 
-    return Dancer.from_pretrained().skeleton(demo_song(_PHOTO_SECONDS), seed=seed, facing="camera")
+    return load_generator().generate(demo_song(_PHOTO_SECONDS), seed=seed, facing="camera")
 
 
 def _is_exchanged(person: Skeleton, left_shoulder: NDArray[np.float64]) -> bool:
