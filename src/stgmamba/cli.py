@@ -440,6 +440,14 @@ def evaluate_video(
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the frames in pixels.")] = 256,
     seed: Annotated[int, typer.Option(help="First of the drawn dancers.")] = defaults.SEED,
+    weights: Annotated[
+        Path | None, typer.Option(help="Other weights of ours than those of the package.", metavar="FILE")
+    ] = None,
+    compare: Annotated[bool, typer.Option(help="Judge the package's networks for comparison too.")] = True,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge these weights too, under this name; may be repeated.", metavar="NAME=FILE"),
+    ] = None,
     lpips_weights: Annotated[
         Path | None, typer.Option(help="torchvision's AlexNet: measure LPIPS too.", metavar="FILE")
     ] = None,
@@ -454,17 +462,20 @@ def evaluate_video(
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
         from stgmamba.datasets import data_folder
+        from stgmamba.evaluation.skeleton import named_weights
         from stgmamba.evaluation.video import Material, run
         from stgmamba.evaluation.video_metrics.networks import load_networks
         from stgmamba.evaluation.video_report import markdown
 
+        others = named_weights(method or ())
         if data is None and not drawn and photos is None:
             data = data_folder() / "clips"
         if drawn and dances is None:
             dances = data_folder() / "tang2018"
         with terminal.stage("evaluate", "Drawing and measuring") as progress:
             networks = load_networks(lpips_weights, fid_weights, fvd_weights)
-            report = run(Material(data, photos, drawn, dances, held_out), output, size, seed, networks, None, progress)
+            material = Material(data, photos, drawn, dances, held_out)
+            report = run(material, output, size, seed, networks, weights, compare, others, progress)
     typer.echo(markdown(report))
 
 

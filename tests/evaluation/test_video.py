@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,15 @@ from ..recordings import write_dances
 from .filmed import dancer_frames, write_clip
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _without_networks() -> Iterator[None]:
+    """What trained networks do is not the matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stgmamba.evaluation.video.WEIGHTS", Path("nosuch.safetensors"))
+        patch.setattr("stgmamba.evaluation.video.COMPARED", Path("nosuch"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of a dancer, and a file that is none."""
@@ -38,7 +48,7 @@ def report(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
         lpips=lambda frames, truth: float(np.abs(frames.astype(float) - truth).mean()),
         fid=lambda frames: frames.reshape(len(frames), -1)[:, :3].astype(np.float64),
     )
-    result = run(Material(clips), out, 128, 0, networks, None, lambda *step: steps.append(step))
+    result = run(Material(clips), out, 128, 0, networks, progress=lambda *step: steps.append(step))
     assert steps[-1] == (6, 6)
     return result, out
 
@@ -128,6 +138,9 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
         run(Material(tmp_path))
     with pytest.raises(InputError, match="1 or more"):
         run(Material(drawn=-1, dances=tmp_path))
+    for name, path, why in (("copy", "x", "name"), ("ours", "x", "name"), ("mine", "nosuch", "no such file")):
+        with pytest.raises(InputError, match=why):
+            run(Material(tmp_path), others={name: Path(path)})
     with pytest.raises(InputError, match=r"\.json"):
         run(Material(tmp_path), tmp_path / "report.txt")
 

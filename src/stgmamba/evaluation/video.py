@@ -50,7 +50,13 @@ Row = dict[str, float | None]
 SIZE = 256
 """Height of the frames that are judged, pixels."""
 
-TRUTH = "truth"
+OURS, TRUTH = "ours", "truth"
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "skeleton_to_video.safetensors"
+"""Ours, in the package."""
+
+COMPARED = WEIGHTS.parent / "compared_video"
+"""Weights of the networks that ours is compared with."""
 
 _PHOTO_SECONDS = 6.0
 _PACKAGES = ("stgmamba", "numpy", "opencv-contrib-python", "mediapipe", "torch", "torchmetrics")
@@ -82,7 +88,9 @@ def run(
     size: int = SIZE,
     seed: int = 0,
     networks: Networks | None = None,
-    methods: Mapping[str, Build] | None = None,
+    weights: Path | None = None,
+    compare: bool = True,
+    others: Mapping[str, Path] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Judge all methods and write the report: what ``stgmamba evaluate video`` does.
@@ -94,7 +102,9 @@ def run(
         size: height of the frames in pixels.
         seed: the first seed of the drawn dancers, and that of the dance of the photos.
         networks: for LPIPS, FID and FVD, as ``load_networks`` returns them.
-        methods: name -> what builds a reenactor; by default the registry's.
+        weights: of ``ours``; by default those in the package, where it has some.
+        compare: judge the networks in the package's folder ``weights/compared_video`` too, each under its file's name.
+        others: name -> weights of more networks to judge.
         progress: called with (steps done, steps in all); a step is a scene read or danced by one method.
 
     Returns:
@@ -116,7 +126,7 @@ def run(
     check_can_measure()
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
-    methods = REENACTORS if methods is None else methods
+    methods = _methods(weights, compare, others or {})
     networks = networks or Networks()
     held_out = None if material.held_out is None else load_held_out(material.held_out)
     sections = [
@@ -154,6 +164,23 @@ def run(
         write_json(json_path, report)
         write_report(json_path, report, strips)
     return report
+
+
+def _methods(weights: Path | None, compare: bool, others: Mapping[str, Path]) -> dict[str, Build]:
+    """Everything that is judged, ours first."""
+    compared = {path.stem: path for path in sorted(COMPARED.glob("*.safetensors"))} if compare else {}
+    for name, path in others.items():
+        if name in (OURS, TRUTH, *REENACTORS, *compared):
+            raise InputError(f"--method {name}={path}: another method has this name; choose another one.")
+        if not path.is_file():
+            raise InputError(f"--method {name}={path}: there is no such file; check the name.")
+    ours = {OURS: weights} if weights is not None or WEIGHTS.exists() else {}
+    files = {**ours, **compared, **others}
+    if not files:
+        return dict(REENACTORS)
+    from stgmamba.evaluation.reenactors.network import network
+
+    return {name: network(path) for name, path in files.items()} | REENACTORS
 
 
 @dataclass
