@@ -52,9 +52,10 @@ def bench_video(seconds: float = SECONDS, long: float = LONG, sizes: tuple[int, 
         where the system has no /proc or ``long`` is 0.
     """
     dance = _dance(seconds)
+    picture = _picture(dance)
     return {
         "machine": machine(),
-        "films": {str(size): _time_film(dance, size) for size in sizes},
+        "films": {str(size): _time_film(dance, picture, size) for size in sizes},
         "memory": _watch(seconds, long) if CAN_WATCH_MEMORY and long > 0 else None,
     }
 
@@ -79,9 +80,9 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
         (console or Console()).print(f"Peak memory of a film of {short}; of {long}.")
 
 
-def _time_film(dance: Skeleton, size: int) -> dict[str, float]:
+def _time_film(dance: Skeleton, picture: NDArray[np.uint8], size: int) -> dict[str, float]:
     start = time.perf_counter()
-    film = _film(dance, size)
+    film = _film(dance, picture, size)
     next(film.frames())  # fills the background, and compiles
     prepared = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -105,14 +106,13 @@ def _time_film(dance: Skeleton, size: int) -> dict[str, float]:
     }
 
 
-def _film(dance: Skeleton, size: int) -> DanceVideo:
-    return DanceVideo(dance, cast_performer(_picture(), size=(size, size)))
+def _film(dance: Skeleton, picture: NDArray[np.uint8], size: int) -> DanceVideo:
+    return DanceVideo(dance, cast_performer(picture, size=(size, size)))
 
 
-def _picture() -> NDArray[np.uint8]:
-    """A built-in dancer, standing as in the middle of a dance."""
+def _picture(dance: Skeleton) -> NDArray[np.uint8]:
+    """A built-in dancer in a dance's first pose."""
     look = next(iter(DANCERS.values()))
-    dance = _dance(1.0)
     return next(DancerRenderer(look, size=(_PICTURE, _PICTURE)).frames(dance.slice(0, 1)))
 
 
@@ -142,7 +142,8 @@ def _watch(seconds: float, long: float) -> dict[str, float]:
 
 
 def _watch_film(seconds: float) -> tuple[int, int]:
-    film = _film(_dance(seconds), _MEMORY_SIZE)
+    dance = _dance(seconds)
+    film = _film(dance, _picture(dance), _MEMORY_SIZE)
     next(film.frames())
     before = resident()
     with tempfile.TemporaryDirectory() as folder:
