@@ -151,6 +151,37 @@ def test_methods_to_judge_are_checked_first(run: Run, method: str, mentioned: st
     assert is_one_sentence(err, method, mentioned)
 
 
+def test_evaluate_video_says_what_is_wrong_first(run: Run, tmp_path: Path) -> None:
+    for arguments, mentioned in (
+        (("--data", str(tmp_path / "nosuch")), "no such folder"),
+        (("--data", str(tmp_path)), "empty"),
+        (("--lpips-weights", str(tmp_path / "nosuch.pth")), "AlexNet"),
+        (("--fid-weights", str(tmp_path / "nosuch.pth")), "pytorch-fid"),
+        (("--fvd-weights", str(tmp_path / "nosuch.pth")), "pytorch-i3d"),
+        (("--drawn", "2", "--dances", str(tmp_path)), "index.json"),
+        (("--data", str(tmp_path), "--held-out", str(tmp_path / "nosuch.yaml")), "no such file"),
+        (("--data", str(tmp_path), "--size", "4"), "size"),
+    ):
+        code, out, err = run("evaluate", "video", *arguments)
+        assert (code, out) == (2, "")
+        assert is_one_sentence(err, mentioned)
+
+
+def test_evaluate_video_writes_and_prints_the_report(run: Run, tmp_path: Path) -> None:
+    from .evaluation.filmed import dancer_frames, write_clip
+
+    (tmp_path / "clips").mkdir()
+    write_clip(tmp_path / "clips" / "mira.mp4", dancer_frames()[:12])
+    code, out, _ = run(
+        "evaluate", "video", "--data", str(tmp_path / "clips"), "--size", "64", "--json", str(tmp_path / "out.json")
+    )
+    assert code == 0
+    methods = json.loads((tmp_path / "out.json").read_text())["methods"]
+    assert set(methods["limb_warp"]) == {"ssim", "psnr", "pck", "flicker", "identity", "fps"}
+    assert "| limb_warp |" in out
+    assert "no weights were given" in out
+
+
 def test_bench_skeleton_prints_a_table_or_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {
         "machine": {"processor": "abacus", "cores": 2, "threads": 2},

@@ -340,6 +340,27 @@ def bench_skeleton(
         print_table(figures)
 
 
+@bench.command("video")
+def bench_video(
+    long: Annotated[
+        float, typer.Option(help="Seconds of the long film whose memory is watched; 0 leaves it out.")
+    ] = 600.0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Stage 2, skeleton to video: frames a second to the finished mp4, and memory."""
+    with Terminal() as terminal:
+        from stgmamba.bench_video import bench_video as measure
+        from stgmamba.bench_video import print_table
+
+        with terminal.stage("video", "Measuring"):
+            figures = measure(long=long)
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        print_table(figures)
+
+
 @train.command("skeleton")
 def train_skeleton(
     config: Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")],
@@ -393,6 +414,78 @@ def evaluate_skeleton(
         data = data or data_folder() / "tang2018"
         with terminal.stage("evaluate", "Dancing and measuring") as progress:
             report = run(data, split, output, seed, seeds, weights, progress, compare, others)
+    typer.echo(markdown(report))
+
+
+@evaluate.command("video")
+def evaluate_video(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of clips of one person each; by default clips in $STGM_DATA. The first frame is the "
+            "condition, the clip's own poses are the target."
+        ),
+    ] = None,
+    drawn: Annotated[int, typer.Option(help="Judge on so many drawn dancers too, who dance real dances.")] = 0,
+    dances: Annotated[
+        Path | None, typer.Option(help="Folder of dances for the drawn dancers; by default tang2018 in $STGM_DATA.")
+    ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Let the people of these pictures dance too, and look for their poses.")
+    ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Judge only on what this file keeps from training (configs/video_held_out.yaml).", metavar="FILE"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            "-o",
+            help="Write the figures here, and beside it a report (.md) with pictures.",
+            metavar="FILE.json",
+        ),
+    ] = None,
+    size: Annotated[int, typer.Option(help="Height of the frames in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="First of the drawn dancers.")] = defaults.SEED,
+    weights: Annotated[
+        Path | None, typer.Option(help="Other weights of ours than those of the package.", metavar="FILE")
+    ] = None,
+    compare: Annotated[bool, typer.Option(help="Judge the package's networks for comparison too.")] = True,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge these weights too, under this name; may be repeated.", metavar="NAME=FILE"),
+    ] = None,
+    lpips_weights: Annotated[
+        Path | None, typer.Option(help="torchvision's AlexNet: measure LPIPS too.", metavar="FILE")
+    ] = None,
+    fid_weights: Annotated[
+        Path | None, typer.Option(help="pytorch-fid's Inception v3: measure FID too.", metavar="FILE")
+    ] = None,
+    fvd_weights: Annotated[
+        Path | None, typer.Option(help="pytorch-i3d's I3D of Kinetics: measure FVD too.", metavar="FILE")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Measure stage 2, skeleton to video, against true frames and simple baselines."""
+    with Terminal() as terminal:
+        from stgmamba.datasets import data_folder
+        from stgmamba.evaluation.skeleton import named_weights
+        from stgmamba.evaluation.video import Material, run
+        from stgmamba.evaluation.video_metrics.networks import load_networks
+        from stgmamba.evaluation.video_report import markdown
+
+        others = named_weights(method or ())
+        if data is None and not drawn and photos is None:
+            data = data_folder() / "clips"
+        if drawn and dances is None:
+            dances = data_folder() / "tang2018"
+        with terminal.stage("evaluate", "Drawing and measuring") as progress:
+            networks = load_networks(lpips_weights, fid_weights, fvd_weights)
+            material = Material(data, photos, drawn, dances, held_out)
+            report = run(material, output, size, seed, networks, weights, compare, others, progress)
     typer.echo(markdown(report))
 
 

@@ -14,7 +14,9 @@ from stgmamba.files import atomic_output
 if TYPE_CHECKING:
     from stgmamba.evaluation.pictures import Section
 
-_ARROWS = {"lower": "↓", "higher": "↑", "as real": "="}
+ARROWS = {"lower": "↓", "higher": "↑", "as real": "="}
+"""Which way a metric is good."""
+
 _LEGEND = """\
 ↓ lower is better, ↑ higher is better, = as in the row `real` is best.
 `bc` and `sc` mean something only above their floors: what the same dances reach when shifted against the music at
@@ -58,7 +60,7 @@ def write_markdown(path: str | Path, report: Mapping[str, Any], sections: Sequen
 def markdown(report: Mapping[str, Any]) -> str:
     """The figures as one page of Markdown."""
     columns = {
-        name: f"{name}{f' [{metric.unit}]' if metric.unit else ''} {_ARROWS[metric.better]}".strip()
+        name: f"{name}{f' [{metric.unit}]' if metric.unit else ''} {ARROWS[metric.better]}".strip()
         for name, metric in METRICS.items()
     } | {"seconds_per_minute": "seconds per minute ↓"}
     lines = [
@@ -70,7 +72,7 @@ def markdown(report: Mapping[str, Any]) -> str:
         "| --- |" + " ---: |" * len(columns),
     ]
     for name, row in report["methods"].items():
-        lines.append(f"| {name} | " + " | ".join(_cell(row.get(column)) for column in columns) + " |")
+        lines.append(f"| {name} | " + " | ".join(cell(row.get(column)) for column in columns) + " |")
     fitted = sum(song["fitted"] for song in report["songs"])
     lines += ["", _LEGEND.format(fitted=fitted, songs=len(report["songs"]))]
     lines += ["| song | genre | seconds | tempo | fitted |", "| --- | --- | ---: | ---: | --- |"]
@@ -83,7 +85,8 @@ def markdown(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: float | None) -> str:
+def cell(value: float | None) -> str:
+    """A figure in a table; a dash where there is none."""
     if value is None:
         return "–"
     return "0" if abs(value) < 1e-9 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

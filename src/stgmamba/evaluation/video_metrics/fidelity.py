@@ -1,0 +1,79 @@
+"""SSIM and PSNR: how near frames are to the true ones, pixel by pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stgmamba.errors import InputError
+
+Frames = NDArray[np.uint8]
+
+_BATCH = 16
+
+
+def check_can_measure() -> None:
+    """Refuse early what cannot be measured.
+
+    Raises:
+        InputError: torchmetrics is not installed.
+    """
+    if find_spec("torchmetrics") is None:
+        raise InputError("Judging films needs torchmetrics; install it with: pip install stgmamba[train].")
+
+
+def ssim(frames: Frames, truth: Frames) -> float:
+    """Structural similarity, mean over frames; at most 1 (the same), higher is better.
+
+    Wang et al. 2004: Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, on the three colours; by torchmetrics.
+
+    Args:
+        frames: uint8 [T, H, W, 3], sides of at least 11 pixels.
+        truth: uint8 [T, H, W, 3].
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    return _mean(
+        frames,
+        truth,
+        lambda a, b: structural_similarity_index_measure(a, b, data_range=1.0, reduction="none"),
+    )
+
+
+def psnr(frames: Frames, truth: Frames) -> float:
+    """Peak signal to noise ratio in dB, mean over frames of 10 log10(255^2 / mean squared error); higher is better.
+
+    A frame without any error counts as 100 dB. By torchmetrics.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        truth: uint8 [T, H, W, 3].
+    """
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    def per_frame(a: Tensor, b: Tensor) -> Tensor:
+        ratio = peak_signal_noise_ratio(a, b, data_range=1.0, reduction="none", dim=(1, 2, 3))
+        return torch.as_tensor(ratio).clamp(max=100.0)
+
+    return _mean(frames, truth, per_frame)
+
+
+def as_tensor(frames: Frames) -> Tensor:
+    """Frames as float32 [T, 3, H, W] in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+
+
+def _mean(frames: Frames, truth: Frames, measure: Callable[[Tensor, Tensor], Tensor | tuple[Tensor, Tensor]]) -> float:
+    if frames.shape != truth.shape or not len(frames):
+        raise ValueError(f"as many frames as true ones are needed, got {frames.shape} and {truth.shape}")
+    values = []
+    for start in range(0, len(frames), _BATCH):
+        value = measure(as_tensor(frames[start : start + _BATCH]), as_tensor(truth[start : start + _BATCH]))
+        assert isinstance(value, Tensor)
+        values.append(value.reshape(-1))
+    return float(torch.cat(values).mean())

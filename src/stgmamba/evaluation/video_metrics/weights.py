@@ -1,0 +1,58 @@
+"""Weights of somebody else's networks, given by the user as a file of tensors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from stgmamba.errors import InputError
+
+
+def fill(network: nn.Module, path: Path, what: str, ignore: tuple[str, ...] = ()) -> None:
+    """Load a file of weights into a network and set it to inference.
+
+    Args:
+        network: every parameter and buffer of it must be in the file, in its shape, but for batch norm's counters.
+        path: safetensors, or a state dict saved by torch. Nothing in it is executed.
+        what: the weights that are expected, for messages.
+        ignore: beginnings of names of the file that the network has no use for.
+
+    Raises:
+        InputError: missing, not such a file, or weights of another network.
+    """
+    given = {name: value for name, value in read_tensors(path, what).items() if not name.startswith(ignore)}
+    wanted = {name: value for name, value in network.state_dict().items() if not name.endswith("num_batches_tracked")}
+    given = {name: value for name, value in given.items() if not name.endswith("num_batches_tracked")}
+    for name, value in wanted.items():
+        if name not in given or given[name].shape != value.shape:
+            shape = list(given[name].shape) if name in given else "nothing"
+            raise InputError(f"{path}: not {what}: {name} should be {list(value.shape)} and is {shape}.")
+    if unknown := sorted(set(given) - set(wanted)):
+        raise InputError(f"{path}: not {what}: the network has no {unknown[0]}.")
+    network.load_state_dict(given, strict=False)
+    network.eval().requires_grad_(False)
+
+
+def read_tensors(path: Path, what: str) -> dict[str, Tensor]:
+    """Read a file of named tensors.
+
+    Raises:
+        InputError: missing, or not such a file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; give {what}.")
+    try:
+        values = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        if not isinstance(values, dict) or not all(isinstance(value, Tensor) for value in values.values()):
+            raise ValueError("it is no dictionary of tensors")
+    except (SafetensorError, OSError, ValueError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: neither safetensors nor a state dict of tensors ({reason[:120]}); give {what}."
+        ) from error
+    return values
