@@ -131,7 +131,19 @@ def estimate_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: floa
     Returns:
         2-D ``OPENPOSE_18_FEET``, one frame per picture given; positions and confidence 0 where nobody was found.
     """
-    positions, confidence = [], []
+    return estimate_frames_in_space(frames, fps, size)[0]
+
+
+def estimate_frames_in_space(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]
+) -> tuple[Skeleton, FloatArray]:
+    """As ``estimate_frames``, and where the joints are in space.
+
+    Returns:
+        The 2-D skeleton; and float32 [T, 22, 3], metres from the middle of the hips: right, up, towards the camera,
+        an estimate, 0 where nobody was found.
+    """
+    positions, confidence, world = [], [], []
     with PoseDetector(video=True) as detector:
         clock = -0.001
         for seconds, rgb in frames:
@@ -140,13 +152,16 @@ def estimate_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: floa
             if found:
                 positions.append(found[0].points)
                 confidence.append(found[0].visibility)
+                world.append(found[0].world * np.array([1, -1, -1], np.float32))
             else:
                 positions.append(np.zeros((len(MEDIAPIPE_33), 2), np.float32))
                 confidence.append(np.zeros(len(MEDIAPIPE_33), np.float32))
+                world.append(np.zeros((len(MEDIAPIPE_33), 3), np.float32))
     if not positions:
         raise ValueError("no frames")
-    dance = Skeleton(np.stack(positions), fps, MEDIAPIPE_33, np.stack(confidence), size)
-    return convert(dance, OPENPOSE_18_FEET)
+    flat = Skeleton(np.stack(positions), fps, MEDIAPIPE_33, np.stack(confidence), size)
+    space = Skeleton(np.stack(world), fps, MEDIAPIPE_33, np.stack(confidence))
+    return convert(flat, OPENPOSE_18_FEET), convert(space, OPENPOSE_18_FEET).positions
 
 
 def _told(

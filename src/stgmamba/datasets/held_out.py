@@ -1,0 +1,48 @@
+"""Which people and which frames of clips are kept from training, so that stage 2 can be judged on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from stgmamba.errors import InputError
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What is kept for evaluation.
+
+    Attributes:
+        people: file names of pictures.
+        clips: the share of every clip's frames, at its end, in 0..1.
+    """
+
+    people: frozenset[str]
+    clips: float
+
+    def first_frame(self, frames: int) -> int:
+        """The first held-out frame of a clip of so many; training may use those before it."""
+        return math.floor(frames * (1 - self.clips))
+
+
+def load_held_out(path: str | Path) -> HeldOut:
+    """Read a file like ``configs/video_held_out.yaml``: ``people``, a list of names, and ``clips``, a share.
+
+    Raises:
+        InputError: missing or not such a file.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        people, clips = values["people"], float(values["clips"])
+        if not isinstance(people, list) or not all(isinstance(name, str) for name in people) or not 0 <= clips <= 1:
+            raise ValueError("people must be names and clips a share of 0 to 1")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file; configs/video_held_out.yaml is one.") from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: not a list of what is held out ({error}); compare it with configs/video_held_out.yaml."
+        ) from error
+    return HeldOut(frozenset(people), clips)
