@@ -211,11 +211,11 @@ class DancerRenderer:
         own = retarget(dance, self.look.body)
         camera = self._camera or frame_dance(own, self.size)
         stage = Stage(self._background, camera)
-        poses = zip(own.positions, _sway(own), strict=True)
+        poses = zip(own.positions, sway(own), strict=True)
         return ordered_map(lambda pose: stage.draw(self._person, *pose).rgb, poses)
 
 
-def _sway(dance: Skeleton) -> Floats:
+def sway(dance: Skeleton) -> Floats:
     """How far loose ends hang behind in each frame, [T, 3] metres: against the neck's smoothed velocity, bounded."""
     neck = dance.positions[:, _HEAD]
     if len(neck) < 2:

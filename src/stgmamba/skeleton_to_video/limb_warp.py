@@ -6,7 +6,8 @@ The person is cut into sheets (limbs.py) that follow the retargeted dance (place
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import cv2
 import numpy as np
@@ -24,6 +25,11 @@ from stgmamba.skeleton_to_video.skinning import CorePoser, LimbPoser, mesh_of, t
 
 FloatArray = NDArray[np.float32]
 Frame = NDArray[np.uint8]
+View = tuple[float, complex]
+"""Zoom (at most 1) and the pixel of the picture at the frame's corner."""
+
+STILL: View = (1.0, 0j)
+"""The frame shows what the picture shows."""
 
 _SMALLEST_ZOOM = 0.6
 _SMALLEST_ZOOM_HALF = 0.75  # of a person without legs: an arm may leave the picture, the person stays large
@@ -86,27 +92,61 @@ class LimbWarpRenderer:
         Args:
             dance: 3-D OPENPOSE_18_FEET, metres, facing the camera to within about 60 degrees.
 
+        Returns:
+            uint8 [H, W, 3] each.
+        """
+        placement = self.place(dance)
+        return self.frames_of(placement, view_of(placement, self.body, self.size))
+
+    def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:
+        """One frame per frame of a placement, lazily.
+
+        Args:
+            placement: where the joints go, in the picture's pixels at ``size``.
+            view: of the picture; as it was taken when not given.
+
         Yields:
             uint8 [H, W, 3].
         """
-        placement = self.place(dance)
-        view = _view(placement, self.body, self.size)
-        background = self._background_for(view)
+        background = self.background(view)
+        for draw in self._drawings(placement, view):
+            canvas = background.copy()
+            draw(canvas)
+            yield np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+
+    def layers(self, placement: Placement, view: View = STILL) -> Iterator[FloatArray]:
+        """The person alone, one picture per frame of a placement, lazily.
+
+        Yields:
+            float32 [H, W, 4]: colours 0..255 times coverage, and coverage 0..1. Laid over ``background(view)`` they
+            give what ``frames`` gives.
+        """
+        for draw in self._drawings(placement, view):
+            canvas = np.zeros((self.size[1], self.size[0], 4), np.float32)
+            draw(canvas)
+            yield canvas
+
+    def _drawings(self, placement: Placement, view: View) -> Iterator[Callable[[FloatArray], None]]:
+        """Per frame a function that draws the person over a canvas."""
         tracks = {name: track_limb(name, placement, self.body) for name in self._limbs}
         layers = _layers(placement, self.body)
         zoom, origin = view
-        for frame in range(len(dance)):
-            canvas = background.copy()
+        for frame in range(len(placement.points)):
             points = {CORE: self._core.pose(placement, frame)}
             for name, limb in self._limbs.items():
                 under = self._under[name].pose(placement, frame) if name in self._under else points[CORE][:0]
                 points[name] = limb.pose(tracks[name], frame, under)
-            for name, order in self._drawing_order(layers, placement, frame):
-                mesh = self._meshes[name]
-                moved = (points[name] - origin) * zoom
-                corners = np.stack([moved.real, moved.imag], -1)[mesh.triangles]
-                draw_triangles(canvas, self._textures[name], corners, mesh.source, order)
-            yield np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+            order = list(self._drawing_order(layers, placement, frame))
+            moved = {name: (at - origin) * zoom for name, at in points.items()}
+            yield partial(self._draw, moved, order)
+
+    def _draw(
+        self, points: dict[str, NDArray[np.complex128]], order: list[tuple[str, NDArray[np.int64]]], canvas: FloatArray
+    ) -> None:
+        for name, triangles in order:
+            mesh = self._meshes[name]
+            corners = np.stack([points[name].real, points[name].imag], -1)[mesh.triangles]
+            draw_triangles(canvas, self._textures[name], corners, mesh.source, triangles)
 
     def _drawing_order(
         self, layers: dict[str, NDArray[np.bool_]], placement: Placement, frame: int
@@ -140,13 +180,13 @@ class LimbWarpRenderer:
             if group is before:
                 yield CORE, np.arange(len(self._meshes[CORE].triangles))
 
-    def _background_for(self, view: tuple[float, complex]) -> FloatArray:
-        """The empty scene in the frame's size, extended beyond the picture where the view is wider."""
+    def background(self, view: View = STILL) -> FloatArray:
+        """The empty scene in the frame's size, extended beyond the picture where the view is wider; float32 [H, W, 3]."""
         if self._background is None:
             self._background = fill_background(self._rgb, self._alpha, self._seed)
         zoom, origin = view
         wide, high = self.size
-        if zoom == 1 and origin == 0:
+        if view == STILL:
             return self._background.astype(np.float32)
         inner = (max(1, round(wide * zoom)), max(1, round(high * zoom)))
         small = cv2.resize(self._background, inner, interpolation=cv2.INTER_AREA)
@@ -157,7 +197,7 @@ class LimbWarpRenderer:
         return np.asarray(canvas[:high, :wide], np.float32)
 
 
-def _view(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> tuple[float, complex]:
+def view_of(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> View:
     """Zoom (at most 1) and the pixel at the frame's corner, so that the dance fits; (1, 0) when it does already."""
     wide, high = size
     margin = 0.14 * body.torso
@@ -172,7 +212,7 @@ def _view(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> tuple
     top = max(top, min(0.0, photo_top) - 0.5 * high)
     zoom = min(1.0, wide / (right - left), high / (bottom - top))
     if zoom >= 0.995:
-        return 1.0, 0j
+        return STILL
     whole = body.has("left_knee") or body.has("right_knee")
     zoom = max(zoom, _SMALLEST_ZOOM if whole else _SMALLEST_ZOOM_HALF)
     room_x, room_y = wide / zoom, high / zoom

@@ -23,7 +23,7 @@ def draw_triangles(
     """Draw textured triangles over a frame, in the order given; neighbours meet without gap or overlap.
 
     Args:
-        frame: float32 [H, W, 3], changed in place.
+        frame: float32 [H, W, 3], or [H, W, 4] to keep how far it is covered; changed in place.
         texture: float32 [h, w, 4], colours already multiplied by their alpha (0..1).
         corners: float64 [N, 3, 2] corner positions in the frame (x, y pixels).
         source: float64 [N, 3, 2] the same corners in the texture.
@@ -86,6 +86,8 @@ def draw_triangles(
                         + d * texture[i + 1, j + 1, k]
                     )
                     frame[y, x, k] = frame[y, x, k] * (1 - alpha) + colour
+                if frame.shape[2] == 4:
+                    frame[y, x, 3] = frame[y, x, 3] * (1 - alpha) + alpha
 
 
 @jit()

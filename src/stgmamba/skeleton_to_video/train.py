@@ -1,0 +1,137 @@
+"""Training of stage 2.
+
+    stgmamba train video --config configs/skeleton_to_video.yaml
+
+First the examples are made (examples.py), which a later run finds again; then the loop of both stages runs
+(stgmamba/training.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stgmamba import training
+from stgmamba.datasets import data_folder
+from stgmamba.datasets.held_out import load_held_out
+from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.progress import Progress
+from stgmamba.skeleton_to_video.adversarial import WEIGHTS, Objective
+from stgmamba.skeleton_to_video.examples import Corpus, Sources, make_examples
+from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator
+from stgmamba.skeleton_to_video.scenes import SIZE
+
+_SHOWN = 6  # examples in a picture
+
+
+@dataclass(frozen=True)
+class Recipe(training.Recipe):
+    """Everything that decides the outcome of a training run.
+
+    ``data`` are the dances that drawn people dance (split ``train`` of the format of tang2018), ``clips`` is a folder of
+    real videos of one person each, both relative to the data folder; "" leaves clips out. ``held_out`` names what is
+    not touched, ``examples`` is the folder in which examples are made: ``drawn`` scenes of made-up people and ``scenes``
+    conditions of each clip. ``crop`` is the width and height of what is cut out of each, ``clip_share`` the share of
+    real ones in a batch, ``face`` how much more the head counts. ``weights`` are those of the loss terms, by default
+    `WEIGHTS`.
+    """
+
+    clips: str = "clips"
+    held_out: str = "configs/video_held_out.yaml"
+    examples: str = "runs/video_examples"
+    drawn: int = 600
+    scenes: int = 14
+    crop: tuple[int, ...] = (144, 192)
+    clip_share: float = 0.35
+    face: float = 2.0
+
+    def check(self) -> None:
+        """Raise ValueError or TypeError for what would only fail, or train nonsense, later on."""
+        super().check()
+        self.check_weights(WEIGHTS)
+        if len(self.crop) != 2 or any(
+            side % MULTIPLE or not 0 < side <= most for side, most in zip(self.crop, SIZE, strict=False)
+        ):
+            raise ValueError(f"crop must be two multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}")
+        if not 0 <= self.clip_share <= 1:
+            raise ValueError("clip_share must be 0 to 1")
+        if Config(**self.model).previous > 1:
+            raise ValueError("examples hold one frame before theirs: previous is 0 or 1")
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe, see `stgmamba.training.read_recipe`."""
+    return training.read_recipe(path, Recipe)
+
+
+def train(
+    recipe: Recipe,
+    minutes: float | None = None,
+    log: Callable[[str], object] = print,
+    progress: Progress | None = None,
+) -> Path:
+    """Train, or go on training, and write the averaged weights.
+
+    Args:
+        recipe: what to train.
+        minutes: stop by the clock after so many, with the weights as they are then.
+        log: called with one line every so often.
+        progress: called while examples are made.
+
+    Returns:
+        Path of the safetensors file.
+
+    Raises:
+        InputError: the data cannot be used, or a checkpoint of another recipe is in the way.
+    """
+    fabric, out = training.launch(recipe)
+    folder = Path(recipe.examples)
+    if fabric.is_global_zero:
+        make_examples(folder, _sources(recipe), progress)
+    fabric.barrier()
+    width, height = recipe.crop
+    corpus = Corpus(folder, recipe.batch, (width, height), recipe.clip_share, recipe.face, fabric.device)
+    log(f"{len(corpus)} examples")
+
+    config = Config(**recipe.model)
+    torch.manual_seed(recipe.seed)
+    model = FrameGenerator(config)
+    objective = Objective(model, WEIGHTS | recipe.weights).to(fabric.device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster order on CPUs
+    run = training.Run(recipe, objective, lambda: FrameGenerator(config), out)
+    if run.resume(fabric.device):
+        log(f"continuing from step {run.step}")
+    if recipe.compile:
+        model.compile()
+
+    def picture(network: nn.Module) -> NDArray[np.uint8]:
+        return strip(network, corpus)
+
+    return training.fit(
+        fabric, run, lambda step: corpus.batch(recipe.seed, fabric.global_rank, step), picture, minutes, log
+    )
+
+
+def strip(network: nn.Module, corpus: Corpus) -> NDArray[np.uint8]:
+    """Some examples, a row each: condition, limb warp, what the network makes of it, truth; uint8 [H, W, 3]."""
+    batch = corpus.first(_SHOWN)
+    inputs = batch.baseline
+    with torch.inference_mode():
+        made = network(inputs)
+    composite = inputs.warped[:, :3] + (1 - inputs.warped[:, 3:]) * inputs.background
+    assert inputs.condition is not None, "examples have their condition"
+    rows = torch.cat([inputs.condition, composite, made, batch.truth], dim=3).clamp(0, 1)
+    picture = rows.permute(0, 2, 3, 1).flatten(0, 1).mul(255).round()
+    return np.asarray(picture.to(torch.uint8).numpy())
+
+
+def _sources(recipe: Recipe) -> Sources:
+    dances = [dance.skeleton for dance in load_dances(data_folder() / recipe.data, "train")]
+    clips = data_folder() / recipe.clips if recipe.clips else None
+    return Sources(dances, recipe.drawn, clips, recipe.scenes, load_held_out(recipe.held_out), recipe.seed)
