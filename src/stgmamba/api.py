@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 Facing = Literal["camera", "free"]
 FACINGS: tuple[Facing, ...] = ("camera", "free")
+QUALITIES = ("best", "fast")
 ImageLike = str | Path | Image.Image | NDArray[Any]
 
 
@@ -199,6 +200,7 @@ class Dancer:
         fps: float = defaults.FPS,
         facing: Facing | None = None,
         genre: str | None = None,
+        quality: str = defaults.QUALITY,
         progress: Progress | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in dancer, dance to a song.
@@ -214,14 +216,15 @@ class Dancer:
             fps: frames per second.
             facing: by default ``camera`` for a picture, ``free`` for a built-in dancer.
             genre: a style of dance the weights know; left to chance when not given.
+            quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
             progress: called with (done, total) while the dance is made up; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
         heard = load_song(song, start=start, seconds=seconds)
-        performer = cast_performer(image, dancer, size=size, seed=seed)
+        performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality)
         skeleton = self.skeleton(
             heard,
             seed=seed,
@@ -241,6 +244,7 @@ def check_options(
     seed: int = defaults.SEED,
     size: int | tuple[int, int] | None = None,
     facing: str | None = None,
+    quality: str = defaults.QUALITY,
 ) -> None:
     """Refuse numbers that cannot be meant.
 
@@ -262,6 +266,8 @@ def check_options(
             )
     if facing is not None:
         facing_of(facing)
+    if quality not in QUALITIES:
+        raise InputError(f"quality {quality!r} is not known; use {' or '.join(QUALITIES)}.")
 
 
 def facing_of(text: str) -> Facing:
@@ -282,6 +288,7 @@ def cast_performer(
     *,
     size: int | tuple[int, int] | None = None,
     seed: int = defaults.SEED,
+    quality: str = defaults.QUALITY,
 ) -> Performer:
     """Find the person in a picture, or take a built-in dancer (the first of the list when neither is given).
 
@@ -290,6 +297,7 @@ def cast_performer(
         dancer: a name of ``stgmamba dancers``, or ``random`` for one made up from the seed.
         size: height in pixels, the width then follows the picture; or (width, height).
         seed: of the random dancer.
+        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
 
     Raises:
         InputError: both given, no such dancer, or the picture cannot be used.
@@ -297,18 +305,25 @@ def cast_performer(
     if image is not None and dancer is not None:
         raise InputError("Choose one: an image (--image) or a built-in dancer (--dancer), not both.")
     if image is not None:
-        return _performer_from(as_picture(image), size)
+        return _performer_from(as_picture(image), size, quality)
     return _built_in(dancer, size, seed)
 
 
-def _performer_from(picture: Picture, size: int | tuple[int, int] | None) -> Performer:
+def _performer_from(picture: Picture, size: int | tuple[int, int] | None, quality: str) -> Performer:
     from stgmamba.skeleton.pose import find_person
     from stgmamba.skeleton_to_video.letterbox import Letterbox, inner_height
     from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
+    from stgmamba.skeleton_to_video.render import NetworkRenderer, load_network
 
+    check_options(quality=quality)
     wanted = _size(size, picture.size)
     person = find_person(picture)
-    renderer: Renderer = LimbWarpRenderer(picture, person, size=inner_height(picture.size, wanted))
+    height = inner_height(picture.size, wanted)
+    renderer: Renderer
+    if quality == "fast":
+        renderer = LimbWarpRenderer(picture, person, height)
+    else:
+        renderer = NetworkRenderer(picture, person, height, model=load_network())
     if renderer.size != wanted:
         renderer = Letterbox(renderer, wanted)
     return Performer(picture.name, renderer, "camera", _notes(picture, person))
@@ -389,6 +404,7 @@ def render(
     size: int | tuple[int, int] | None = None,
     fps: float | None = None,
     seed: int = defaults.SEED,
+    quality: str = defaults.QUALITY,
 ) -> DanceVideo:
     """Let somebody dance a given dance.
 
@@ -401,16 +417,17 @@ def render(
         size: height of the video in pixels, or (width, height).
         seed: of the dancer ``random``.
         fps: frames per second of the video; the skeleton's own when not given.
+        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
     """
-    check_options(start=start, size=size)
+    check_options(start=start, size=size, quality=quality)
     dance = danceable(skeleton)
     if fps is not None:
         check_options(fps=fps)
         dance = dance.resampled(fps)
-    performer = cast_performer(image, dancer, size=size, seed=seed)
+    performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality)
     return DanceVideo(dance, performer, None if song is None else Path(song), start)
 
 

@@ -44,6 +44,7 @@ class Batch(NamedTuple):
         forward, backward: [B, 4, H, W], the warped sheets when I_{i-1} and I_{i+1} are.
         before, truth, after: [B, 3, H, W], the true frames i-1, i, i+1.
         weight: [B, 1, H, W], how much each pixel counts.
+        regularised: whether FSR and BSR are asked for in this step.
     """
 
     baseline: Inputs
@@ -53,12 +54,13 @@ class Batch(NamedTuple):
     truth: Tensor
     after: Tensor
     weight: Tensor
+    regularised: bool = True
 
     def to(self, device: torch.device | str) -> Batch:
         """The same on a device."""
         inputs = Inputs(*(None if part is None else part.to(device) for part in self.baseline))  # type: ignore[arg-type]
-        others = {name: part.to(device) for name, part in self._asdict().items() if name != "baseline"}
-        return Batch(inputs, **others)
+        pictures = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
+        return self._replace(baseline=inputs, **pictures)
 
 
 class PatchCritic(nn.Module):
@@ -117,7 +119,7 @@ class Objective(nn.Module):
         if player == "critics":
             assert self._made is not None, "the generator plays first"
             return {"critics": self._critics_loss(batch, self._made)}
-        uses = [name for name in ("fsr", "bsr") if self.weights[name]]
+        uses = [name for name in ("fsr", "bsr") if batch.regularised and self.weights[name]]
         frames = self._three_ways(batch, uses)
         made = frames[0]
         self._made = made.detach()

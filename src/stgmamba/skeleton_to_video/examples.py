@@ -74,13 +74,13 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
         if not _complete(path):
             frames = probe(clip).frames or 0
             scenes = clip_scenes(clip, sources.held_out.first_frame(frames), (sources.seed, 1, n), sources.scenes)
-            _write(path, [example for scene in scenes for example in scene])
+            write_examples(path, [example for scene in scenes for example in scene])
         if progress is not None:
             progress(n + 1, total)
     for n in range(sources.drawn):
         path = folder / f"drawn_{n:05d}.npy"
         if not _complete(path):
-            _write(path, drawn_scene((sources.seed, 0, n), sources.dances))
+            write_examples(path, drawn_scene((sources.seed, 0, n), sources.dances))
         if progress is not None:
             progress(len(clips) + n + 1, total)
 
@@ -112,7 +112,8 @@ def _poses_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.poses.npy")
 
 
-def _write(path: Path, examples: list[Example]) -> None:
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write examples into a folder's file, named ``drawn_`` and five digits, or ``clip_`` and a name, with ``.npy``."""
     pictures = np.empty((len(examples), sum(_CHANNELS), SIZE[1], SIZE[0]), np.uint8)
     poses = np.empty((len(examples), sum(_NUMBERS)), np.float32)
     for n, example in enumerate(examples):
@@ -170,7 +171,7 @@ class Corpus:
         return files
 
     def batch(self, seed: int, rank: int, step: int) -> Batch:
-        """The batch of one step of one process: the same numbers, the same batch."""
+        """The batch of one step of one process: the same numbers, the same batch; regularised."""
         rng = np.random.default_rng((seed, rank, step))
         return _collate([self._example(rng) for _ in range(self.size)], self.face).to(self.device)
 

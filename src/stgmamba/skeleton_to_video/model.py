@@ -26,6 +26,8 @@ from stgmamba.skeleton_to_video.pose_maps import STRIDE
 MULTIPLE = 16
 """Frames have sides that are multiples of this."""
 
+_LARGEST_LOGIT = 6.0
+
 
 @dataclass(frozen=True)
 class Config:
@@ -147,7 +149,8 @@ class FrameGenerator(nn.Module):
         """What the network says of frames."""
         answer = self.leave(self.features(inputs)).float()  # [B, 26, H/2, W/2]
         logits, own = F.pixel_shuffle(answer[:, :24], 2).chunk(2, dim=1)  # [B, 3, H, W] each
-        return Answer(logits, own, torch.tanh(answer[:, 24:]), within_reach(inputs, self.config.reach))
+        # Bounded smoothly, so that no pixel ever gets stuck.
+        return Answer(_LARGEST_LOGIT * torch.tanh(logits / _LARGEST_LOGIT), torch.tanh(own), torch.tanh(answer[:, 24:]), within_reach(inputs, self.config.reach))
 
     def compose(self, answer: Answer, warped: Tensor, background: Tensor) -> Tensor:
         """The frames that an answer means, [B, 3, H, W].
@@ -166,7 +169,7 @@ class FrameGenerator(nn.Module):
         alpha = warped[:, 3:].clamp(0, 1)
         # Softmax over {warped, background, own}, with the coverage of the sheets as prior of the first two. Own pixels
         # are a change of what the others give, and count little at first.
-        scale = torch.exp(logits.clamp(-8, 8))
+        scale = torch.exp(logits)
         person, empty = alpha * scale[:, :1], (1 - alpha) * scale[:, 1:2]
         mine = near * 0.15 * scale[:, 2:]
         composite = warped[:, :3] + (1 - alpha) * background

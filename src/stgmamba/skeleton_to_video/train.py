@@ -22,7 +22,7 @@ from stgmamba.datasets import data_folder
 from stgmamba.datasets.held_out import load_held_out
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.progress import Progress
-from stgmamba.skeleton_to_video.adversarial import WEIGHTS, Objective
+from stgmamba.skeleton_to_video.adversarial import WEIGHTS, Batch, Objective
 from stgmamba.skeleton_to_video.examples import Corpus, Sources, make_examples
 from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator
 from stgmamba.skeleton_to_video.scenes import SIZE
@@ -37,9 +37,9 @@ class Recipe(training.Recipe):
     ``data`` are the dances that drawn people dance (split ``train`` of the format of tang2018), ``clips`` is a folder of
     real videos of one person each, both relative to the data folder; "" leaves clips out. ``held_out`` names what is
     not touched, ``examples`` is the folder in which examples are made: ``drawn`` scenes of made-up people and ``scenes``
-    conditions of each clip. ``crop`` is the width and height of what is cut out of each, ``clip_share`` the share of
+    conditions of each clip, by ``examples_seed``. ``crop`` is the width and height of what is cut out of each, ``clip_share`` the share of
     real ones in a batch, ``face`` how much more the head counts. ``weights`` are those of the loss terms, by default
-    `WEIGHTS`.
+    `WEIGHTS`. FSR and BSR, which make a step twice as long, set in at the step ``regularise_from``.
     """
 
     clips: str = "clips"
@@ -47,9 +47,11 @@ class Recipe(training.Recipe):
     examples: str = "runs/video_examples"
     drawn: int = 600
     scenes: int = 14
+    examples_seed: int = 0
     crop: tuple[int, ...] = (144, 192)
     clip_share: float = 0.35
     face: float = 2.0
+    regularise_from: int = 0
 
     def check(self) -> None:
         """Raise ValueError or TypeError for what would only fail, or train nonsense, later on."""
@@ -70,31 +72,35 @@ def read_recipe(path: str | Path) -> Recipe:
     return training.read_recipe(path, Recipe)
 
 
-def train(
-    recipe: Recipe,
-    minutes: float | None = None,
-    log: Callable[[str], object] = print,
-    progress: Progress | None = None,
-) -> Path:
-    """Train, or go on training, and write the averaged weights.
+def prepare(recipe: Recipe, progress: Progress | None = None) -> None:
+    """Make the examples of a recipe that are not there yet.
+
+    Raises:
+        InputError: the data cannot be used, or the folder holds examples made in another way.
+    """
+    dances = [dance.skeleton for dance in load_dances(data_folder() / recipe.data, "train")]
+    clips = data_folder() / recipe.clips if recipe.clips else None
+    held_out = load_held_out(recipe.held_out)
+    sources = Sources(dances, recipe.drawn, clips, recipe.scenes, held_out, recipe.examples_seed)
+    make_examples(Path(recipe.examples), sources, progress)
+
+
+def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
+    """Train, or go on training, on prepared examples, and write the averaged weights.
 
     Args:
         recipe: what to train.
         minutes: stop by the clock after so many, with the weights as they are then.
         log: called with one line every so often.
-        progress: called while examples are made.
 
     Returns:
         Path of the safetensors file.
 
     Raises:
-        InputError: the data cannot be used, or a checkpoint of another recipe is in the way.
+        InputError: there are no examples, or a checkpoint of another recipe is in the way.
     """
     fabric, out = training.launch(recipe)
     folder = Path(recipe.examples)
-    if fabric.is_global_zero:
-        make_examples(folder, _sources(recipe), progress)
-    fabric.barrier()
     width, height = recipe.crop
     corpus = Corpus(folder, recipe.batch, (width, height), recipe.clip_share, recipe.face, fabric.device)
     log(f"{len(corpus)} examples")
@@ -113,9 +119,11 @@ def train(
     def picture(network: nn.Module) -> NDArray[np.uint8]:
         return strip(network, corpus)
 
-    return training.fit(
-        fabric, run, lambda step: corpus.batch(recipe.seed, fabric.global_rank, step), picture, minutes, log
-    )
+    def batch(step: int) -> Batch:
+        drawn = corpus.batch(recipe.seed, fabric.global_rank, step)
+        return drawn._replace(regularised=step >= recipe.regularise_from)
+
+    return training.fit(fabric, run, batch, picture, minutes, log)
 
 
 def strip(network: nn.Module, corpus: Corpus) -> NDArray[np.uint8]:
@@ -129,9 +137,3 @@ def strip(network: nn.Module, corpus: Corpus) -> NDArray[np.uint8]:
     rows = torch.cat([inputs.condition, composite, made, batch.truth], dim=3).clamp(0, 1)
     picture = rows.permute(0, 2, 3, 1).flatten(0, 1).mul(255).round()
     return np.asarray(picture.to(torch.uint8).numpy())
-
-
-def _sources(recipe: Recipe) -> Sources:
-    dances = [dance.skeleton for dance in load_dances(data_folder() / recipe.data, "train")]
-    clips = data_folder() / recipe.clips if recipe.clips else None
-    return Sources(dances, recipe.drawn, clips, recipe.scenes, load_held_out(recipe.held_out), recipe.seed)
