@@ -37,10 +37,10 @@ class Recipe:
     """What every recipe says, as read from a YAML file of the same keys.
 
     ``data`` is relative to the data folder (``STGM_DATA``). The learning rate falls to zero over the last fifth of
-    ``steps``. ``batch`` is that of one process. ``weights`` are those of the loss terms, a term of weight 0 is left out;
-    ``model`` are settings of the network. ``compile`` lets torch compile the network, which needs a C++ compiler and
-    pays from a few hundred steps on. ``precision``, ``accelerator``, ``devices`` and ``nodes`` are those of Lightning
-    Fabric.
+    ``steps``. ``batch`` is that of one process. ``weights`` are those of the loss terms, a term of weight 0 is left
+    out; ``model`` are settings of the network. ``compile`` lets torch compile the network, which needs a C++ compiler
+    and pays from a few hundred steps on. ``precision``, ``accelerator``, ``devices`` and ``nodes`` are those of
+    Lightning Fabric.
     """
 
     data: str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -25,7 +23,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
 
 def objective(**weights: float) -> Objective:
     torch.manual_seed(0)
-    return Objective(FrameGenerator(SMALL), {name: 0.0 for name in WEIGHTS} | weights)
+    return Objective(FrameGenerator(SMALL), dict.fromkeys(WEIGHTS, 0.0) | weights)
 
 
 def test_untrained_the_terms_are_those_of_the_limb_warp(batch: Batch) -> None:
@@ -72,7 +70,7 @@ def test_a_network_without_warps_takes_neighbours_as_conditions(batch: Batch) ->
     torch.manual_seed(0)
     model = FrameGenerator(Config(SMALL.widths, SMALL.blocks, warps=False))
     torch.nn.init.normal_(model.leave.weight, std=0.1)
-    weights = {name: 0.0 for name in WEIGHTS} | {"reconstruction": 1.0, "fsr": 1.0}
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"reconstruction": 1.0, "fsr": 1.0}
     same = batch._replace(before=batch.baseline.condition)
     terms = Objective(model, weights)(same, "generator")
     assert terms["fsr"].item() < 0.1

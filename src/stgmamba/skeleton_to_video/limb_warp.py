@@ -181,7 +181,7 @@ class LimbWarpRenderer:
                 yield CORE, np.arange(len(self._meshes[CORE].triangles))
 
     def background(self, view: View = STILL) -> FloatArray:
-        """The empty scene in the frame's size, extended beyond the picture where the view is wider; float32 [H, W, 3]."""
+        """The empty scene in the frame's size, float32 [H, W, 3], extended where the view is wider than the picture."""
         if self._background is None:
             self._background = fill_background(self._rgb, self._alpha, self._seed)
         zoom, origin = view

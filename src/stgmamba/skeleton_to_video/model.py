@@ -150,7 +150,9 @@ class FrameGenerator(nn.Module):
         answer = self.leave(self.features(inputs)).float()  # [B, 26, H/2, W/2]
         logits, own = F.pixel_shuffle(answer[:, :24], 2).chunk(2, dim=1)  # [B, 3, H, W] each
         # Bounded smoothly, so that no pixel ever gets stuck.
-        return Answer(_LARGEST_LOGIT * torch.tanh(logits / _LARGEST_LOGIT), torch.tanh(own), torch.tanh(answer[:, 24:]), within_reach(inputs, self.config.reach))
+        logits = _LARGEST_LOGIT * torch.tanh(logits / _LARGEST_LOGIT)
+        own, flow = torch.tanh(own), torch.tanh(answer[:, 24:])
+        return Answer(logits, own, flow, within_reach(inputs, self.config.reach))
 
     def compose(self, answer: Answer, warped: Tensor, background: Tensor) -> Tensor:
         """The frames that an answer means, [B, 3, H, W].

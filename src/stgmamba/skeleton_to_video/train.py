@@ -34,12 +34,13 @@ _SHOWN = 6  # examples in a picture
 class Recipe(training.Recipe):
     """Everything that decides the outcome of a training run.
 
-    ``data`` are the dances that drawn people dance (split ``train`` of the format of tang2018), ``clips`` is a folder of
-    real videos of one person each, both relative to the data folder; "" leaves clips out. ``held_out`` names what is
-    not touched, ``examples`` is the folder in which examples are made: ``drawn`` scenes of made-up people and ``scenes``
-    conditions of each clip, by ``examples_seed``. ``crop`` is the width and height of what is cut out of each, ``clip_share`` the share of
-    real ones in a batch, ``face`` how much more the head counts. ``weights`` are those of the loss terms, by default
-    `WEIGHTS`. FSR and BSR, which make a step twice as long, set in at the step ``regularise_from``.
+    ``data`` are the dances that drawn people dance (split ``train`` of the format of tang2018), ``clips`` is a folder
+    of real videos of one person each, both relative to the data folder; "" leaves clips out. ``held_out`` names what is
+    not touched, ``examples`` is the folder in which examples are made: ``drawn`` scenes of made-up people and
+    ``scenes`` conditions of each clip, by ``examples_seed``. ``crop`` is the width and height of what is cut out of
+    each, ``clip_share`` the share of real ones in a batch, ``face`` how much more the head counts. ``weights`` are
+    those of the loss terms, by default `WEIGHTS`. FSR and BSR, which make a step twice as long, set in at the step
+    ``regularise_from``.
     """
 
     clips: str = "clips"
