@@ -7,7 +7,7 @@ backward  I~_i = G_r(I_{i+1}, S_i)        L_bsr = | I_i - I~_i |_1          (Tan
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +59,10 @@ class Batch(NamedTuple):
     def to(self, device: torch.device | str) -> Batch:
         """The same on a device."""
         inputs = Inputs(*(None if part is None else part.to(device) for part in self.baseline))  # type: ignore[arg-type]
-        pictures = {name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)}
-        return self._replace(baseline=inputs, **pictures)
+        others: dict[str, Any] = {
+            name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)
+        }
+        return self._replace(baseline=inputs, **others)
 
 
 class PatchCritic(nn.Module):
@@ -104,11 +106,17 @@ class Critics(nn.Module):
 
 
 class Objective(nn.Module):
-    """Loss terms of a batch; generator and critics take turns."""
+    """Loss terms of a batch; generator and critics take turns.
 
-    def __init__(self, model: FrameGenerator, weights: dict[str, float]) -> None:
+    Args:
+        model: G_r.
+        weights: of all terms of `WEIGHTS`.
+        half: whether its convolutions run in bfloat16.
+    """
+
+    def __init__(self, model: FrameGenerator, weights: dict[str, float], half: bool = False) -> None:
         super().__init__()
-        self.model, self.weights = model, weights
+        self.model, self.weights, self._half = model, weights, half
         judged = any(weights[name] for name in ("adversarial", "temporal", "matching"))
         self.critics = Critics() if judged else None
         self.players: tuple[str, ...] = ("generator", "critics") if judged else ("generator",)
@@ -148,7 +156,10 @@ class Objective(nn.Module):
             assert base.condition_pose is not None, "a condition comes with its pose"
             pose = torch.cat([base.condition_pose, *(base.pose for _ in uses)])
             inputs = inputs._replace(condition=condition, condition_pose=pose)
-        return list(self.model(inputs).float().chunk(count))
+        # Only the network may round: pictures, warps and above all the variances in SSIM need all their digits.
+        with torch.autocast(inputs.warped.device.type, torch.bfloat16, enabled=self._half):
+            made = self.model(inputs)
+        return list(made.float().chunk(count))
 
     def _judged(self, batch: Batch, made: Tensor, critics: Critics) -> dict[str, Tensor]:
         pose = batch.baseline.pose

@@ -103,8 +103,6 @@ class Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.first, self.second = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, h, w] -> the same shape."""
@@ -138,8 +136,15 @@ class FrameGenerator(nn.Module):
         self.last = nn.Conv2d(half, half, 3, padding=1)
         # Per pixel three logits and three colours; per 2 x 2 pixels one displacement.
         self.leave = nn.Conv2d(half, 4 * 6 + 2, 3, padding=1)
+        # There are no norms: torch's own start would let what the deep levels see fade away (He et al. 2015).
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, nonlinearity="linear" if part.kernel_size == (1, 1) else "relu")
+                nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+        for block in self.modules():
+            if isinstance(block, Block):
+                nn.init.zeros_(block.second.weight)
         nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
     def forward(self, inputs: Inputs) -> Tensor:
         """I_i = G_r(I, S_i): frames [B, 3, H, W]; colours may leave 0..1 slightly."""

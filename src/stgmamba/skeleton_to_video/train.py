@@ -40,7 +40,8 @@ class Recipe(training.Recipe):
     ``scenes`` conditions of each clip, by ``examples_seed``. ``crop`` is the width and height of what is cut out of
     each, ``clip_share`` the share of real ones in a batch, ``face`` how much more the head counts. ``weights`` are
     those of the loss terms, by default `WEIGHTS`. FSR and BSR, which make a step twice as long, set in at the step
-    ``regularise_from``.
+    ``regularise_from``. ``half`` lets the network's convolutions run in bfloat16; ``precision`` stays 32-true, since
+    Fabric's mixed precision would round the pictures too.
     """
 
     clips: str = "clips"
@@ -53,6 +54,7 @@ class Recipe(training.Recipe):
     clip_share: float = 0.35
     face: float = 2.0
     regularise_from: int = 0
+    half: bool = False
 
     def check(self) -> None:
         """Raise ValueError or TypeError for what would only fail, or train nonsense, later on."""
@@ -62,6 +64,8 @@ class Recipe(training.Recipe):
             side % MULTIPLE or not 0 < side <= most for side, most in zip(self.crop, SIZE, strict=False)
         ):
             raise ValueError(f"crop must be two multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}")
+        if self.precision != "32-true":
+            raise ValueError("precision stays 32-true: mixed precision would round the pictures too; use half: true")
         if not 0 <= self.clip_share <= 1:
             raise ValueError("clip_share must be 0 to 1")
         if Config(**self.model).previous > 1:
@@ -109,7 +113,7 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     config = Config(**recipe.model)
     torch.manual_seed(recipe.seed)
     model = FrameGenerator(config)
-    objective = Objective(model, WEIGHTS | recipe.weights).to(fabric.device)
+    objective = Objective(model, WEIGHTS | recipe.weights, recipe.half).to(fabric.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster order on CPUs
     run = training.Run(recipe, objective, lambda: FrameGenerator(config), out)
     if run.resume(fabric.device):
