@@ -130,6 +130,27 @@ def test_each_verb_explains_itself(run: Run, verb: str) -> None:
     assert "--json" in out
 
 
+def test_a_quality_that_is_not_known_is_a_sentence(run: Run, dance_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.mp4"
+    code, _, err = run("render", str(dance_file), "--dancer", "mira", "--quality", "lovely", "-o", str(output))
+    assert code == 2
+    assert "best or fast" in err
+    assert not output.exists()
+
+
+def test_training_on_what_is_not_there_is_a_sentence(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lightning")
+    code, _, err = run("train", "video", "--config", str(tmp_path / "none.yaml"))
+    assert code == 2
+    assert "none.yaml" in err
+    monkeypatch.setenv("STGM_DATA", str(tmp_path))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"data: nothing\nout: {tmp_path / 'run'}\nexamples: {tmp_path / 'examples'}\n")
+    code, _, err = run("train", "video", "--config", str(recipe))
+    assert code == 2
+    assert "index.json" in err
+
+
 def test_version(run: Run) -> None:
     from stgmamba import __version__
 

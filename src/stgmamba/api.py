@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Frame = NDArray[np.uint8]
 Facing = Literal["camera", "free"]
 FACINGS: tuple[Facing, ...] = ("camera", "free")
+QUALITIES = ("best", "fast")
 ImageLike = str | Path | Image.Image | NDArray[Any]
 
 
@@ -204,6 +205,7 @@ class Dancer:
         facing: Facing | None = None,
         genre: str | None = None,
         on_beat: bool = True,
+        quality: str = defaults.QUALITY,
         progress: Progress | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in dancer, dance to a song.
@@ -220,14 +222,15 @@ class Dancer:
             facing: by default ``camera`` for a picture, ``free`` for a built-in dancer.
             genre: a style of dance the weights know; left to chance when not given.
             on_beat: fit the timing of the steps to the song's beats.
+            quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
             progress: called with (done, total) while the dance is made up; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
         heard = load_song(song, start=start, seconds=seconds)
-        performer = cast_performer(image, dancer, size=size, seed=seed)
+        performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality)
         skeleton = self.skeleton(
             heard,
             seed=seed,
@@ -248,6 +251,7 @@ def check_options(
     seed: int = defaults.SEED,
     size: int | tuple[int, int] | None = None,
     facing: str | None = None,
+    quality: str = defaults.QUALITY,
 ) -> None:
     """Refuse numbers that cannot be meant.
 
@@ -269,6 +273,8 @@ def check_options(
             )
     if facing is not None:
         facing_of(facing)
+    if quality not in QUALITIES:
+        raise InputError(f"quality {quality!r} is not known; use {' or '.join(QUALITIES)}.")
 
 
 def facing_of(text: str) -> Facing:
@@ -289,6 +295,7 @@ def cast_performer(
     *,
     size: int | tuple[int, int] | None = None,
     seed: int = defaults.SEED,
+    quality: str = defaults.QUALITY,
 ) -> Performer:
     """Find the person in a picture, or take a built-in dancer (the first of the list when neither is given).
 
@@ -297,6 +304,7 @@ def cast_performer(
         dancer: a name of ``stgmamba dancers``, or ``random`` for one made up from the seed.
         size: height in pixels, the width then follows the picture; or (width, height).
         seed: of the random dancer.
+        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
 
     Raises:
         InputError: both given, no such dancer, or the picture cannot be used.
@@ -304,18 +312,25 @@ def cast_performer(
     if image is not None and dancer is not None:
         raise InputError("Choose one: an image (--image) or a built-in dancer (--dancer), not both.")
     if image is not None:
-        return _performer_from(as_picture(image), size)
+        return _performer_from(as_picture(image), size, quality)
     return _built_in(dancer, size, seed)
 
 
-def _performer_from(picture: Picture, size: int | tuple[int, int] | None) -> Performer:
+def _performer_from(picture: Picture, size: int | tuple[int, int] | None, quality: str) -> Performer:
     from stgmamba.skeleton.pose import find_person
     from stgmamba.skeleton_to_video.letterbox import Letterbox, inner_height
     from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
+    from stgmamba.skeleton_to_video.render import NetworkRenderer, load_network
 
+    check_options(quality=quality)
     wanted = _size(size, picture.size)
     person = find_person(picture)
-    renderer: Renderer = LimbWarpRenderer(picture, person, size=inner_height(picture.size, wanted))
+    height = inner_height(picture.size, wanted)
+    renderer: Renderer
+    if quality == "fast":
+        renderer = LimbWarpRenderer(picture, person, height)
+    else:
+        renderer = NetworkRenderer(picture, person, height, model=load_network())
     if renderer.size != wanted:
         renderer = Letterbox(renderer, wanted)
     return Performer(picture.name, renderer, "camera", _notes(picture, person))
@@ -396,6 +411,7 @@ def render(
     size: int | tuple[int, int] | None = None,
     fps: float | None = None,
     seed: int = defaults.SEED,
+    quality: str = defaults.QUALITY,
 ) -> DanceVideo:
     """Let somebody dance a given dance.
 
@@ -408,16 +424,17 @@ def render(
         size: height of the video in pixels, or (width, height).
         seed: of the dancer ``random``.
         fps: frames per second of the video; the skeleton's own when not given.
+        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
     """
-    check_options(start=start, size=size)
+    check_options(start=start, size=size, quality=quality)
     dance = danceable(skeleton)
     if fps is not None:
         check_options(fps=fps)
         dance = dance.resampled(fps)
-    performer = cast_performer(image, dancer, size=size, seed=seed)
+    performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality)
     return DanceVideo(dance, performer, None if song is None else Path(song), start)
 
 

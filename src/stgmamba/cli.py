@@ -74,6 +74,13 @@ OnBeat = Annotated[
         "--on-beat/--free-timing", help="Fit the timing of the steps to the song's beats, or leave it as it is."
     ),
 ]
+Quality = Annotated[
+    str,
+    typer.Option(
+        help="How a person in a picture is drawn: best by the network, fast by the limb warp alone.",
+        metavar="best|fast",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -101,6 +108,7 @@ def dance(
     facing: FacingOption = None,
     genre: Genre = None,
     on_beat: OnBeat = True,
+    quality: Quality = defaults.QUALITY,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
@@ -125,6 +133,7 @@ def dance(
         facing=facing,
         genre=genre,
         on_beat=on_beat,
+        quality=quality,
         skeleton_out=skeleton_out,
         as_json=as_json,
     )
@@ -193,6 +202,7 @@ def render(
     seed: Annotated[int, typer.Option(help="For --dancer random: another seed, another look.")] = defaults.SEED,
     size: Size = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second; by default the skeleton's own.")] = None,
+    quality: Quality = defaults.QUALITY,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -207,7 +217,17 @@ def render(
 
         read = api.danceable(read_skeleton(skeleton), str(skeleton))
         with terminal.stage("performer", "Looking at the dancer"):
-            video = api.render(read, image, dancer=dancer, song=song, start=start, size=_size(size), fps=fps, seed=seed)
+            video = api.render(
+                read,
+                image,
+                dancer=dancer,
+                song=song,
+                start=start,
+                size=_size(size),
+                fps=fps,
+                seed=seed,
+                quality=quality,
+            )
         for note in video.notes:
             terminal.warn(note)
         with terminal.stage("video", "Filming") as progress:
@@ -379,6 +399,27 @@ def train_skeleton(
     typer.echo(json.dumps(facts) if as_json else str(weights))
 
 
+@train.command("video")
+def train_video(
+    config: Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")],
+    minutes: Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Train stage 2, skeleton to video; a run that was stopped goes on where it was."""
+    _check_is_there(config)
+    with Terminal() as terminal:
+        from stgmamba.skeleton_to_video.train import prepare, read_recipe, train
+
+        recipe = read_recipe(config)
+        with terminal.stage("examples", "Making examples") as progress:
+            prepare(recipe, progress)
+        with terminal.stage("train", "Training"):
+            weights = train(recipe, minutes, log=terminal.say)
+    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
+    typer.echo(json.dumps(facts) if as_json else str(weights))
+
+
 @evaluate.command("skeleton")
 def evaluate_skeleton(
     data: Annotated[Path | None, typer.Option(help="Folder of dances; by default tang2018 in $STGM_DATA.")] = None,
@@ -536,6 +577,7 @@ def _film(
     facing: str | None = None,
     genre: str | None = None,
     on_beat: bool = True,
+    quality: str = defaults.QUALITY,
     skeleton_out: Path | None = None,
     song_name: str | None = None,
 ) -> None:
@@ -546,11 +588,11 @@ def _film(
         from stgmamba.skeleton.formats import write_skeleton
 
         pixels = _size(size)
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=pixels)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=pixels, quality=quality)
         with terminal.stage("song", "Hearing the song"):
             heard = load_song(song, start=start, seconds=seconds)
         with terminal.stage("performer", "Looking at the dancer"):
-            performer = cast_performer(image, dancer, size=pixels, seed=seed)
+            performer = cast_performer(image, dancer, size=pixels, seed=seed, quality=quality)
         for note in performer.notes:
             terminal.warn(note)
         with terminal.stage("load", "Loading the model"):

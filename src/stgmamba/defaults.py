@@ -16,6 +16,9 @@ SMALLEST_SIZE, LARGEST_SIZE = 64, 4096
 
 LOWEST_FPS, HIGHEST_FPS = 1.0, 120.0
 
+QUALITY = "best"
+"""How a person in a picture is drawn: ``best`` by the network, ``fast`` by the limb warp alone."""
+
 SEED = 0
 """Same song, same picture, same seed: same frames."""
 

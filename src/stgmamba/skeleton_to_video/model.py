@@ -1,0 +1,238 @@
+"""G_r, skeleton to video: a condition picture and two skeletons in, a frame out (Tang et al. 2025, section 2).
+
+What is notable:
+- It starts as the limb warp. The condition's sheets, warped by the two skeletons (limb_warp.py), and the background
+  behind them are its input, and its answer is a soft choice of warped pixels, own pixels and background, as in
+  Balakrishnan et al. 2018 and in vid2vid's flow branch (Wang et al. 2018). Untrained, it returns the limb warp.
+- The warps do not depend on its weights: every loss reaches every weight without a gradient through them, so they are
+  drawn by compiled loops and not by torch.
+- It works at 1/2, 1/4, 1/8 and 1/16 of the resolution and is fully convolutional: frames of any size whose sides are
+  multiples of `MULTIPLE`.
+- It changes nothing far from the body: the background stands still because it is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stgmamba.skeleton_to_video.pose_maps import CHANNELS as POSE_CHANNELS
+from stgmamba.skeleton_to_video.pose_maps import STRIDE
+
+MULTIPLE = 16
+"""Frames have sides that are multiples of this."""
+
+_LARGEST_LOGIT = 6.0
+
+
+@dataclass(frozen=True)
+class Config:
+    """Size of the network and what it is given.
+
+    Attributes:
+        widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+        blocks: residual blocks at each of them, on the way down and on the way up.
+        flow: pixels by which the warped sheets can be moved once more.
+        reach: how far from the body pixels may change, in pixels of a frame of 256 rows.
+        warps: whether it sees the condition as warped sheets (else as it is, with its pose).
+        background: whether it sees the background and can choose it.
+        previous: how many frames before this one it sees (vid2vid).
+    """
+
+    widths: tuple[int, ...] = (24, 40, 64, 96)
+    blocks: tuple[int, ...] = (0, 1, 1, 2)
+    flow: float = 8.0
+    reach: int = 12
+    warps: bool = True
+    background: bool = True
+    previous: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for sizes that do not fit together."""
+        object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "blocks", tuple(self.blocks))
+        if len(self.widths) != 4 or len(self.blocks) != 4 or min(self.widths) < 1 or min(self.blocks) < 0:
+            raise ValueError("widths and blocks are of four resolutions each")
+        if self.warps and not self.background:
+            raise ValueError("warped sheets need the background behind them")
+
+
+class Inputs(NamedTuple):
+    """What G_r is given for B frames. Colours are 0..1.
+
+    Attributes:
+        warped: [B, 4, H, W], the condition's sheets moved to the target pose, colours times coverage, and coverage.
+        background: [B, 3, H, W], the scene without the person.
+        pose: [B, P, H/4, W/4], maps of the target pose (pose_maps.py).
+        condition: [B, 3, H, W], the condition as it is, for a network without warps.
+        condition_pose: [B, P, H/4, W/4], its pose, for a network without warps.
+        previous: [B, 3 K, H, W], the K frames before, for a network that sees them.
+    """
+
+    warped: Tensor
+    background: Tensor
+    pose: Tensor
+    condition: Tensor | None = None
+    condition_pose: Tensor | None = None
+    previous: Tensor | None = None
+
+
+class Answer(NamedTuple):
+    """What the network says of B frames.
+
+    Attributes:
+        logits: [B, 3, H, W], for warped pixels, background and own pixels.
+        own: [B, 3, H, W], own colours, as a change where there are sheets.
+        flow: [B, 2, H/2, W/2] in -1..1, where to take the sheets' pixels from, x and y.
+        near: [B, 1, H, W], 1 on and around the body, 0 far from it.
+    """
+
+    logits: Tensor
+    own: Tensor
+    flow: Tensor
+    near: Tensor
+
+
+class Block(nn.Module):
+    """Residual block of two convolutions, the identity at first."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> the same shape."""
+        change: Tensor = self.second(F.relu(self.first(F.relu(x))))
+        return x + change
+
+
+class FrameGenerator(nn.Module):
+    """G_r."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        half, quarter, eighth, sixteenth = config.widths
+        colours = (4 if config.warps else 3) + 3 * config.background + 3 * config.previous
+        poses = POSE_CHANNELS if config.warps else 2 * POSE_CHANNELS
+
+        def blocks(level: int) -> nn.Sequential:
+            return nn.Sequential(*(Block(config.widths[level]) for _ in range(config.blocks[level])))
+
+        self.enter = nn.Conv2d(4 * colours, half, 3, padding=1)
+        self.enter_pose = nn.Conv2d(poses, quarter, 3, padding=1)
+        self.down = nn.ModuleList(
+            nn.Conv2d(a, b, 3, 2, 1) for a, b in ((half, quarter), (quarter, eighth), (eighth, sixteenth))
+        )
+        self.going_down = nn.ModuleList(blocks(level) for level in range(4))
+        self.up = nn.ModuleList(
+            nn.Conv2d(b, a, 1) for a, b in ((half, quarter), (quarter, eighth), (eighth, sixteenth))
+        )
+        self.going_up = nn.ModuleList(blocks(level) for level in range(3))
+        self.last = nn.Conv2d(half, half, 3, padding=1)
+        # Per pixel three logits and three colours; per 2 x 2 pixels one displacement.
+        self.leave = nn.Conv2d(half, 4 * 6 + 2, 3, padding=1)
+        # There are no norms: torch's own start would let what the deep levels see fade away (He et al. 2015).
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                nn.init.kaiming_normal_(part.weight, nonlinearity="linear" if part.kernel_size == (1, 1) else "relu")
+                nn.init.zeros_(part.bias)  # type: ignore[arg-type]
+        for block in self.modules():
+            if isinstance(block, Block):
+                nn.init.zeros_(block.second.weight)
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """I_i = G_r(I, S_i): frames [B, 3, H, W]; colours may leave 0..1 slightly."""
+        return self.compose(self.answer(inputs), inputs.warped, inputs.background)
+
+    def answer(self, inputs: Inputs) -> Answer:
+        """What the network says of frames."""
+        answer = self.leave(self.features(inputs)).float()  # [B, 26, H/2, W/2]
+        logits, own = F.pixel_shuffle(answer[:, :24], 2).chunk(2, dim=1)  # [B, 3, H, W] each
+        # Bounded smoothly, so that no pixel ever gets stuck.
+        logits = _LARGEST_LOGIT * torch.tanh(logits / _LARGEST_LOGIT)
+        own, flow = torch.tanh(own), torch.tanh(answer[:, 24:])
+        return Answer(logits, own, flow, within_reach(inputs, self.config.reach))
+
+    def compose(self, answer: Answer, warped: Tensor, background: Tensor) -> Tensor:
+        """The frames that an answer means, [B, 3, H, W].
+
+        Sheets and background may be finer than what the answer was given for: it is enlarged to them. A large frame so
+        keeps its own pixels and costs the network no more than a small one.
+        """
+        size = warped.shape[-2:]
+        logits, own, near = (_enlarged(part, size) for part in (answer.logits, answer.own, answer.near))
+        if not self.config.warps:
+            made = 0.5 + own
+            # Without sheets nothing says where the body is, but their background may still be chosen.
+            return background + torch.sigmoid(logits[:, 2:]) * (made - background) if self.config.background else made
+        flow = answer.flow * F.avg_pool2d(answer.near, 2)
+        warped = self.move(warped, flow, answer.own.shape[-2])
+        alpha = warped[:, 3:].clamp(0, 1)
+        # Softmax over {warped, background, own}, with the coverage of the sheets as prior of the first two. Own pixels
+        # are a change of what the others give, and count little at first.
+        scale = torch.exp(logits)
+        person, empty = alpha * scale[:, :1], (1 - alpha) * scale[:, 1:2]
+        mine = near * 0.15 * scale[:, 2:]
+        composite = warped[:, :3] + (1 - alpha) * background
+        chosen = warped[:, :3] * scale[:, :1] + empty * background + mine * (composite + own)
+        return chosen / (person + empty + mine).clamp(min=1e-4)
+
+    def features(self, inputs: Inputs) -> Tensor:
+        """The U-Net: [B, C, H/2, W/2]."""
+        if self.config.warps:
+            colours, pose = [inputs.warped], inputs.pose
+        else:
+            assert inputs.condition is not None, "a network without warps needs the condition"
+            assert inputs.condition_pose is not None, "a network without warps needs the condition's pose"
+            colours, pose = [inputs.condition], torch.cat([inputs.pose, inputs.condition_pose], 1)
+        if self.config.background:
+            colours.append(inputs.background)
+        if self.config.previous:
+            assert inputs.previous is not None, "a network that sees frames before needs them"
+            colours.append(inputs.previous)
+        x = self.going_down[0](self.enter(F.pixel_unshuffle(torch.cat(colours, 1), 2)))  # [B, C0, H/2, W/2]
+        skips = [x]
+        for level in range(3):
+            x = self.down[level](F.relu(x))
+            if level == 0:
+                x = x + self.enter_pose(pose)  # [B, C1, H/4, W/4]
+            x = self.going_down[level + 1](x)
+            skips.append(x)
+        for level in (2, 1, 0):
+            x = skips[level] + F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
+            x = self.going_up[level](x)
+        result: Tensor = F.relu(self.last(F.relu(x)))
+        return result
+
+    def move(self, warped: Tensor, flow: Tensor, rows: int) -> Tensor:
+        """The sheets [B, 4, H, W] displaced by ``config.flow`` pixels of a frame of so many rows, times a flow."""
+        height, width = warped.shape[-2:]
+        flow = _enlarged(flow, warped.shape[-2:])
+        step = flow.new_tensor([2 / width, 2 / height]) * (self.config.flow * height / rows)
+        y = (torch.arange(height, device=flow.device, dtype=flow.dtype) + 0.5) * 2 / height - 1
+        x = (torch.arange(width, device=flow.device, dtype=flow.dtype) + 0.5) * 2 / width - 1
+        still = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+        grid = still + flow.permute(0, 2, 3, 1) * step
+        return F.grid_sample(warped, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _enlarged(x: Tensor, size: torch.Size) -> Tensor:
+    if x.shape[-2:] == size:
+        return x
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def within_reach(inputs: Inputs, reach: int) -> Tensor:
+    """1 on and around the body, falling softly to 0 further away, [B, 1, H, W]: where G_r may change pixels."""
+    body = F.max_pool2d(inputs.warped[:, 3:], STRIDE)
+    body = torch.maximum((body > 0.02).to(body.dtype), inputs.pose[:, :-1].amax(1, keepdim=True).gt(0.5).to(body.dtype))
+    steps = max(1, round(reach / STRIDE))
+    grown = F.max_pool2d(body, 2 * steps + 1, 1, steps)
+    soft = F.avg_pool2d(grown, 2 * steps + 1, 1, steps, count_include_pad=False)
+    return F.interpolate(soft, scale_factor=float(STRIDE), mode="bilinear", align_corners=False)

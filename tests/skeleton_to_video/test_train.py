@@ -1,0 +1,119 @@
+"""Training of stage 2 on examples made by formula."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from stgmamba.errors import InputError
+from stgmamba.skeleton_to_video.render import load_network
+from stgmamba.skeleton_to_video.train import read_recipe, train
+
+from .made_examples import write_some
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SMALL = {
+    "data": "nothing",
+    "drawn": 2,
+    "steps": 60,
+    "batch": 2,
+    "crop": [64, 64],
+    "regularise_from": 20,
+    "warmup": 5,
+    "learning_rate": 0.005,
+    "threads": 1,
+    "compile": False,
+    "checkpoint_minutes": 0,
+    "model": {"widths": [8, 8, 8, 8], "blocks": [0, 0, 0, 0]},
+}
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("train") / "examples"
+    write_some(folder)
+    return folder
+
+
+def recipe(folder: Path, examples: Path, name: str = "run", **changes: object) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(SMALL | {"out": str(folder / name), "examples": str(examples)} | changes))
+    return path
+
+
+def test_training_lowers_the_loss_and_leaves_weights_that_can_be_loaded(tmp_path: Path, examples: Path) -> None:
+    lines: list[str] = []
+    weights = train(read_recipe(recipe(tmp_path, examples, checkpoint_minutes=10)), log=lines.append)
+    steps = [line for line in lines if line.startswith("step")]
+    first, last = (float(line.split("reconstruction ")[1].split()[0]) for line in (steps[0], steps[-1]))
+    assert last < 0.8 * first
+    assert "fsr" not in steps[0]
+    assert "fsr" in steps[1]
+    assert load_network(weights).config.widths == (8, 8, 8, 8)
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, examples: Path) -> None:
+    game = {"weights": {"adversarial": 0.1, "matching": 0.1}, "steps": 15, "batch": 1, "regularise_from": 8}
+    whole = train(read_recipe(recipe(tmp_path, examples, "whole", **game)), log=lambda _: None)
+    path = recipe(tmp_path, examples, "killed", **game)
+    program = f"from stgmamba.skeleton_to_video.train import *; train(read_recipe({str(path)!r}))"
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
+    checkpoint, begun = tmp_path / "killed" / "checkpoint.pt", time.monotonic()
+    while not checkpoint.exists() and time.monotonic() - begun < 120:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    stopped_at = torch.load(checkpoint, weights_only=True)["step"]
+    assert 0 < stopped_at < 15
+    resumed = train(read_recipe(path), log=lambda _: None)
+    expected, found = load_file(whole), load_file(resumed)
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+
+
+@pytest.mark.parametrize("path", [*CONFIGS.glob("skeleton_to_video*.yaml"), *CONFIGS.glob("compared_video/*.yaml")])
+def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
+    assert read_recipe(path).out.startswith("runs/")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"crop": [60, 64]}, "multiples of 16"),
+        ({"crop": 64}, "not a training recipe"),
+        ({"weights": {"beauty": 1.0}}, "beauty"),
+        ({"model": {"widths": [8]}}, "four resolutions"),
+        ({"model": {"previous": 2}}, "previous"),
+        ({"clip_share": 2}, "clip_share"),
+        ({"batch": "many"}, "batch"),
+    ],
+)
+def test_recipes_that_cannot_work_are_refused(
+    change: dict[str, object], sentence: str, tmp_path: Path, examples: Path
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read_recipe(recipe(tmp_path, examples, **change))
+
+
+def test_other_weights_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(InputError, match="no such weights"):
+        load_network(path)
+    path.write_bytes(b"not weights")
+    with pytest.raises(InputError, match="not weights of this network"):
+        load_network(path)
+
+
+def test_no_examples_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no examples"):
+        train(read_recipe(recipe(tmp_path, tmp_path / "empty")), log=lambda _: None)
