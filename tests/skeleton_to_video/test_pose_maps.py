@@ -24,7 +24,8 @@ def test_each_limb_lights_up_its_own_map() -> None:
 
 def test_maps_move_with_the_joints() -> None:
     points = to_pixels(pose_array()).astype(np.float64)
-    assert np.allclose(maps_of(points)[:, :-4, :-2], maps_of(points + np.array([2.0, 4.0]) * STRIDE)[:, 4:, 2:], atol=1e-4)
+    moved = points + np.array([2.0, 4.0]) * STRIDE
+    assert np.allclose(maps_of(points)[:, :-4, :-2], maps_of(moved)[:, 4:, 2:], atol=1e-4)
 
 
 def test_depth_is_that_of_the_limb_that_is_there() -> None:
