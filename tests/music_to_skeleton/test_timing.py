@@ -84,6 +84,19 @@ def test_steps_come_onto_the_beat() -> None:
     assert off(moments(made), beats) < 0.7 * off(found, beats)
 
 
+def test_hours_take_no_more_memory_than_their_moments() -> None:
+    beats = np.arange(0.2, 4 * 3600, 0.5)
+    events = beats[1:-1] + 0.1
+    shown = time_map(events, beats, 4 * 3600.0, 25.0)  # all against all would be tens of gigabytes
+    assert off(when(shown, events[::1000], 25.0), beats) < 0.03
+
+
+@pytest.mark.parametrize("beats", [[1.0], [1.0, 2.0]])
+def test_few_beats(beats: list[float]) -> None:
+    shown = time_map(np.array([1.1]), np.array(beats), 3.0, 25.0)
+    assert off(when(shown, np.array([1.1]), 25.0), np.array(beats)) < 0.05
+
+
 def test_one_frame() -> None:
     dance = stepping(np.array([1.0]), 2.0)
     poses, path = split_path(dance.positions[:1], dance.fps)

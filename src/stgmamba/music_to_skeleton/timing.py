@@ -80,7 +80,7 @@ def retimed(poses: FloatArray, path: Path, frames: Array) -> tuple[FloatArray, P
 def _offsets(events: Array, beats: Array) -> Array:
     """By how many seconds each moment is to come later, [K]: the best sequence (Viterbi)."""
     tried = np.arange(-_REACH, _REACH + _GRID / 2, _GRID)
-    distance = np.abs(events[:, None, None] + tried[:, None] - beats).min(axis=2)  # [K, O]
+    distance = _from_nearest(events[:, None] + tried, beats)  # [K, O]
     worth = np.exp(-(distance**2) / (2 * _NEAR**2))
     change = tried[None, :] - tried[:, None]  # from the row's offset to the column's
     best, came = worth[0], []
@@ -95,3 +95,10 @@ def _offsets(events: Array, beats: Array) -> Array:
     for back in reversed(came):
         path.append(int(back[path[-1]]))
     return tried[path[::-1]]
+
+
+def _from_nearest(times: Array, beats: Array) -> Array:
+    """Seconds from the nearest beat, of times of any shape; its cost grows with the song and no faster."""
+    after = np.searchsorted(beats, times).clip(1, max(1, len(beats) - 1))
+    near = np.minimum(np.abs(times - beats[after - 1]), np.abs(times - beats[np.minimum(after, len(beats) - 1)]))
+    return np.asarray(near, np.float64)
