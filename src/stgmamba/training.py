@@ -265,7 +265,8 @@ def fit(
             sums, summed = {}, 0
             fabric.log_dict({f"loss/{name}": value for name, value in means.items()}, run.step)
             values = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
-            log(f"step {run.step}/{recipe.steps}  {values}  {time.monotonic() - started:.0f} s")
+            if fabric.is_global_zero:
+                log(f"step {run.step}/{recipe.steps}  {values}  {time.monotonic() - started:.0f} s")
         if fabric.is_global_zero and time.monotonic() - saved > recipe.checkpoint_minutes * 60:
             run.save()
             saved = time.monotonic()
