@@ -32,12 +32,8 @@ def load_held_out(path: str | Path) -> HeldOut:
     Raises:
         InputError: missing or not such a file.
     """
-    try:
-        import yaml
-    except ModuleNotFoundError:
-        raise InputError(
-            "Reading what is held out needs PyYAML; install it with: pip install stgmamba[train]."
-        ) from None
+    import yaml
+
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         people, clips = values["people"], float(values["clips"])

@@ -21,10 +21,11 @@ def check_can_measure() -> None:
     """Refuse early what cannot be measured.
 
     Raises:
-        InputError: torchmetrics is not installed.
+        InputError: torchmetrics or PyYAML is not installed.
     """
-    if find_spec("torchmetrics") is None:
-        raise InputError("Judging films needs torchmetrics; install it with: pip install stgmamba[train].")
+    for package, name in (("torchmetrics", "torchmetrics"), ("yaml", "PyYAML")):
+        if find_spec(package) is None:
+            raise InputError(f"Judging films needs {name}; install it with: pip install stgmamba[train].")
 
 
 def ssim(frames: Frames, truth: Frames) -> float:
