@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs, within_reach
-from stgmamba.skeleton_to_video.pose_maps import CHANNELS
+from stgmamba.skeleton_to_video.pose_maps import CHANNELS, HEAD
 
 SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 1, 0, 1))
 
@@ -66,6 +66,17 @@ def test_far_from_the_body_nothing_ever_changes() -> None:
     assert near[changed].all()
     assert near.float().mean() < 0.25
     assert torch.allclose(frame[0, :, ~near], inputs.background[0, :, ~near], atol=1e-6)
+
+
+def test_the_face_stays_the_pictures() -> None:
+    inputs = inputs_of(192, 192)
+    inputs.pose[:, HEAD, 16:24, 16:24] = 1  # the upper left part of the person
+    face = (slice(None), slice(None), slice(72, 88), slice(72, 88))
+    with torch.inference_mode():
+        model = disturbed(SMALL)
+        frame, other = model(inputs), model(inputs._replace(pose=torch.zeros_like(inputs.pose)))
+    assert torch.allclose(frame[face], inputs.warped[:, :3][face], atol=1e-5)
+    assert not torch.allclose(other[face], inputs.warped[:, :3][face], atol=1e-2)
 
 
 def test_frames_do_not_know_of_each_other() -> None:

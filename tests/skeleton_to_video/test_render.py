@@ -48,7 +48,7 @@ def test_trained_it_changes_the_person_and_never_what_is_far_away(figure: tuple[
     dance = dance_of(*[pose_array()] * 5)
     frames, expected = list(ours.frames(dance)), list(plain.frames(dance))
     changed = np.abs(frames[0].astype(int) - expected[0]).max(axis=2) > 2
-    assert 0.01 < changed.mean() < 0.5
+    assert 0.01 < changed.mean() < 0.8
     corners = [frame[:30, :15] for frame in (*frames, *expected)]
     assert all(np.array_equal(corner, corners[0]) for corner in corners)
     # A dancer who stands still is the same in every frame, whichever batch it falls into.

@@ -24,7 +24,7 @@ from stgmamba.progress import Progress
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton_to_video.adversarial import Batch
 from stgmamba.skeleton_to_video.model import MULTIPLE, Inputs
-from stgmamba.skeleton_to_video.pose_maps import STRIDE, pose_maps
+from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, pose_maps
 from stgmamba.skeleton_to_video.scenes import SIZE, Example, clip_scenes, drawn_scene
 from stgmamba.video_io import probe
 
@@ -33,7 +33,6 @@ _CHANNELS = (3, 3, 3, 3, 3, 4, 4, 4)
 _POSES = ("points", "depth", "condition_points", "condition_depth")
 _JOINTS = len(OPENPOSE_18_FEET)
 _NUMBERS = (2 * _JOINTS, _JOINTS, 2 * _JOINTS, _JOINTS, 1)
-_HEAD_MAP = 0  # of pose_maps: the limb that is the head
 _CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 
 
@@ -227,5 +226,5 @@ def _collate(examples: list[dict[str, NDArray[np.float32]]], face: float) -> Bat
 
     pose, before = stack("pose"), stack("before")
     inputs = Inputs(stack("baseline"), stack("background"), pose, stack("condition"), stack("condition_pose"), before)
-    head = F.interpolate(pose[:, _HEAD_MAP : _HEAD_MAP + 1], scale_factor=float(STRIDE), mode="bilinear")
+    head = F.interpolate(pose[:, HEAD : HEAD + 1], scale_factor=float(STRIDE), mode="bilinear")
     return Batch(inputs, stack("forward"), stack("backward"), before, stack("truth"), stack("after"), 1 + face * head)

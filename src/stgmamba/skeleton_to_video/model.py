@@ -8,7 +8,8 @@ What is notable:
   drawn by compiled loops and not by torch.
 - It works at 1/2, 1/4, 1/8 and 1/16 of the resolution and is fully convolutional: frames of any size whose sides are
   multiples of `MULTIPLE`.
-- It changes nothing far from the body: the background stands still because it is never touched.
+- It changes nothing far from the body: the background stands still because it is never touched. Nor may it move or
+  paint in the face, which stays the picture's: with the losses we have it would only soften it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.skeleton_to_video.pose_maps import CHANNELS as POSE_CHANNELS
-from stgmamba.skeleton_to_video.pose_maps import STRIDE
+from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE
 
 MULTIPLE = 16
 """Frames have sides that are multiples of this."""
@@ -88,7 +89,7 @@ class Answer(NamedTuple):
         logits: [B, 3, H, W], for warped pixels, background and own pixels.
         own: [B, 3, H, W], own colours, as a change where there are sheets.
         flow: [B, 2, H/2, W/2] in -1..1, where to take the sheets' pixels from, x and y.
-        near: [B, 1, H, W], 1 on and around the body, 0 far from it.
+        near: [B, 1, H, W], 1 on and around the body, 0 far from it and in the face.
     """
 
     logits: Tensor
@@ -175,10 +176,10 @@ class FrameGenerator(nn.Module):
         warped = self.move(warped, flow, answer.own.shape[-2])
         alpha = warped[:, 3:].clamp(0, 1)
         # Softmax over {warped, background, own}, with the coverage of the sheets as prior of the first two. Own pixels
-        # are a change of what the others give, and count little at first.
+        # are a change of what the others give: where it is zero, so before training, their share does not matter.
         scale = torch.exp(logits)
         person, empty = alpha * scale[:, :1], (1 - alpha) * scale[:, 1:2]
-        mine = near * 0.15 * scale[:, 2:]
+        mine = near * scale[:, 2:]
         composite = warped[:, :3] + (1 - alpha) * background
         chosen = warped[:, :3] * scale[:, :1] + empty * background + mine * (composite + own)
         return chosen / (person + empty + mine).clamp(min=1e-4)
@@ -229,10 +230,14 @@ def _enlarged(x: Tensor, size: torch.Size) -> Tensor:
 
 
 def within_reach(inputs: Inputs, reach: int) -> Tensor:
-    """1 on and around the body, falling softly to 0 further away, [B, 1, H, W]: where G_r may change pixels."""
-    body = F.max_pool2d(inputs.warped[:, 3:], STRIDE)
-    body = torch.maximum((body > 0.02).to(body.dtype), inputs.pose[:, :-1].amax(1, keepdim=True).gt(0.5).to(body.dtype))
+    """Where G_r may move and paint, [B, 1, H, W]: 1 on and around the body, falling softly to 0 away from it.
+
+    It is 0 in the middle of the face too.
+    """
+    limbs, head = inputs.pose[:, :-1].amax(1, keepdim=True), inputs.pose[:, HEAD : HEAD + 1]
+    sheets = F.max_pool2d(inputs.warped[:, 3:], STRIDE)
+    body = ((sheets > 0.02) | (limbs > 0.5)).to(sheets.dtype)
     steps = max(1, round(reach / STRIDE))
     grown = F.max_pool2d(body, 2 * steps + 1, 1, steps)
     soft = F.avg_pool2d(grown, 2 * steps + 1, 1, steps, count_include_pad=False)
-    return F.interpolate(soft, scale_factor=float(STRIDE), mode="bilinear", align_corners=False)
+    return F.interpolate(soft * (1 - head), scale_factor=float(STRIDE), mode="bilinear", align_corners=False)

@@ -35,6 +35,9 @@ _LIMBS: tuple[tuple[tuple[str, str], ...], ...] = (
 CHANNELS = len(_LIMBS) + 1
 """Number of maps."""
 
+HEAD = 0
+"""Which of them is the head's."""
+
 _WIDTH = 0.16  # of a limb's map, in torso lengths
 _BONES = np.array(
     [

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stgmamba.errors import InputError
+from stgmamba.parallel import ordered_map
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture
 from stgmamba.skeleton.sequence import Skeleton
@@ -85,18 +86,28 @@ class NetworkRenderer:
         still = np.clip(background + 0.5, 0, 255).astype(np.uint8)
         behind = _to_tensor(window.cut(background) / np.float32(255))
         small_behind = window.shrunk(behind)
+
+        def made(batch: tuple[Tensor, Tensor]) -> Frame:
+            return self._made(*batch, behind, small_behind, window)
+
+        # The next sheets are drawn while the network works.
+        for pieces in ordered_map(made, self._batches(placement, view, window), workers=1):
+            for piece in pieces:
+                whole = still.copy()
+                window.paste(whole, piece)
+                yield whole
+
+    def _batches(self, placement: Placement, view: View, window: _Window) -> Iterator[tuple[Tensor, Tensor]]:
+        """Sheets [B, 4, h, w] in 0..1 and pose maps of a few frames at a time."""
         layers: list[Tensor] = []
         poses: list[Tensor] = []
-        total = len(placement.points)
+        last = len(placement.points) - 1
         for frame, layer in enumerate(self._warp.layers(placement, view)):
             layer[..., :3] *= np.float32(1 / 255)
             layers.append(_to_tensor(window.cut(layer)))
             poses.append(torch.from_numpy(self._pose(placement, frame, view, window)))
-            if len(layers) == _BATCH or frame == total - 1:
-                for made in self._made(torch.cat(layers), torch.stack(poses), behind, small_behind, window):
-                    whole = still.copy()
-                    window.paste(whole, made)
-                    yield whole
+            if len(layers) == _BATCH or frame == last:
+                yield torch.cat(layers), torch.stack(poses)
                 layers, poses = [], []
 
     def _pose(self, placement: Placement, frame: int, view: View, window: _Window) -> FloatArray:
