@@ -9,7 +9,7 @@ from torch import Tensor
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs, within_reach
 from stgmamba.skeleton_to_video.pose_maps import CHANNELS, HEAD
 
-SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 1, 0, 1))
+SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 1, 0, 1), flow=8.0)
 
 
 def inputs_of(height: int, width: int, count: int = 1) -> Inputs:
@@ -77,6 +77,15 @@ def test_the_face_stays_the_pictures() -> None:
         frame, other = model(inputs), model(inputs._replace(pose=torch.zeros_like(inputs.pose)))
     assert torch.allclose(frame[face], inputs.warped[:, :3][face], atol=1e-5)
     assert not torch.allclose(other[face], inputs.warped[:, :3][face], atol=1e-2)
+
+
+def test_without_flow_what_the_sheets_cover_is_never_repainted() -> None:
+    inputs = inputs_of(192, 192)
+    with torch.inference_mode():
+        frame = disturbed(Config(SMALL.widths, SMALL.blocks))(inputs)
+    covered = (inputs.warped[:, 3:] == 1).expand_as(frame)
+    assert torch.allclose(frame[covered], inputs.warped[:, :3][covered], atol=1e-5)
+    assert not torch.allclose(frame, composite_of(inputs), atol=1e-2)
 
 
 def test_frames_do_not_know_of_each_other() -> None:
