@@ -113,6 +113,12 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         load_network(path)
 
 
+def test_weights_that_the_package_lacks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("stgmamba.skeleton_to_video.render.resources.files", lambda _: tmp_path)
+    with pytest.raises(InputError, match="--quality fast"):
+        load_network()
+
+
 def test_no_examples_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no examples"):

@@ -195,10 +195,15 @@ def load_network(weights: str | Path | None = None) -> FrameGenerator:
     """G_r with the weights in the package, or with others.
 
     Raises:
-        InputError: not a weights file of this network.
+        InputError: not a weights file of this network, or none in the package.
     """
     if weights is None:
         with resources.as_file(resources.files("stgmamba") / "weights" / "skeleton_to_video.safetensors") as path:
+            if not path.exists():
+                raise InputError(
+                    "This copy of stgmamba holds no weights of the network that draws people; use --quality fast, "
+                    f"or train some (docs/training.md) and put them at {path}."
+                )
             return _load(path)
     return _load(Path(weights))
 
