@@ -88,6 +88,16 @@ def test_without_flow_what_the_sheets_cover_is_never_repainted() -> None:
     assert not torch.allclose(frame, composite_of(inputs), atol=1e-2)
 
 
+def test_without_paint_only_outlines_change() -> None:
+    inputs = inputs_of(192, 192)
+    with torch.inference_mode():
+        frame = disturbed(Config(SMALL.widths, SMALL.blocks, paint=False))(inputs)
+    soft = (inputs.warped[:, 3:] > 0) & (inputs.warped[:, 3:] < 1)
+    changed = (frame - composite_of(inputs)).abs().amax(1, keepdim=True) > 1e-5
+    assert changed.any()
+    assert soft[changed].all()
+
+
 def test_frames_do_not_know_of_each_other() -> None:
     inputs = inputs_of(64, 64, count=3)
     model = disturbed(SMALL)

@@ -40,6 +40,7 @@ class Config:
         blocks: residual blocks at each of them, on the way down and on the way up.
         flow: pixels by which the warped sheets can be moved once more; 0 leaves them where they are.
         reach: how far from the body pixels may change, in pixels of a frame of 256 rows.
+        paint: whether it has pixels of its own where there are sheets; else it decides their outlines only.
         warps: whether it sees the condition as warped sheets (else as it is, with its pose).
         background: whether it sees the background and can choose it.
         previous: how many frames before this one it sees (vid2vid).
@@ -49,6 +50,7 @@ class Config:
     blocks: tuple[int, ...] = (0, 1, 1, 2)
     flow: float = 0.0
     reach: int = 12
+    paint: bool = True
     warps: bool = True
     background: bool = True
     previous: int = 0
@@ -180,7 +182,7 @@ class FrameGenerator(nn.Module):
         # nothing else counts. Own pixels are a change of what the others give, zero before training.
         scale = torch.exp(logits)
         person, empty = alpha * scale[:, :1], (1 - alpha) * scale[:, 1:2]
-        mine = near * (1 - alpha) * scale[:, 2:]
+        mine = near * (1 - alpha) * scale[:, 2:] * self.config.paint
         composite = warped[:, :3] + (1 - alpha) * background
         chosen = warped[:, :3] * scale[:, :1] + empty * background + mine * (composite + own)
         return chosen / (person + empty + mine).clamp(min=1e-4)
