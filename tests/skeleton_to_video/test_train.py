@@ -54,7 +54,7 @@ def test_training_lowers_the_loss_and_leaves_weights_that_can_be_loaded(tmp_path
     weights = train(read_recipe(recipe(tmp_path, examples, checkpoint_minutes=10)), log=lines.append)
     steps = [line for line in lines if line.startswith("step")]
     first, last = (float(line.split("reconstruction ")[1].split()[0]) for line in (steps[0], steps[-1]))
-    assert last < 0.8 * first
+    assert last < 0.97 * first  # only outlines and gaps can be learnt: what the sheets cover stays
     assert "fsr" not in steps[0]
     assert "fsr" in steps[1]
     assert load_network(weights).config.widths == (8, 8, 8, 8)

@@ -46,7 +46,7 @@ def test_steps_fall_on_the_beats_of_a_song_of_another_tempo(corpus: dict[str, Da
     out_of_step = beats + 0.275
     # Strikes lie a constant moment before the landing, so the best of a few shifts is what counts.
     judged = [max(step_consistency(dance, times + lag) for lag in (-0.1, -0.05, 0.0)) for times in (beats, out_of_step)]
-    assert judged[0] > judged[1] + 0.3
+    assert judged[0] > judged[1] + 0.2
 
 
 def test_same_seed_same_dance_other_seed_other_dance(corpus: dict[str, Dance]) -> None:
