@@ -50,6 +50,7 @@ _DPI = 110
 _COLUMNS = 4
 _BIN = 0.04  # seconds: one frame, as exact as a kinematic beat can be
 _SECTORS = 16
+_FEW = 2 * _SECTORS  # foot strikes below which a dial says nothing
 _PAIRS = 3  # songs beside each other in the trajectories
 
 
@@ -215,7 +216,8 @@ def _clocks(exhibit: Exhibit) -> Figure:
         return np.asarray(100.0 * counts / max(1, counts.sum()), np.float64)
 
     figure, panels = _grid(exhibit, height=2.5, projection="polar")
-    top = 1.1 * max(float(shares(name).max()) for name in found) or 1.0
+    # All dials have one scale; who hardly steps would set it by chance.
+    top = 1.1 * max((float(shares(name).max()) for name in found if len(found[name]) >= _FEW), default=0.0) or 1.0
     around = np.linspace(0, 2 * np.pi, 100)
     centres = 2 * np.pi * (edges[:-1] + edges[1:]) / 2
     for name, panel in panels.items():
@@ -228,14 +230,14 @@ def _clocks(exhibit: Exhibit) -> Figure:
         panel.set_yticks([])
         panel.grid(False)
         panel.spines["polar"].set_color(_PALE)
-        if not len(found[name]):
+        if len(found[name]) < _FEW:
             panel.set_title(name, fontsize=9, color=exhibit.colours[name])
-            _note(panel, "no foot strikes")
+            _note(panel, f"{len(found[name])} foot strikes" if len(found[name]) else "no foot strikes")
             continue
         mean = resultant(found[name])
         panel.set_title(f"{name}   R = {abs(mean):.2f}", fontsize=9, color=exhibit.colours[name])
         panel.bar(centres, shares(name), 2 * np.pi / _SECTORS, color=exhibit.colours[name], alpha=0.8, linewidth=0)
-        if name != REAL and len(found[REAL]):
+        if name != REAL and len(found[REAL]) >= _FEW:
             rim = np.append(np.repeat(shares(REAL), 2), shares(REAL)[0])
             panel.plot(2 * np.pi * np.repeat(edges, 2)[1:], rim, color=_COLOURS[REAL], linewidth=1.0)
         panel.plot(around, np.full(100, 100 / _SECTORS), ":", color="black", linewidth=0.7)
