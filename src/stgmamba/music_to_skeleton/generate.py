@@ -6,17 +6,15 @@ are blended in every step: memory for the network does not grow with the song an
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stgmamba.errors import InputError
@@ -32,6 +30,7 @@ from stgmamba.skeleton.ground import contacts, drop_to_floor, follow_feet, plant
 from stgmamba.skeleton.path import Path as Placement
 from stgmamba.skeleton.path import apply_path, face_camera, stay
 from stgmamba.skeleton.sequence import FloatArray
+from stgmamba.weights_file import read_network
 
 FPS = 25.0
 _CHUNK = 192
@@ -177,19 +176,7 @@ def load_generator(weights: str | Path | None = None) -> Generator:
 
 
 def _load(path: Path) -> Generator:
-    try:
-        with safe_open(path, framework="pt") as file:
-            values: dict[str, Any] = json.loads((file.metadata() or {})["config"])
-            values["genres"] = tuple(values["genres"])
-            model = build_network(Config(**values))
-            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such weights file; leave the option out to use those in the package.") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise InputError(
-            f"{path}: not weights of this network ({str(error).splitlines()[0]}); train them again."
-        ) from error
-    return Generator(model)
+    return Generator(read_network(path, lambda values: build_network(Config(**values))))
 
 
 def _seed(heard: Heard, seed: int) -> int:

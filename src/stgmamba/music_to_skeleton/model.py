@@ -60,6 +60,7 @@ class Config:
     flow_steps: int = 8
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "genres", tuple(self.genres))  # a list where it was read from a file
         if self.mixer not in MIXERS:
             raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
         if self.network not in NETWORKS:

@@ -7,18 +7,15 @@ grow with the length of the dance.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from stgmamba.errors import InputError
@@ -30,6 +27,7 @@ from stgmamba.skeleton_to_video.limb_warp import STILL, LimbWarpRenderer, View, 
 from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator, Inputs
 from stgmamba.skeleton_to_video.placement import Placement
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
+from stgmamba.weights_file import read_network
 
 Frame = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
@@ -209,15 +207,4 @@ def load_network(weights: str | Path | None = None) -> FrameGenerator:
 
 
 def _load(path: Path) -> FrameGenerator:
-    try:
-        with safe_open(path, framework="pt") as file:
-            values: dict[str, Any] = json.loads((file.metadata() or {})["config"])
-            model = FrameGenerator(Config(**values))
-            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such weights file; leave the option out to use those in the package.") from None
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise InputError(
-            f"{path}: not weights of this network ({str(error).splitlines()[0]}); train them again."
-        ) from error
-    return model.eval()
+    return read_network(path, lambda values: FrameGenerator(Config(**values)))
