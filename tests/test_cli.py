@@ -651,7 +651,11 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, dance_file: Path, sway: Sk
     write_skeleton(dance_file, long)
     film = tmp_path / "film.mp4"
     command = [sys.executable, "-m", "stgmamba", "render", dance_file, "-o", film, "--size", "96"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+    def heed_ctrl_c() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests in the background ignores it
+
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c)
     try:
         deadline = time.monotonic() + 300  # the first drawing on a machine compiles for a while
         while not leftovers(tmp_path) and time.monotonic() < deadline:
