@@ -320,7 +320,6 @@ def _performer_from(picture: Picture, size: int | tuple[int, int] | None, qualit
     from stgmamba.skeleton.pose import find_person
     from stgmamba.skeleton_to_video.letterbox import Letterbox, inner_height
     from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
-    from stgmamba.skeleton_to_video.render import NetworkRenderer, load_network
 
     check_options(quality=quality)
     wanted = _size(size, picture.size)
@@ -330,6 +329,8 @@ def _performer_from(picture: Picture, size: int | tuple[int, int] | None, qualit
     if quality == "fast":
         renderer = LimbWarpRenderer(picture, person, height)
     else:
+        from stgmamba.skeleton_to_video.render import NetworkRenderer, load_network  # brings torch along
+
         renderer = NetworkRenderer(picture, person, height, model=load_network())
     if renderer.size != wanted:
         renderer = Letterbox(renderer, wanted)

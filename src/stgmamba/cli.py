@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,6 +81,8 @@ Quality = Annotated[
         metavar="best|fast",
     ),
 ]
+RecipeFile = Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")]
+Minutes = Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -333,10 +335,7 @@ def bench_scan(as_json: AsJson = False, debug: Debug = False) -> None:
 
         with terminal.stage("scan", "Measuring"):
             figures = measure()
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        print_table(figures)
+    _report_figures(as_json, figures, print_table)
 
 
 @bench.command("skeleton")
@@ -354,10 +353,7 @@ def bench_skeleton(
 
         with terminal.stage("skeleton", "Measuring"):
             figures = measure(weights)
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        print_table(figures)
+    _report_figures(as_json, figures, print_table)
 
 
 @bench.command("video")
@@ -375,16 +371,13 @@ def bench_video(
 
         with terminal.stage("video", "Measuring"):
             figures = measure(long=long)
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        print_table(figures)
+    _report_figures(as_json, figures, print_table)
 
 
 @train.command("skeleton")
 def train_skeleton(
-    config: Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")],
-    minutes: Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")] = None,
+    config: RecipeFile,
+    minutes: Minutes = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -395,14 +388,13 @@ def train_skeleton(
 
         with terminal.stage("train", "Training"):
             weights = train(read_recipe(config), minutes, log=terminal.say)
-    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
-    typer.echo(json.dumps(facts) if as_json else str(weights))
+    _report_weights(as_json, terminal, weights)
 
 
 @train.command("video")
 def train_video(
-    config: Annotated[Path, typer.Option(help="The recipe, a YAML file.", metavar="FILE")],
-    minutes: Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")] = None,
+    config: RecipeFile,
+    minutes: Minutes = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -416,8 +408,7 @@ def train_video(
             prepare(recipe, progress)
         with terminal.stage("train", "Training"):
             weights = train(recipe, minutes, log=terminal.say)
-    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
-    typer.echo(json.dumps(facts) if as_json else str(weights))
+    _report_weights(as_json, terminal, weights)
 
 
 @evaluate.command("skeleton")
@@ -560,6 +551,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--json" in arguments:
         typer.echo(json.dumps({"error": sentence, "code": code}))
     return code
+
+
+def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
+    """What a training run says at its end."""
+    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
+    typer.echo(json.dumps(facts) if as_json else str(weights))
+
+
+def _report_figures(as_json: bool, figures: Any, print_table: Callable[[Any], None]) -> None:
+    """What a benchmark says at its end."""
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        print_table(figures)
 
 
 def _film(

@@ -151,11 +151,12 @@ class Run:
         self.recipe, self.objective, self._build = recipe, objective, build
         self.checkpoint, self.weights = out / "checkpoint.pt", out / "weights.safetensors"
         self.step = 0
-        self.average = {name: value.clone() for name, value in self._model.state_dict().items()}
+        self.average = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.optimisers = {player: _optimisers(objective, player, recipe) for player in self.players}
 
     @property
-    def _model(self) -> nn.Module:
+    def model(self) -> nn.Module:
+        """The network that is trained."""
         return self.objective.get_submodule("model")
 
     @property
@@ -167,7 +168,7 @@ class Run:
         """Move the average towards the network; quickly at first."""
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            current = self._model.state_dict()
+            current = self.model.state_dict()
             torch._foreach_lerp_([self.average[name] for name in current], list(current.values()), 1 - decay)
 
     def averaged(self) -> nn.Module:
@@ -186,7 +187,7 @@ class Run:
         }
         with atomic_output(self.checkpoint) as part:
             torch.save(state, part)
-        config: Any = self._model.config
+        config: Any = self.model.config
         metadata = {"config": json.dumps(dataclasses.asdict(config)), "step": str(self.step)}
         with atomic_output(self.weights) as part:
             save_file({name: value.contiguous().cpu() for name, value in self.average.items()}, part, metadata)
@@ -225,7 +226,7 @@ def fit(
 
     Args:
         fabric: launched.
-        run: at its first step, or resumed.
+        run: at its first step; it goes on from its checkpoint if there is one.
         batch: makes the batch of a step.
         picture: makes a picture, uint8 [H, W, 3], of what the averaged network does.
         minutes: stop by the clock after so many, with the weights as they are then.
@@ -235,6 +236,10 @@ def fit(
         Path of the safetensors file.
     """
     recipe = run.recipe
+    if run.resume(fabric.device):
+        log(f"continuing from step {run.step}")
+    if recipe.compile:
+        run.model.compile()
     wrapped = fabric.setup_module(run.objective)
     optimisers = {name: [fabric.setup_optimizers(each) for each in own] for name, own in run.optimisers.items()}
 

@@ -8,8 +8,9 @@ import pytest
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
-from stgmamba.evaluation.scenes import clip_scene, drawn_scene, frame_size, resized
+from stgmamba.evaluation.scenes import clip_scene, drawn_scene, resized
 from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton_to_video.letterbox import frame_size
 
 from ..conftest import swaying
 from .filmed import dancer_frames, write_clip

@@ -10,7 +10,7 @@ import pytest
 from stgmamba.errors import InputError
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
-from stgmamba.skeleton_to_video.placement import measure_body
+from stgmamba.skeleton_to_video.placement import measure_body, place_dance
 
 from .capsule_figure import (
     COLOURS,
@@ -76,7 +76,7 @@ def test_a_raised_arm_is_whole_and_leaves_nothing_behind(
     renderer: LimbWarpRenderer, figure: tuple[np.ndarray, np.ndarray]
 ) -> None:
     dance = dance_of(moved(right_elbow=(-0.44, 1.50, 0), right_wrist=(-0.40, 1.74, 0)))
-    placement = renderer.place(dance)
+    placement = place_dance(dance, renderer.body, renderer.size)
     (frame,) = renderer.frames(dance)
     joints = [placement.joint(f"right_{part}")[0] for part in ("shoulder", "elbow", "wrist")]
     for a, b in pairwise(joints):
@@ -90,7 +90,7 @@ def test_an_arm_in_front_covers_the_torso_and_one_behind_does_not(renderer: Limb
     for depth, colour in ((0.25, COLOURS["left_arm"]), (-0.3, TORSO)):
         pose = moved(left_elbow=(0.26, 1.15, depth / 2), left_wrist=(0.02, 1.15, depth))
         dance = dance_of(*[pose] * 3)
-        placement = renderer.place(dance)
+        placement = place_dance(dance, renderer.body, renderer.size)
         frame = list(renderer.frames(dance))[-1]
         spot = 0.35 * placement.joint("left_elbow")[-1] + 0.65 * placement.joint("left_wrist")[-1]
         assert near(frame, spot, colour)

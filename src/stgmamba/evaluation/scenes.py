@@ -28,6 +28,7 @@ from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import frame_dance
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture, estimate_frames, find_person
+from stgmamba.skeleton_to_video.letterbox import frame_size
 from stgmamba.skeleton_to_video.reenact import PoseTrack, track_dance, track_frames
 from stgmamba.video_io import read_video
 
@@ -206,12 +207,6 @@ def _condition(rgb: Frame, person: PersonInPicture, track: PoseTrack) -> Conditi
     """At the size of ``rgb``. The pose is that of the track, so that the first frame's target is the picture's pose."""
     mask = cv2.resize(person.mask, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
     return Condition(Picture(rgb), replace(person, skeleton=track.skeleton, mask=mask), track)
-
-
-def frame_size(shape: tuple[int, int], size: int) -> tuple[int, int]:
-    """(width, height) of frames of a height, both even, of the given shape (width, height)."""
-    high = max(2, round(size / 2) * 2)
-    return max(2, round(shape[0] * high / shape[1] / 2) * 2), high
 
 
 def resized(rgb: Frame, size: tuple[int, int]) -> Frame:

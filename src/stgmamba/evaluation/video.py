@@ -28,7 +28,7 @@ from stgmamba.errors import InputError
 from stgmamba.evaluation.metrics.frechet import frechet_distance
 from stgmamba.evaluation.reenactors import REENACTORS, Build
 from stgmamba.evaluation.report import write_json
-from stgmamba.evaluation.scenes import Scene, clip_scene, drawn_scene, frame_size, resized
+from stgmamba.evaluation.scenes import Scene, clip_scene, drawn_scene, resized
 from stgmamba.evaluation.video_metrics import METRICS, Take
 from stgmamba.evaluation.video_metrics.fidelity import check_can_measure
 from stgmamba.evaluation.video_metrics.networks import Networks
@@ -40,8 +40,8 @@ from stgmamba.progress import Progress
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.picture import load_picture
 from stgmamba.skeleton.pose import estimate_frames, find_person
-from stgmamba.skeleton_to_video.limb_warp import view_of
-from stgmamba.skeleton_to_video.placement import place_dance
+from stgmamba.skeleton_to_video.letterbox import frame_size
+from stgmamba.skeleton_to_video.limb_warp import placed_in_view
 from stgmamba.skeleton_to_video.reenact import placement_from_track
 
 Frames = NDArray[np.uint8]
@@ -370,13 +370,11 @@ def judge_photos(
         pictures = {}
         target: Skeleton | None = None
         for name, reenactor in built.items():
-            placement = place_dance(dance, reenactor.body, reenactor.size)
-            zoom, origin = view = view_of(placement, reenactor.body, reenactor.size)
+            placement, view = placed_in_view(dance, reenactor.body, reenactor.size)
+            zoom, origin = view
             points = ((placement.points - (origin.real, origin.imag)) * zoom).astype(np.float32)
             seen = np.repeat(reenactor.body.seen[None].astype(np.float32), len(dance), axis=0)
-            if _is_exchanged(person.skeleton, reenactor.body.joint("left_shoulder") * picture.size[1] / size):
-                order = list(OPENPOSE_18_FEET.mirror)
-                points, seen = points[:, order], seen[:, order]
+            points, seen = points[:, reenactor.body.order], seen[:, reenactor.body.order]
             target = Skeleton(points, dance.fps, OPENPOSE_18_FEET, seen, reenactor.size)
             frames = np.stack(list(reenactor.frames_of(placement, view)))
             value = pck(_found(frames, reenactor.size), target)
@@ -397,13 +395,6 @@ def _photo_dance(seed: int) -> Skeleton:
     from stgmamba.music_to_skeleton.generate import load_generator
 
     return load_generator().generate(demo_song(_PHOTO_SECONDS), seed=seed, facing="camera")
-
-
-def _is_exchanged(person: Skeleton, left_shoulder: NDArray[np.float64]) -> bool:
-    """Whether ``measure_body`` took left for right, as it does for a person seen from behind."""
-    away = (np.linalg.norm(person.joint(f"{side}_shoulder")[0] - left_shoulder) for side in ("left", "right"))
-    left, right = away
-    return bool(right < left)
 
 
 def _mean(values: Sequence[float]) -> float | None:

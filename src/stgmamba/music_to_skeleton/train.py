@@ -92,10 +92,6 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     model.mean, model.scale = corpus.statistics()
     objective = _objective(recipe, model, corpus, out, log)
     run = training.Run(recipe, objective, lambda: build_network(config), out)
-    if run.resume(fabric.device):
-        log(f"continuing from step {run.step}")
-    if recipe.compile:
-        model.compile()
 
     def picture(network: nn.Module) -> NDArray[np.uint8]:
         assert isinstance(network, Network)

@@ -21,6 +21,12 @@ class Renderer(Protocol):
         """One frame per frame of the dance; uint8 [H, W, 3]."""
 
 
+def frame_size(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """(width, height) of frames of a height, both even, of the given shape (width, height)."""
+    high = max(2, round(size / 2) * 2)
+    return max(2, round(shape[0] * high / shape[1] / 2) * 2), high
+
+
 def inner_height(shape: tuple[int, int], size: tuple[int, int]) -> int:
     """The largest even height at which a picture of the given shape (width, height) fits into size (width, height)."""
     width, height = shape

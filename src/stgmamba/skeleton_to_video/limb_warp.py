@@ -18,6 +18,7 @@ from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture
 from stgmamba.skeleton.sequence import Skeleton
 from stgmamba.skeleton_to_video.background import fill_background
+from stgmamba.skeleton_to_video.letterbox import frame_size
 from stgmamba.skeleton_to_video.limbs import ARMS, CORE, LEGS, cut_limbs
 from stgmamba.skeleton_to_video.placement import SIDES, PhotoBody, Placement, measure_body, place_dance
 from stgmamba.skeleton_to_video.raster import draw_triangles
@@ -50,9 +51,8 @@ class LimbWarpRenderer:
 
     def __init__(self, picture: Picture, person: PersonInPicture, size: int = 512, seed: int = 0) -> None:
         height, width = picture.rgb.shape[:2]
-        high = max(2, round(size / 2) * 2)
-        wide = max(2, round(width * high / height / 2) * 2)
-        self.size = (wide, high)
+        self.size = frame_size((width, height), size)
+        high = self.size[1]
         scale = high / height
         shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         self._rgb = np.ascontiguousarray(cv2.resize(picture.rgb, self.size, interpolation=shrink))
@@ -82,10 +82,6 @@ class LimbWarpRenderer:
             name: CorePoser(self._meshes[name].vertices, self.body, cut) for name in self._limbs if name in LEGS
         }
 
-    def place(self, dance: Skeleton) -> Placement:
-        """The dance as it stands in the picture (before any zooming out)."""
-        return place_dance(dance, self.body, self.size)
-
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
         """One frame per frame of the dance, lazily.
 
@@ -95,8 +91,7 @@ class LimbWarpRenderer:
         Returns:
             uint8 [H, W, 3] each.
         """
-        placement = self.place(dance)
-        return self.frames_of(placement, view_of(placement, self.body, self.size))
+        return self.frames_of(*placed_in_view(dance, self.body, self.size))
 
     def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:
         """One frame per frame of a placement, lazily.
@@ -195,6 +190,12 @@ class LimbWarpRenderer:
         # A mirror continues walls, floors and skies without a seam.
         canvas = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101)
         return np.asarray(canvas[:high, :wide], np.float32)
+
+
+def placed_in_view(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> tuple[Placement, View]:
+    """A dance as it stands in the picture, and the part of the picture that holds it."""
+    placement = place_dance(dance, body, size)
+    return placement, view_of(placement, body, size)
 
 
 def view_of(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> View:

@@ -47,11 +47,18 @@ class PhotoBody:
         joints: float64 [22, 2] pixels, OPENPOSE_18_FEET; joints the picture does not show are guessed.
         seen: bool [22], which were really seen.
         lengths: true (unforeshortened) bone lengths in pixels, by the names of the average body.
+        exchanged: whether left and right are exchanged, because the person is seen from behind.
     """
 
     joints: FloatArray
     seen: NDArray[np.bool_]
     lengths: dict[str, float]
+    exchanged: bool = False
+
+    @property
+    def order(self) -> list[int]:
+        """For each of its joints which joint of the picture's pose it is."""
+        return list(OPENPOSE_18_FEET.mirror) if self.exchanged else list(range(len(OPENPOSE_18_FEET)))
 
     def joint(self, name: str) -> FloatArray:
         """Pixel position of one joint, [2]."""
@@ -109,11 +116,10 @@ def measure_body(skeleton: Skeleton, threshold: float = 0.3) -> PhotoBody:
     joints = skeleton.positions[0].astype(np.float64).copy()
     seen = skeleton.confidence[0] >= threshold
     _guess_missing(joints, seen)
-    if all(joints[_index(f"left_{part}"), 0] < joints[_index(f"right_{part}"), 0] for part in ("shoulder", "hip")):
-        # Seen from behind: the limb on the picture's right then plays the left one, and dances with its back to us.
-        order = list(OPENPOSE_18_FEET.mirror)
-        joints, seen = joints[order], seen[order]
-    body = PhotoBody(joints, seen, {})
+    # Seen from behind: the limb on the picture's right then plays the left one, and dances with its back to us.
+    behind = all(joints[_index(f"left_{part}"), 0] < joints[_index(f"right_{part}"), 0] for part in ("shoulder", "hip"))
+    body = PhotoBody(joints, seen, {}, behind)
+    body = replace(body, joints=joints[body.order], seen=seen[body.order])
     torso = body.torso
     lengths = {}
     for bone, (a, b) in _ENDS.items():

@@ -22,7 +22,6 @@ from stgmamba.skeleton_to_video.placement import PhotoBody, Placement
 FloatArray = NDArray[np.float64]
 
 _HIPS = [OPENPOSE_18_FEET.index("left_hip"), OPENPOSE_18_FEET.index("right_hip")]
-_LEFT_SHOULDER = OPENPOSE_18_FEET.index("left_shoulder")
 _CAMERA_METRES = 5.0  # how far away people are usually filmed; needed for the size of near and far limbs only
 _STEADY_SECONDS = 0.2  # the estimated size of a person wavers; really it changes no faster than this
 
@@ -111,7 +110,7 @@ def placement_from_track(track: PoseTrack, condition: PoseTrack, body: PhotoBody
     found = (track.skeleton.confidence > 0).any(axis=1)
     if len(condition) != 1 or not condition.skeleton.confidence.any() or not found.any():
         raise ValueError("a placement needs one pose of the picture and a track with somebody in it")
-    order = _as_measured(condition, body)
+    order = body.order
     frames = _nearest(found)
     points = track.skeleton.positions[frames][:, order].astype(np.float64)
     depth = track.depth[frames][:, order]
@@ -156,14 +155,6 @@ def _nearest(found: NDArray[np.bool_]) -> NDArray[np.int64]:
     known = np.flatnonzero(found)
     frames = np.arange(len(found))
     return np.asarray(known[np.abs(frames[:, None] - known[None]).argmin(axis=1)], np.int64)
-
-
-def _as_measured(condition: PoseTrack, body: PhotoBody) -> list[int]:
-    """Order of joints in which ``measure_body`` has them: left and right exchanged for a person seen from behind."""
-    mirror = list(OPENPOSE_18_FEET.mirror)
-    away = np.linalg.norm(condition.skeleton.positions[0] - body.joints[_LEFT_SHOULDER], axis=1)
-    exchanged = away[mirror[_LEFT_SHOULDER]] < away[_LEFT_SHOULDER]
-    return mirror if exchanged else list(range(len(mirror)))
 
 
 def _line(part: str, points: FloatArray, depth: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -23,7 +23,7 @@ from stgmamba.parallel import ordered_map
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture
 from stgmamba.skeleton.sequence import Skeleton
-from stgmamba.skeleton_to_video.limb_warp import STILL, LimbWarpRenderer, View, view_of
+from stgmamba.skeleton_to_video.limb_warp import STILL, LimbWarpRenderer, View, placed_in_view
 from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator, Inputs
 from stgmamba.skeleton_to_video.placement import Placement
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
@@ -59,18 +59,13 @@ class NetworkRenderer:
         self.size, self.body = self._warp.size, self._warp.body
         self._model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
 
-    def place(self, dance: Skeleton) -> Placement:
-        """The dance as it stands in the picture (before any zooming out)."""
-        return self._warp.place(dance)
-
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
         """One frame per frame of the dance, lazily; uint8 [H, W, 3].
 
         Args:
             dance: 3-D OPENPOSE_18_FEET, metres, facing the camera to within about 60 degrees.
         """
-        placement = self.place(dance)
-        return self.frames_of(placement, view_of(placement, self.body, self.size))
+        return self.frames_of(*placed_in_view(dance, self.body, self.size))
 
     def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:
         """One frame per frame of a placement, lazily; uint8 [H, W, 3].

@@ -116,10 +116,6 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     objective = Objective(model, WEIGHTS | recipe.weights, recipe.half).to(fabric.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster order on CPUs
     run = training.Run(recipe, objective, lambda: FrameGenerator(config), out)
-    if run.resume(fabric.device):
-        log(f"continuing from step {run.step}")
-    if recipe.compile:
-        model.compile()
 
     def picture(network: nn.Module) -> NDArray[np.uint8]:
         return strip(network, corpus)

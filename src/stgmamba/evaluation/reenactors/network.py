@@ -14,7 +14,6 @@ from torch import Tensor
 
 from stgmamba.evaluation.reenactors import Build
 from stgmamba.evaluation.reenactors.still import Still
-from stgmamba.skeleton import OPENPOSE_18_FEET
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture
 from stgmamba.skeleton_to_video.limb_warp import STILL, LimbWarpRenderer, View
@@ -58,10 +57,7 @@ class PeerRenderer:
         self.size, self.body = self._warp.size, self._warp.body
         self._model = model.eval()
         depth = -person.depth.astype(np.float64) * self.body.height / _STATURE
-        seen = person.skeleton.joint("left_shoulder")[0] * self.size[1] / picture.size[1]
-        away = [float(np.linalg.norm(self.body.joint(f"{side}_shoulder") - seen)) for side in ("left", "right")]
-        # Of a person seen from behind the body has left and right exchanged.
-        self._depth = depth if away[0] <= away[1] else depth[list(OPENPOSE_18_FEET.mirror)]
+        self._depth = depth[self.body.order]
 
     @torch.inference_mode()
     def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.evaluation.scenes import frame_size, resized
+from stgmamba.evaluation.scenes import resized
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture
+from stgmamba.skeleton_to_video.letterbox import frame_size
 from stgmamba.skeleton_to_video.limb_warp import STILL, View
 from stgmamba.skeleton_to_video.placement import Placement, measure_body
 
