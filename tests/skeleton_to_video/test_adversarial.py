@@ -18,7 +18,7 @@ SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0))
 def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
     folder = tmp_path_factory.mktemp("adversarial") / "examples"
     write_some(folder)
-    return Corpus(folder, 2, (96, 96), 0.5, 1.0).batch(0, 0, 0)
+    return Corpus(folder, 2, (96, 96), (0.5, 0.0), 1.0).batch(0, 0, 0)
 
 
 def objective(**weights: float) -> Objective:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs, within_reach
-from stgmamba.skeleton_to_video.pose_maps import CHANNELS, HEAD
+from stgmamba.skeleton_to_video.pose_maps import CHANNELS, HEAD, TORSO, UPPER_ARMS
 
 SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 1, 0, 1), flow=8.0)
 
@@ -86,6 +86,23 @@ def test_without_flow_what_the_sheets_cover_is_never_repainted() -> None:
     covered = (inputs.warped[:, 3:] == 1).expand_as(frame)
     assert torch.allclose(frame[covered], inputs.warped[:, :3][covered], atol=1e-5)
     assert not torch.allclose(frame, composite_of(inputs), atol=1e-2)
+
+
+def test_sheets_are_repainted_where_arms_and_legs_join_the_torso() -> None:
+    inputs = inputs_of(192, 192)
+    inputs.pose.zero_()
+    inputs.pose[:, TORSO, 16:22, 16:22] = 1
+    inputs.pose[:, UPPER_ARMS[0], 18:24, 18:24] = 1
+    with torch.inference_mode():
+        frame = disturbed(Config(SMALL.widths, SMALL.blocks))(inputs)
+        without = disturbed(Config(SMALL.widths, SMALL.blocks, seams=False))(inputs)
+    covered = (inputs.warped[:, 3:] == 1)[0, 0]
+    shoulder = torch.zeros_like(covered)
+    shoulder[70:90, 70:90] = True
+    changed = (frame - inputs.warped[:, :3])[0].abs().amax(0) > 1e-5
+    assert changed[covered & shoulder].float().mean() > 0.5
+    assert not changed[covered & ~shoulder].any()
+    assert torch.allclose(without[0, :, covered], inputs.warped[0, :3, covered], atol=1e-5)
 
 
 def test_without_paint_only_outlines_change() -> None:

@@ -1,7 +1,7 @@
 """The examples G_r is trained on: made once into a folder, read back as random batches.
 
 Cutting a picture into sheets takes longer than a training step, so examples (scenes.py) are made beforehand, a file per
-drawn scene and per clip, and read through memory maps. What is there already is not made again.
+drawn scene, clip and photo, and read through memory maps. What is there already is not made again.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
 from stgmamba.progress import Progress
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+from stgmamba.skeleton.picture import load_picture
 from stgmamba.skeleton_to_video.adversarial import Batch
 from stgmamba.skeleton_to_video.model import MULTIPLE, Inputs
 from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, pose_maps
-from stgmamba.skeleton_to_video.scenes import SIZE, Example, clip_scenes, drawn_scene
+from stgmamba.skeleton_to_video.scenes import SIZE, Example, clip_scenes, drawn_scene, photo_scenes
 from stgmamba.video_io import probe
 
 _PICTURES = ("before", "truth", "after", "condition", "background", "baseline", "forward", "backward")
@@ -34,6 +35,7 @@ _POSES = ("points", "depth", "condition_points", "condition_depth")
 _JOINTS = len(OPENPOSE_18_FEET)
 _NUMBERS = (2 * _JOINTS, _JOINTS, 2 * _JOINTS, _JOINTS, 1)
 _CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Sources:
         drawn: number of drawn scenes.
         clips: folder of videos of one person each, or None.
         scenes: conditions taken from each clip.
-        held_out: which part of each clip is not touched.
+        people: folder of pictures of one person each, or None.
+        poses: poses that each of them is danced away to.
+        held_out: which part of each clip, and which pictures, are not touched.
         seed: of everything.
     """
 
@@ -53,6 +57,8 @@ class Sources:
     drawn: int
     clips: Path | None
     scenes: int
+    people: Path | None
+    poses: int
     held_out: HeldOut
     seed: int
 
@@ -65,8 +71,13 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
     """
     folder.mkdir(parents=True, exist_ok=True)
     _check_origin(folder, sources)
-    clips = _clips_in(sources.clips)
-    total = sources.drawn + len(clips)
+    clips = _files_in(sources.clips, _CLIP_SUFFIXES, "videos")
+    photos = [
+        path
+        for path in _files_in(sources.people, _PHOTO_SUFFIXES, "pictures")
+        if path.name not in sources.held_out.people
+    ]
+    total = len(clips) + len(photos) + sources.drawn
     # Clips first: they take longest and fail soonest.
     for n, clip in enumerate(clips):
         path = folder / f"clip_{clip.stem}.npy"
@@ -76,26 +87,36 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
             write_examples(path, [example for scene in scenes for example in scene])
         if progress is not None:
             progress(n + 1, total)
+    for n, photo in enumerate(photos):
+        path = folder / f"photo_{photo.name}.npy"
+        if not _complete(path):
+            try:
+                moved = list(photo_scenes(load_picture(photo), sources.dances, (sources.seed, 2, n), sources.poses))
+            except InputError:  # nobody is found in it: a folder of pictures may hold one or the other
+                moved = []
+            write_examples(path, [example for scene in moved for example in scene])
+        if progress is not None:
+            progress(len(clips) + n + 1, total)
     for n in range(sources.drawn):
         path = folder / f"drawn_{n:05d}.npy"
         if not _complete(path):
             write_examples(path, drawn_scene((sources.seed, 0, n), sources.dances))
         if progress is not None:
-            progress(len(clips) + n + 1, total)
+            progress(len(clips) + len(photos) + n + 1, total)
 
 
-def _clips_in(folder: Path | None) -> list[Path]:
+def _files_in(folder: Path | None, suffixes: tuple[str, ...], what: str) -> list[Path]:
     if folder is None:
         return []
-    clips = sorted(path for path in folder.glob("*") if path.suffix.lower() in _CLIP_SUFFIXES)
-    if not clips:
-        raise InputError(f"{folder}: there are no videos in this folder; name one that has, or leave `clips` out.")
-    return clips
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in suffixes)
+    if not files:
+        raise InputError(f"{folder}: there are no {what} in this folder; name one that has, or leave it out.")
+    return files
 
 
 def _check_origin(folder: Path, sources: Sources) -> None:
     path = folder / "examples.json"
-    origin = {"seed": sources.seed, "scenes": sources.scenes, "size": list(SIZE)}
+    origin = {"seed": sources.seed, "scenes": sources.scenes, "poses": sources.poses, "size": list(SIZE)}
     if not path.exists():
         with atomic_output(path) as part:
             part.write_text(json.dumps(origin))
@@ -112,7 +133,7 @@ def _poses_of(path: Path) -> Path:
 
 
 def write_examples(path: Path, examples: Sequence[Example]) -> None:
-    """Write examples into a folder's file, named ``drawn_`` and five digits, or ``clip_`` and a name, with ``.npy``."""
+    """Write examples into a folder's file, named ``drawn_``, ``clip_`` or ``photo_`` and more, ``.npy``."""
     pictures = np.empty((len(examples), sum(_CHANNELS), SIZE[1], SIZE[0]), np.uint8)
     poses = np.empty((len(examples), sum(_NUMBERS)), np.float32)
     for n, example in enumerate(examples):
@@ -132,7 +153,7 @@ class Corpus:
         folder: as `make_examples` left it.
         batch: examples in a batch.
         crop: width and height of what is cut out of each around the person, multiples of `MULTIPLE`.
-        clip_share: share of a batch that is from real clips, where there are any.
+        shares: of a batch, from real clips and from photos, where there are any; the rest is drawn.
         face: by how much more a pixel of the head counts than others.
         device: of the batches.
 
@@ -145,25 +166,28 @@ class Corpus:
         folder: Path,
         batch: int,
         crop: tuple[int, int],
-        clip_share: float,
+        shares: tuple[float, float],
         face: float,
         device: torch.device | str = "cpu",
     ) -> None:
         if any(side % MULTIPLE for side in crop) or crop[0] > SIZE[0] or crop[1] > SIZE[1]:
             raise ValueError(f"crop must be multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}, not {crop}")
-        self.size, self.crop, self.clip_share, self.face, self.device = batch, crop, clip_share, face, device
-        self._drawn = self._open(sorted(folder.glob("drawn_?????.npy")))
-        self._clips = self._open(sorted(p for p in folder.glob("clip_*.npy") if not p.stem.endswith(".poses")))
-        if not self._drawn and not self._clips:
+        self.size, self.crop, self.face, self.device = batch, crop, face, device
+        self._files = {kind: self._open(folder, kind) for kind in ("clip", "photo", "drawn")}
+        if not len(self):
             raise InputError(f"{folder}: there are no examples in this folder; make some first.")
+        weights = np.asarray([*shares, 1 - sum(shares)]) * [bool(files) for files in self._files.values()]
+        # All of one kind where only that is there, even if nothing was to be taken from it.
+        weights = weights if weights.any() else np.asarray([float(bool(files)) for files in self._files.values()])
+        self._shares = weights / weights.sum()
 
     def __len__(self) -> int:
-        return sum(len(poses) for _, poses in (*self._drawn, *self._clips))
+        return sum(len(poses) for files in self._files.values() for _, poses in files)
 
     @staticmethod
-    def _open(paths: list[Path]) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+    def _open(folder: Path, kind: str) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
         files = []
-        for path in paths:
+        for path in sorted(p for p in folder.glob(f"{kind}_*.npy") if not p.stem.endswith(".poses")):
             poses = np.load(_poses_of(path), allow_pickle=False) if _complete(path) else np.empty((0, 0), np.float32)
             if len(poses):
                 files.append((np.load(path, mmap_mode="r", allow_pickle=False), poses))
@@ -176,12 +200,13 @@ class Corpus:
 
     def first(self, count: int) -> Batch:
         """The first example of each of some files, whole, to look at; on the CPU."""
-        files = [*self._clips, *self._drawn][:count]
+        kinds = [files for files in self._files.values() if files]
+        # In turn, so that a picture shows all kinds.
+        files = [kind[n] for n in range(count) for kind in kinds if n < len(kind)][:count]
         return _collate([_layers(pictures[0], poses[0], (0, 0), SIZE, False) for pictures, poses in files], self.face)
 
     def _example(self, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
-        real = bool(self._clips) and (not self._drawn or rng.random() < self.clip_share)
-        files = self._clips if real else self._drawn
+        files = list(self._files.values())[int(rng.choice(len(self._shares), p=self._shares))]
         pictures, poses = files[int(rng.integers(len(files)))]
         n = int(rng.integers(len(poses)))
         width, height = self.crop

@@ -9,8 +9,9 @@ What is notable:
 - It works at 1/2, 1/4, 1/8 and 1/16 of the resolution and is fully convolutional: frames of any size whose sides are
   multiples of `MULTIPLE`.
 - It changes nothing far from the body: the background stands still because it is never touched. Nor does it repaint
-  what the sheets cover fully: face, clothes and hands stay the picture's. It decides their outlines and fills the gaps
-  between them. Free to move and repaint everything, it gained more in PSNR, but it softened faces and let hands vanish.
+  what the sheets cover fully: face, clothes and hands stay the picture's. It decides their outlines, fills the gaps
+  between them, and mends the seams where sheets of arms and legs meet that of the torso. Free to move and repaint
+  everything, it gained more in PSNR, but it softened faces and let hands vanish.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.skeleton_to_video.pose_maps import CHANNELS as POSE_CHANNELS
-from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE
+from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, THIGHS, TORSO, UPPER_ARMS
 
 MULTIPLE = 16
 """Frames have sides that are multiples of this."""
@@ -41,6 +42,7 @@ class Config:
         flow: pixels by which the warped sheets can be moved once more; 0 leaves them where they are.
         reach: how far from the body pixels may change, in pixels of a frame of 256 rows.
         paint: whether it has pixels of its own where there are sheets; else it decides their outlines only.
+        seams: whether it may repaint sheets at shoulders, hips and crotch, where they tear.
         warps: whether it sees the condition as warped sheets (else as it is, with its pose).
         background: whether it sees the background and can choose it.
         previous: how many frames before this one it sees (vid2vid).
@@ -51,6 +53,7 @@ class Config:
     flow: float = 0.0
     reach: int = 12
     paint: bool = True
+    seams: bool = True
     warps: bool = True
     background: bool = True
     previous: int = 0
@@ -93,12 +96,14 @@ class Answer(NamedTuple):
         own: [B, 3, H, W], own colours, as a change where there are sheets.
         flow: [B, 2, H/2, W/2] in -1..1, where to take the sheets' pixels from, x and y.
         near: [B, 1, H, W], 1 on and around the body, 0 far from it and in the face.
+        seam: [B, 1, H, W], 1 where sheets may be repainted, 0 elsewhere.
     """
 
     logits: Tensor
     own: Tensor
     flow: Tensor
     near: Tensor
+    seam: Tensor
 
 
 class Block(nn.Module):
@@ -161,7 +166,8 @@ class FrameGenerator(nn.Module):
         # Bounded smoothly, so that no pixel ever gets stuck.
         logits = _LARGEST_LOGIT * torch.tanh(logits / _LARGEST_LOGIT)
         own, flow = torch.tanh(own), torch.tanh(answer[:, 24:])
-        return Answer(logits, own, flow, within_reach(inputs, self.config.reach))
+        near = within_reach(inputs, self.config.reach)
+        return Answer(logits, own, flow, near, near * seams(inputs) if self.config.seams else torch.zeros_like(near))
 
     def compose(self, answer: Answer, warped: Tensor, background: Tensor) -> Tensor:
         """The frames that an answer means, [B, 3, H, W].
@@ -170,7 +176,9 @@ class FrameGenerator(nn.Module):
         keeps its own pixels and costs the network no more than a small one.
         """
         size = warped.shape[-2:]
-        logits, own, near = (_enlarged(part, size) for part in (answer.logits, answer.own, answer.near))
+        logits, own, near, seam = (
+            _enlarged(part, size) for part in (answer.logits, answer.own, answer.near, answer.seam)
+        )
         if not self.config.warps:
             made = 0.5 + own
             # Without sheets nothing says where the body is, but their background may still be chosen.
@@ -178,11 +186,11 @@ class FrameGenerator(nn.Module):
         flow = answer.flow * F.avg_pool2d(answer.near, 2)
         warped = self.move(warped, flow, answer.own.shape[-2]) if self.config.flow else warped
         alpha = warped[:, 3:].clamp(0, 1)
-        # Softmax over {warped, background, own}, with the coverage of the sheets as prior: where they cover fully,
-        # nothing else counts. Own pixels are a change of what the others give, zero before training.
+        # Softmax over {warped, background, own}, with the coverage of the sheets as prior: where they cover fully, and
+        # no seam is near, nothing else counts. Own pixels are a change of what the others give, zero before training.
         scale = torch.exp(logits)
         person, empty = alpha * scale[:, :1], (1 - alpha) * scale[:, 1:2]
-        mine = near * (1 - alpha) * scale[:, 2:] * self.config.paint
+        mine = torch.maximum(near * (1 - alpha), seam) * scale[:, 2:] * self.config.paint
         composite = warped[:, :3] + (1 - alpha) * background
         chosen = warped[:, :3] * scale[:, :1] + empty * background + mine * (composite + own)
         return chosen / (person + empty + mine).clamp(min=1e-4)
@@ -244,3 +252,16 @@ def within_reach(inputs: Inputs, reach: int) -> Tensor:
     grown = F.max_pool2d(body, 2 * steps + 1, 1, steps)
     soft = F.avg_pool2d(grown, 2 * steps + 1, 1, steps, count_include_pad=False)
     return F.interpolate(soft * (1 - head), scale_factor=float(STRIDE), mode="bilinear", align_corners=False)
+
+
+def seams(inputs: Inputs) -> Tensor:
+    """Where arms and legs join the torso, [B, 1, H, W]: 1 there, falling softly to 0 within a third of a torso length."""
+
+    def limb(*channels: int) -> Tensor:
+        return inputs.pose[:, list(channels)].amax(1, keepdim=True)
+
+    ends = limb(TORSO) * limb(*UPPER_ARMS, *THIGHS)
+    crotch = limb(THIGHS[0]) * limb(THIGHS[1])
+    return F.interpolate(
+        (2 * torch.maximum(ends, crotch)).clamp(max=1), scale_factor=float(STRIDE), mode="bilinear", align_corners=False
+    )

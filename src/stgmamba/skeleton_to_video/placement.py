@@ -35,6 +35,12 @@ _ENDS = {
 # A bone seen shorter than this share of the average is taken to point at the camera.
 _SHORTEST = 0.78
 
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+_HEAD_RADIUS = 0.32  # in neck-to-ear lengths
+_NOSE_REACH = 1.2  # from the axis of the ears to the tip of the nose, in head radii
+_MOST_TILT = 0.6  # radians
+_MOST_SHIFT = 0.5  # of the face, in head radii: further the picture does not show what would come into sight
+
 _CAMERA_DISTANCE = 3.0  # in body heights
 _CAMERA_HEIGHT = 0.55  # in body heights
 
@@ -84,6 +90,17 @@ class PhotoBody:
         if self.has("left_ear", "right_ear"):
             return np.asarray((self.joint("left_ear") + self.joint("right_ear")) / 2)
         return self.joint("nose")
+
+    @property
+    def head_radius(self) -> float:
+        """Half the head's width without hair, pixels: of the ears as they are seen, or of an average head."""
+        apart = float(np.linalg.norm(self.joint("left_ear") - self.joint("right_ear"))) / 2
+        return max(apart, _HEAD_RADIUS * self.lengths["head"])
+
+    @property
+    def shows_face(self) -> bool:
+        """Whether the picture shows nose and ears, so that the head can be turned a little."""
+        return not self.exchanged and self.has("nose", "left_ear", "right_ear")
 
     @property
     def height(self) -> float:
@@ -220,6 +237,66 @@ class Placement:
         return np.asarray(self.points[:, _index(name)])
 
 
+@dataclass(frozen=True)
+class Face:
+    """How the picture's face can be moved: the head goes with the neck, and within its outline the face shifts.
+
+    A head that turns a little shows the same outline, and its face further to one side: features shift most in the
+    middle of the face, and not at all where the outline is.
+
+    Attributes:
+        neck, head: positions of the neck and of the head's middle at ear height in the picture, x + iy.
+        nose: of the nose from ``head``.
+        radius: half the head's width without hair, pixels.
+    """
+
+    neck: complex
+    head: complex
+    nose: complex
+    radius: float
+
+    @classmethod
+    def of(cls, body: PhotoBody) -> Face:
+        """That of a measured person."""
+        head = complex(*body.head)
+        return cls(complex(*body.joint("neck")), head, complex(*body.joint("nose")) - head, body.head_radius)
+
+    @property
+    def upright(self) -> complex:
+        """What directions in the picture are to be multiplied with for the head to stand upright."""
+        axis = self.head - self.neck
+        return (axis / max(abs(axis), 1e-6)).conjugate() * -1j
+
+    def carried(self, target: NDArray[np.complex128], near: FloatArray) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+        """How the head follows a dance's.
+
+        Args:
+            target: complex [T], from the neck to the middle of the ears.
+            near: [T], perspective magnification.
+
+        Returns:
+            Complex [T] each: the head's turn in the picture, and from the neck to its middle. A nod shortens the neck;
+            the head itself keeps its size.
+        """
+        source = self.head - self.neck
+        turn = np.exp(1j * np.clip(np.angle(target / source), -_MOST_TILT, _MOST_TILT))
+        nod = np.clip(np.abs(target) / np.maximum(abs(source) * near, 1e-6), 0.85, 1.05)
+        return turn, turn * source * nod * near
+
+    def share(self, places: NDArray[np.complex128]) -> FloatArray:
+        """How much of the nose's shift points of the head take part in, [V]; ``places`` are counted from ``head``."""
+        return np.asarray(self._bump(places) / max(float(self._bump(np.asarray(self.nose))), 0.3))
+
+    def _bump(self, places: NDArray[np.complex128]) -> FloatArray:
+        local = places * self.upright
+        square = (local.real / (1.25 * self.radius)) ** 2 + (local.imag / (1.6 * self.radius)) ** 2
+        return np.asarray(np.maximum(1 - square, 0) ** 2)
+
+    def limited(self, shift: NDArray[np.complex128]) -> NDArray[np.complex128]:
+        """A shift of the nose that folds nothing."""
+        return np.asarray(shift * np.minimum(1, _MOST_SHIFT * self.radius / np.maximum(np.abs(shift), 1e-9)))
+
+
 def place_dance(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Placement:
     """Put a dance into a picture in the place of its person.
 
@@ -251,7 +328,7 @@ def place_dance(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Plac
     root = _limit_travel(root, pose, body, size, dance.fps)
     if legs:
         root[:, 2] -= _too_near(pose + root[:, None], body, size[1])
-    return _project(pose + root[:, None], body, legs)
+    return _with_own_face(_project(pose + root[:, None], body, legs), body)
 
 
 def _rebuild(dance: Skeleton, body: PhotoBody) -> tuple[FloatArray, float]:
@@ -285,9 +362,34 @@ def _rebuild(dance: Skeleton, body: PhotoBody) -> tuple[FloatArray, float]:
             result[:, _index(f"{side}_{part}")] = result[:, _index(f"{side}_ankle")] + offset * scale
     ears = (get("left_ear") + get("right_ear")) / 2
     head = neck + unit(ears - get("neck")) * body.lengths["head"]
-    for name in ("nose", "left_eye", "right_eye", "left_ear", "right_ear"):
+    for name in _FACE:
         result[:, _index(name)] = head + (get(name) - ears) * scale
     return result, scale
+
+
+def _with_own_face(placement: Placement, body: PhotoBody) -> Placement:
+    """The picture's own face on the dance's head, turned as the dance turns it, as far as one picture can show it."""
+    if not body.shows_face:
+        return placement
+    points = placement.points.copy()
+    flat = points @ (1, 1j)
+    face = Face.of(body)
+    ears = flat[:, [_index("left_ear"), _index("right_ear")]].mean(axis=1)
+    near = placement.nearness[:, _index("neck")]
+    neck = flat[:, _index("neck")]
+    turn, centre = face.carried(ears - neck, near)
+    # Where the dance's nose points, as a share of a nose that points straight to one side.
+    aside = (flat[:, _index("nose")] - ears).real / near
+    ahead = placement.depth[:, _index("nose")]
+    ahead = ahead - placement.depth[:, [_index("left_ear"), _index("right_ear")]].mean(axis=1)
+    sine = np.where(ahead > 0, aside / np.maximum(np.hypot(ahead, aside), 1e-6), np.sign(aside))
+    most = _MOST_SHIFT * face.radius
+    shift = most * np.tanh((_NOSE_REACH * face.radius * sine - (face.nose * face.upright).real) / most)
+    for name in _FACE:
+        own = complex(*body.joint(name)) - face.head
+        at = neck + centre + turn * (own + shift / face.upright * face.share(np.asarray(own))) * near
+        points[:, _index(name)] = np.stack([at.real, at.imag], -1)
+    return replace(placement, points=points)
 
 
 def _feet(points: FloatArray) -> FloatArray:

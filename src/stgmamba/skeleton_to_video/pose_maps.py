@@ -38,6 +38,9 @@ CHANNELS = len(_LIMBS) + 1
 HEAD = 0
 """Which of them is the head's."""
 
+TORSO = 1
+UPPER_ARMS, THIGHS = (2, 7), (4, 9)
+
 _WIDTH = 0.16  # of a limb's map, in torso lengths
 _BONES = np.array(
     [

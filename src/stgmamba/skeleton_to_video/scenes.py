@@ -1,4 +1,4 @@
-"""What G_r is trained on: moments of drawn dancers and of real clips, each with three conditions warped to it.
+"""What G_r is trained on: moments of drawn dancers, of real clips and photos, each with three conditions warped to it.
 
 An example is a true frame i with the frames before and after it, a condition I_0 of the same person in the same place,
 and the limb warps that take I_0, I_{i-1} and I_{i+1} to the pose S_i. All three uses of G_r see the background behind
@@ -29,6 +29,7 @@ from stgmamba.skeleton.matting import refine_mask
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import GUESSED, PersonInPicture
 from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
+from stgmamba.skeleton_to_video.placement import place_dance
 from stgmamba.skeleton_to_video.reenact import PoseTrack, placement_from_track, track_dance, track_frames
 from stgmamba.video_io import read_video
 
@@ -153,6 +154,71 @@ def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> 
             whole = {f: shot for f, shot in shots.items() if shot is not None}
             kept = [m for m in moments if all(m + d in whole for d in (-1, 0, 1))]
             yield _examples(whole, condition, kept, rng) if condition in whole else []
+
+
+def photo_scenes(
+    picture: Picture, dances: Sequence[Skeleton], seed: tuple[int, ...], scenes: int
+) -> Iterator[list[Example]]:
+    """A photo that is danced away and back: there is no film of its person, but where it ends is known.
+
+    The limb warp moves the person to a pose of a dance; that picture is the condition, and the photo the true frame. A
+    photo stands still, so it is its own frame before and after.
+
+    Args:
+        picture: one person.
+        dances: 3-D OPENPOSE_18_FEET, 25 fps; one of them is danced in each scene.
+        seed: of everything.
+        scenes: how many poses to take.
+
+    Yields:
+        The example of one pose; none where the person cannot be cut out of the photo.
+
+    Raises:
+        InputError: nobody is found in the photo.
+    """
+    rng = np.random.default_rng(seed)
+    rgb = _at_most(picture.rgb, 720)
+    track = track_frames([(0.0, rgb)], 25.0, (rgb.shape[1], rgb.shape[0]))
+    if not track.skeleton.confidence.any():
+        raise InputError(f"{picture.path}: nobody is found in it; use pictures that show one person.")
+    with PoseDetector(masks=True, threshold=0.3) as detector:
+        for _ in range(scenes):
+            dance = dances[int(rng.integers(len(dances)))]
+            pose = _facing(dance, int(rng.integers(len(dance))), float(rng.normal(0, 0.3)))
+            window = _window(track.skeleton.positions, (rgb.shape[1], rgb.shape[0]), rng)
+            photo = _clip_shot(rgb, track, window, detector)
+            away = None if photo is None else _danced_away(photo, pose, rng)
+            if photo is None or away is None:
+                yield []
+                continue
+            yield _examples({0: away, 1: photo, 2: photo, 3: photo}, 0, [2], rng)
+
+
+def _facing(dance: Skeleton, frame: int, yaw: float) -> Skeleton:
+    """One frame of a dance, turned to face the camera but for a yaw."""
+    positions = dance.positions[frame : frame + 1]
+    turn = float(_headings(positions)[0]) - yaw
+    x, y, z = np.moveaxis(positions, -1, 0)
+    turned = np.stack([x * np.cos(turn) - z * np.sin(turn), y, x * np.sin(turn) + z * np.cos(turn)], -1)
+    return Skeleton(turned.astype(np.float32), dance.fps, dance.layout)
+
+
+def _danced_away(photo: _Shot, pose: Skeleton, rng: np.random.Generator) -> _Shot | None:
+    """The limb warp of a photo in a pose of a dance."""
+    try:
+        renderer, own = _renderer(photo, rng)
+    except InputError:  # the photo shows no shoulder
+        return None
+    placement = place_dance(pose, renderer.body, renderer.size)
+    (layer,) = renderer.layers(placement)
+    cover = np.clip(layer[..., 3:], 0, 1)
+    rgb = np.clip(layer[..., :3] + (1 - cover) * renderer.background() + 0.5, 0, 255).astype(np.uint8)
+    order = renderer.body.order
+    positions = placement.points[:, order].astype(np.float32)
+    scale = own.scale * placement.nearness[:, order]
+    depth = placement.depth[:, order] / float(own.scale[0, _HIPS].mean())
+    moved = PoseTrack(replace(own.skeleton, positions=positions), depth, scale)
+    return _Shot(rgb, np.asarray(cover[..., 0], np.float32), moved)
 
 
 def _examples(shots: dict[int, _Shot], condition: int, moments: list[int], rng: np.random.Generator) -> list[Example]:

@@ -11,13 +11,14 @@ from scipy.ndimage import gaussian_filter1d
 
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton_to_video.limbs import LEGS, Chain, Cut
-from stgmamba.skeleton_to_video.placement import SIDES, PhotoBody, Placement
+from stgmamba.skeleton_to_video.placement import SIDES, Face, PhotoBody, Placement
 
 Complex = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 
 _TORSO = ("neck", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _NECK = OPENPOSE_18_FEET.index("neck")
+_NOSE = OPENPOSE_18_FEET.index("nose")
 _EARS = (OPENPOSE_18_FEET.index("left_ear"), OPENPOSE_18_FEET.index("right_ear"))
 
 
@@ -142,6 +143,8 @@ class CorePoser:
         along = ((vertices - self._neck) * np.conj(head_axis / max(abs(head_axis), 1e-6))).real / max(
             abs(head_axis), 1e-6
         )
+        self._face = Face.of(body)
+        self._face_share = self._face.share(vertices - self._head)
         self._head_weight = smoothstep(0.12, 0.62, along) * smoothstep(0.95, 1.05, self._t)
         self._vertices = vertices
         self._thighs = {side: Bone(point[f"{side}_hip"], complex(*body.joint(f"{side}_knee"))) for side in SIDES}
@@ -217,11 +220,12 @@ class CorePoser:
 
     def _with_head(self, points: Complex, placement: Placement, frame: int, near: float, neck: complex) -> Complex:
         ears = (placement.points[frame, _EARS[0]] + placement.points[frame, _EARS[1]]) / 2
-        source, target = self._head - self._neck, complex(*ears) - neck
-        angle = float(np.clip(np.angle(target / source), -0.6, 0.6))
-        nod = float(np.clip(abs(target) / max(abs(source) * near, 1e-6), 0.85, 1.05))
-        # A nod lowers the head by shortening the neck; the head itself keeps its size.
-        rigid = neck + _turn(angle) * ((self._vertices - self._neck) - source * (1 - nod)) * near
+        turn, centre = self._face.carried(np.asarray(complex(*ears) - neck), np.asarray(near))
+        own = self._vertices - self._face.head
+        if self._body.shows_face:
+            nose = complex(*(placement.points[frame, _NOSE] - ears)) / (turn * near)
+            own = own + self._face.limited(nose - self._face.nose) * self._face_share
+        rigid = neck + centre + turn * own * near
         weight = self._head_weight
         return np.asarray((1 - weight) * points + weight * rigid)
 

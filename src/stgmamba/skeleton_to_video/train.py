@@ -35,23 +35,27 @@ class Recipe(training.Recipe):
     """Everything that decides the outcome of a training run.
 
     ``data`` are the dances that drawn people dance (split ``train`` of the format of tang2018), ``clips`` is a folder
-    of real videos of one person each, both relative to the data folder; "" leaves clips out. ``held_out`` names what is
-    not touched, ``examples`` is the folder in which examples are made: ``drawn`` scenes of made-up people and
-    ``scenes`` conditions of each clip, by ``examples_seed``. ``crop`` is the width and height of what is cut out of
-    each, ``clip_share`` the share of real ones in a batch, ``face`` how much more the head counts. ``weights`` are
+    of real videos and ``people`` one of pictures, of one person each, all relative to the data folder; "" leaves clips
+    or people out. ``held_out`` names what is not touched, ``examples`` is the folder in which examples are made:
+    ``drawn`` scenes of made-up people, ``scenes`` conditions of each clip and ``poses`` of each picture, by
+    ``examples_seed``. ``crop`` is the width and height of what is cut out of each, ``clip_share`` and ``people_share``
+    the shares of real ones in a batch, ``face`` how much more the head counts. ``weights`` are
     those of the loss terms, by default `WEIGHTS`. FSR and BSR, which make a step twice as long, set in at the step
     ``regularise_from``. ``half`` lets the network's convolutions run in bfloat16; ``precision`` stays 32-true, since
     Fabric's mixed precision would round the pictures too.
     """
 
     clips: str = "clips"
+    people: str = "people"
     held_out: str = "configs/video_held_out.yaml"
     examples: str = "runs/video_examples"
     drawn: int = 600
     scenes: int = 14
+    poses: int = 8
     examples_seed: int = 0
     crop: tuple[int, ...] = (144, 192)
     clip_share: float = 0.35
+    people_share: float = 0.2
     face: float = 2.0
     regularise_from: int = 0
     half: bool = False
@@ -66,8 +70,8 @@ class Recipe(training.Recipe):
             raise ValueError(f"crop must be two multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}")
         if self.precision != "32-true":
             raise ValueError("precision stays 32-true: mixed precision would round the pictures too; use half: true")
-        if not 0 <= self.clip_share <= 1:
-            raise ValueError("clip_share must be 0 to 1")
+        if min(self.clip_share, self.people_share) < 0 or self.clip_share + self.people_share > 1:
+            raise ValueError("clip_share and people_share must be 0 or more, and 1 or less together")
         if Config(**self.model).previous > 1:
             raise ValueError("examples hold one frame before theirs: previous is 0 or 1")
 
@@ -84,9 +88,11 @@ def prepare(recipe: Recipe, progress: Progress | None = None) -> None:
         InputError: the data cannot be used, or the folder holds examples made in another way.
     """
     dances = [dance.skeleton for dance in load_dances(data_folder() / recipe.data, "train")]
-    clips = data_folder() / recipe.clips if recipe.clips else None
+    clips, people = (data_folder() / name if name else None for name in (recipe.clips, recipe.people))
     held_out = load_held_out(recipe.held_out)
-    sources = Sources(dances, recipe.drawn, clips, recipe.scenes, held_out, recipe.examples_seed)
+    sources = Sources(
+        dances, recipe.drawn, clips, recipe.scenes, people, recipe.poses, held_out, recipe.examples_seed
+    )
     make_examples(Path(recipe.examples), sources, progress)
 
 
@@ -107,7 +113,8 @@ def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], obj
     fabric, out = training.launch(recipe)
     folder = Path(recipe.examples)
     width, height = recipe.crop
-    corpus = Corpus(folder, recipe.batch, (width, height), recipe.clip_share, recipe.face, fabric.device)
+    shares = (recipe.clip_share, recipe.people_share)
+    corpus = Corpus(folder, recipe.batch, (width, height), shares, recipe.face, fabric.device)
     log(f"{len(corpus)} examples")
 
     config = Config(**recipe.model)
