@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.skeleton_to_video.pose_maps import CHANNELS as POSE_CHANNELS
-from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, THIGHS, TORSO, UPPER_ARMS
+from stgmamba.skeleton_to_video.pose_maps import HEAD, THIGHS, TORSO, UPPER_ARMS
 
 MULTIPLE = 16
 """Frames have sides that are multiples of this."""
@@ -40,7 +40,7 @@ class Config:
         widths: channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
         blocks: residual blocks at each of them, on the way down and on the way up.
         flow: pixels by which the warped sheets can be moved once more; 0 leaves them where they are.
-        reach: how far from the body pixels may change, in pixels of a frame of 256 rows.
+        reach: half the width of the gaps between sheets that may be filled, in pixels of a frame of 256 rows.
         paint: whether it has pixels of its own where there are sheets; else it decides their outlines only.
         seams: whether it may repaint sheets at shoulders, hips and crotch, where they tear.
         warps: whether it sees the condition as warped sheets (else as it is, with its pose).
@@ -51,7 +51,7 @@ class Config:
     widths: tuple[int, ...] = (24, 40, 64, 96)
     blocks: tuple[int, ...] = (0, 1, 1, 2)
     flow: float = 0.0
-    reach: int = 12
+    reach: int = 8
     paint: bool = True
     seams: bool = True
     warps: bool = True
@@ -95,7 +95,7 @@ class Answer(NamedTuple):
         logits: [B, 3, H, W], for warped pixels, background and own pixels.
         own: [B, 3, H, W], own colours, as a change where there are sheets.
         flow: [B, 2, H/2, W/2] in -1..1, where to take the sheets' pixels from, x and y.
-        near: [B, 1, H, W], 1 on and around the body, 0 far from it and in the face.
+        near: [B, 1, H, W], 1 on the body, 0 beyond its outline and in the face.
         seam: [B, 1, H, W], 1 where sheets may be repainted, 0 elsewhere.
     """
 
@@ -241,17 +241,25 @@ def _enlarged(x: Tensor, size: torch.Size) -> Tensor:
 
 
 def within_reach(inputs: Inputs, reach: int) -> Tensor:
-    """Where G_r may move and paint, [B, 1, H, W]: 1 on and around the body, falling softly to 0 away from it.
+    """Where G_r may move and paint, [B, 1, H, W]: 1 on the body and in its gaps, falling softly to 0 at its outline.
 
-    It is 0 in the middle of the face too.
+    It is 0 in the middle of the face too. Painting beyond the outline was tried: it gains nothing that can be measured,
+    and leaves a shade around the body, as a loss of pixels wants it where an outline is uncertain.
     """
-    limbs, head = inputs.pose[:, :-1].amax(1, keepdim=True), inputs.pose[:, HEAD : HEAD + 1]
-    sheets = F.max_pool2d(inputs.warped[:, 3:], STRIDE)
-    body = ((sheets > 0.02) | (limbs > 0.5)).to(sheets.dtype)
-    steps = max(1, round(reach / STRIDE))
-    grown = F.max_pool2d(body, 2 * steps + 1, 1, steps)
-    soft = F.avg_pool2d(grown, 2 * steps + 1, 1, steps, count_include_pad=False)
-    return F.interpolate(soft * (1 - head), scale_factor=float(STRIDE), mode="bilinear", align_corners=False)
+    head = _doubled(inputs.pose[:, HEAD : HEAD + 1])
+    bones = _doubled(inputs.pose[:, :-1].amax(1, keepdim=True))  # limbs that the condition does not show
+    body = ((F.max_pool2d(inputs.warped[:, 3:], 2) > 0.1) | (bones > 0.85)).to(head.dtype)  # [B, 1, H/2, W/2]
+    closed = 1 - _grown(1 - _grown(body, reach // 2), reach // 2)
+    soft = F.avg_pool2d(closed, 3, 1, 1, count_include_pad=False)
+    return _doubled(soft * (1 - head))
+
+
+def _grown(region: Tensor, radius: int) -> Tensor:
+    return F.max_pool2d(region, 2 * radius + 1, 1, radius)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def seams(inputs: Inputs) -> Tensor:
@@ -262,6 +270,4 @@ def seams(inputs: Inputs) -> Tensor:
 
     ends = limb(TORSO) * limb(*UPPER_ARMS, *THIGHS)
     crotch = limb(THIGHS[0]) * limb(THIGHS[1])
-    return F.interpolate(
-        (2 * torch.maximum(ends, crotch)).clamp(max=1), scale_factor=float(STRIDE), mode="bilinear", align_corners=False
-    )
+    return _doubled(_doubled((2 * torch.maximum(ends, crotch)).clamp(max=1)))
