@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stgmamba.skeleton_to_video.scenes import SIZE, Example, drawn_scene
+from stgmamba.errors import InputError
+from stgmamba.skeleton.picture import Picture, load_picture
+from stgmamba.skeleton_to_video.scenes import SIZE, Example, drawn_scene, photo_scenes
 
 from ..conftest import swaying
 
@@ -48,3 +51,28 @@ def test_the_same_seed_gives_the_same_examples(scene: list[Example]) -> None:
         for field in fields(Example):
             assert np.array_equal(getattr(one, field.name), getattr(two, field.name)), field.name
     assert not np.array_equal(scene[0].truth, other[0].truth)
+
+
+def test_a_photo_is_danced_away_and_back(person_picture: Path) -> None:
+    picture = load_picture(person_picture)
+    scenes = list(photo_scenes(picture, [swaying(60)], (0, 2, 0), 2))
+    assert [len(scene) for scene in scenes] == [1, 1]
+    ((one,), (other,)) = scenes
+    # The truth is a cut of the photo, the condition the same person in another pose.
+    assert np.abs(one.truth.astype(int) - one.condition).mean() > 2
+    assert np.array_equal(one.before, one.truth)
+    assert not np.array_equal(one.condition, other.condition)
+    person = one.baseline[..., 3] > 200
+    assert person.mean() > 0.03
+
+    def off(layer: np.ndarray) -> float:
+        cover = layer[..., 3:].astype(float) / 255
+        return float(np.abs(one.truth.astype(float) - layer[..., :3] - (1 - cover) * one.background)[person].mean())
+
+    assert off(one.forward) < off(one.baseline) < np.abs(one.truth.astype(float) - one.background)[person].mean()
+
+
+def test_a_photo_without_a_person_is_a_sentence() -> None:
+    empty = Picture(np.full((200, 150, 3), 90, np.uint8), Path("wall.png"))
+    with pytest.raises(InputError, match=r"wall\.png.*nobody"):
+        list(photo_scenes(empty, [swaying(60)], (0, 2, 0), 1))

@@ -94,6 +94,7 @@ def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
         ({"model": {"widths": [8]}}, "four resolutions"),
         ({"model": {"previous": 2}}, "previous"),
         ({"clip_share": 2}, "clip_share"),
+        ({"clip_share": 0.7, "people_share": 0.5}, "people_share"),
         ({"batch": "many"}, "batch"),
     ],
 )

@@ -263,7 +263,7 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def seams(inputs: Inputs) -> Tensor:
-    """Where arms and legs join the torso, [B, 1, H, W]: 1 there, falling softly to 0 within a third of a torso length."""
+    """Where arms and legs join the torso, [B, 1, H, W]: 1 there, falling softly to 0 around it."""
 
     def limb(*channels: int) -> Tensor:
         return inputs.pose[:, list(channels)].amax(1, keepdim=True)

@@ -267,7 +267,9 @@ class Face:
         axis = self.head - self.neck
         return (axis / max(abs(axis), 1e-6)).conjugate() * -1j
 
-    def carried(self, target: NDArray[np.complex128], near: FloatArray) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
+    def carried(
+        self, target: NDArray[np.complex128], near: FloatArray
+    ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
         """How the head follows a dance's.
 
         Args:

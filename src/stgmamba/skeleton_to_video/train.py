@@ -90,9 +90,7 @@ def prepare(recipe: Recipe, progress: Progress | None = None) -> None:
     dances = [dance.skeleton for dance in load_dances(data_folder() / recipe.data, "train")]
     clips, people = (data_folder() / name if name else None for name in (recipe.clips, recipe.people))
     held_out = load_held_out(recipe.held_out)
-    sources = Sources(
-        dances, recipe.drawn, clips, recipe.scenes, people, recipe.poses, held_out, recipe.examples_seed
-    )
+    sources = Sources(dances, recipe.drawn, clips, recipe.scenes, people, recipe.poses, held_out, recipe.examples_seed)
     make_examples(Path(recipe.examples), sources, progress)
 
 
