@@ -316,13 +316,13 @@ def _to_skeleton(pose: Pose, size: tuple[int, int]) -> tuple[Skeleton, tuple[str
     outside = ((points < -slack) | (points > np.array(size) + slack)).any(axis=1)
     unseen = outside | (confidence < _UNSEEN)
     if outside.any():
-        points = _guess(points, outside)
+        points = guess_joints(points, outside)
     confidence[unseen] = GUESSED
     names = tuple(OPENPOSE_18_FEET.joints[j] for j in np.nonzero(unseen)[0])
     return replace(skeleton, positions=points[None], confidence=confidence[None]), names
 
 
-def _guess(points: FloatArray, unknown: NDArray[np.bool_]) -> FloatArray:
+def guess_joints(points: FloatArray, unknown: NDArray[np.bool_]) -> FloatArray:
     """Place unknown joints as on a standing body of the size of the known part.
 
     Args:
