@@ -30,6 +30,7 @@ _GAPS = (0.0, 0.02, 0.04, 0.08, 0.14, 0.2)  # in an outline that are closed, in 
 _HELD = 0.93  # part of the bones that must lie within an outline
 _COVERED = 0.5  # part of the bones below which a mask is of something else
 _PLAIN = 0.75  # part of the picture's rim that must be paper
+_LEAST_UPRIGHT = 0.5  # cosine of the torso's lean: 60 degrees
 _TRUNK = ("right_shoulder", "left_shoulder", "left_hip", "right_hip")
 _TRUNK_BONES = (("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"), ("right_hip", "left_hip"))
 
@@ -45,10 +46,11 @@ def figure_by_hand(
         mask: white (or opaque) where the figure is, as large as the picture; found where not given.
 
     Raises:
-        InputError: joints outside of the picture, another size, or a mask that does not fit.
+        InputError: joints outside of the picture, another size, a figure that lies, or a mask that does not fit.
     """
     points, known = _place(pose, picture)
     notes: tuple[str, ...] = ()
+    _check_upright(points, known, pose.name)
     bones = _bones(points, known)
     if mask is not None:
         outline = mask_from(mask, picture)
@@ -61,7 +63,7 @@ def figure_by_hand(
             found = _by_colours(picture.rgb, bones, points)
             notes = (f"{picture.name}: the figure is cut out by its colours alone; give its outline with --mask.",)
         outline = found
-    if _part_inside(outline > 0.5, bones) < _COVERED:
+    if np.average(_parts_inside(outline > 0.5, bones), weights=_lengths(bones)) < _COVERED:
         what = picture.name if mask is None else mask.name
         raise InputError(
             f"{what}: most joints of {pose.name} lie outside of the figure's outline; check that both belong to this "
@@ -120,6 +122,18 @@ def _place(pose: GivenPose, picture: Picture) -> tuple[FloatArray, BoolArray]:
     return (pixels if known.all() else guess_joints(pixels, ~known)), known
 
 
+def _check_upright(points: FloatArray, known: BoolArray, name: str) -> None:
+    """Refuse who lies or hangs: the dances stand, and a body turned that far comes apart."""
+    neck, *hips = (OPENPOSE_18_FEET.index(joint) for joint in ("neck", "right_hip", "left_hip"))
+    if known[hips].all():
+        x, y = points[hips].mean(axis=0) - points[neck]
+        if y < _LEAST_UPRIGHT * float(np.hypot(x, y)):
+            raise InputError(
+                f"{name}: the figure does not stand upright, its hips are not below its neck; turn the picture, or use "
+                "one of a figure on two legs."
+            )
+
+
 def _torso(points: FloatArray) -> float:
     neck, right, left = (points[OPENPOSE_18_FEET.index(joint)] for joint in ("neck", "right_hip", "left_hip"))
     return max(float(np.linalg.norm(neck - (right + left) / 2)), 1.0)
@@ -134,13 +148,16 @@ def _bones(points: FloatArray, known: BoolArray) -> FloatArray:
     return np.array([points[list(line)] for line in lines if known[list(line)].all()], np.float32)
 
 
-def _part_inside(mask: BoolArray, bones: FloatArray) -> float:
-    """Which part of the bones' length lies in a mask (or off the picture)."""
+def _parts_inside(mask: BoolArray, bones: FloatArray) -> FloatArray:
+    """Which part of each bone lies in a mask, [N] in 0..1."""
     steps = np.linspace(0, 1, 40)[:, None, None]
     at = np.rint(bones[None, :, 0] * (1 - steps) + bones[None, :, 1] * steps).astype(int)
     x, y = np.clip(at[..., 0], 0, mask.shape[1] - 1), np.clip(at[..., 1], 0, mask.shape[0] - 1)
-    lengths = np.linalg.norm(bones[:, 0] - bones[:, 1], axis=1) + 1e-6
-    return float((mask[y, x].mean(axis=0) * lengths).sum() / lengths.sum())
+    return np.asarray(mask[y, x].mean(axis=0), np.float32)
+
+
+def _lengths(bones: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.norm(bones[:, 0] - bones[:, 1], axis=1) + 1e-3, np.float32)
 
 
 def _near_bones(shape: tuple[int, ...], bones: FloatArray, reach: float) -> BoolArray:
@@ -169,7 +186,9 @@ def _drawn_on_paper(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> 
     # A limb cut by the rim is open there: no water where bones are near.
     rim = np.ones(ink.shape, bool)
     rim[pad:-pad, pad:-pad] = False
-    source = rim & ~_near_bones(ink.shape, bones + pad, 0.45 * torso)
+    near = _near_bones(small.shape, bones, 0.45 * torso).astype(np.uint8)
+    source = rim & (cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_REPLICATE) == 0)
+    slack = np.ones((2 * round(0.03 * torso) + 1,) * 2, np.uint8)  # joints are set by hand
     for gap in _GAPS:
         radius = round(gap * torso / 2)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -179,7 +198,8 @@ def _drawn_on_paper(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> 
         wet[np.unique(labels[source & (closed == 0)])] = True
         dry = ~wet[labels][pad:-pad, pad:-pad]
         figure = _touching(dry, bones)
-        if _part_inside(figure, bones) >= _HELD:
+        held = _parts_inside(cv2.dilate(figure.astype(np.uint8), slack) > 0, bones)
+        if np.average(held, weights=_lengths(bones)) >= _HELD and held.min() >= 0.5:
             return refine_mask(rgb, _soft(figure, (width, height)))
     return None
 

@@ -163,17 +163,16 @@ def _animated_drawing(found: dict[str, Any], path: Path) -> GivenPose:
     joints = found["skeleton"]
     if not isinstance(joints, list) or not all(isinstance(joint, dict) and "loc" in joint for joint in joints):
         raise InputError(f"{path}: skeleton is not a list of joints with name and loc; export the character again.")
-    names = {str(joint.get("name")) for joint in joints}
+    named = [(joint["name"], joint["loc"]) for joint in joints if isinstance(joint.get("name"), str)]
+    names = {name for name, _ in named}
     if not names & {"right_shoulder", "left_shoulder"} and any(name.endswith(("_f", "_b")) for name in names):
         raise InputError(
-            f"{path}: this figure stands on four legs, but the dances are for two arms and two legs; write a pose of "
-            "your own that says which legs are to be arms."
+            f"{path}: this figure stands on four legs, but the dances are for two arms and two legs; use one that "
+            "stands upright."
         )
-    points = {}
-    for joint in joints:
-        ours = _ANIMATED_DRAWINGS.get(str(joint.get("name")))
-        if ours is not None:
-            points[ours] = _pair(joint["loc"], str(joint["name"]), str(path))
+    points = {
+        _ANIMATED_DRAWINGS[name]: _pair(place, name, str(path)) for name, place in named if name in _ANIMATED_DRAWINGS
+    }
     size = None
     if found.get("width") is not None and found.get("height") is not None:
         size = _size([found["width"], found["height"]], str(path))
@@ -203,10 +202,10 @@ def _given(
 
 def _unknown(joint: object) -> str:
     if not isinstance(joint, str):
-        return f"a line begins with a {type(joint).__name__} where the name of a joint should be."
+        return f"a joint has no name; use {', '.join(OPENPOSE_18_FEET.joints)}."
     known = (*OPENPOSE_18_FEET.joints, *_EXTRAS)
     near = difflib.get_close_matches(joint[:40], known, n=1)
-    way_out = f"did you mean {near[0]}?" if near else f"use {', '.join(OPENPOSE_18_FEET.joints)}."
+    way_out = f"write {near[0]} if that is meant." if near else f"use {', '.join(OPENPOSE_18_FEET.joints)}."
     return f"{joint[:40]!r} is not a joint; {way_out}"
 
 
