@@ -87,7 +87,8 @@ def find_person(picture: Picture) -> PersonInPicture:
     closer = None if largest is None else _look_closer(picture.rgb, largest)
     if closer is None:
         raise InputError(
-            f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small."
+            f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small, "
+            "or say where a drawing's joints are (dance --pose)."
         )
     pose, coarse = closer
     mask = refine_mask(picture.rgb, coarse)

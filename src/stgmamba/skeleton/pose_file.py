@@ -5,9 +5,9 @@ Three kinds of files are read:
 - Our own, YAML or JSON, with the names of ``OPENPOSE_18_FEET`` and pixels of the picture. Only the shoulders must be
   there. ``size`` (width and height of the picture) and ``mask`` (a file beside this one) may be added.
 
-      right_shoulder: [151, 245]
-      left_shoulder: [343, 218]
-      right_wrist: [46, 311]
+      right_shoulder: [210, 320]
+      left_shoulder: [390, 320]
+      right_wrist: [120, 480]
 
 - ``char_cfg.yaml`` of Meta's AnimatedDrawings, with the ``mask.png`` that lies beside it.
 - A skeleton of one picture in any of our formats, as ``stgmamba pose`` writes it.
@@ -88,7 +88,7 @@ def read_pose(path: str | Path) -> GivenPose:
         return pose_of(read_skeleton(path), str(path))
     if not isinstance(found, dict) or not found:
         raise InputError(
-            f"{path}: no joints are in it; write one a line, as in right_shoulder: [151, 245], in the picture's pixels."
+            f"{path}: no joints are in it; write one a line, as in right_shoulder: [210, 320], in the picture's pixels."
         )
     if "skeleton" in found:
         return _animated_drawing(found, path)
@@ -154,7 +154,7 @@ def _load(path: Path) -> Any:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where is not None else ""
         raise InputError(
-            f"{path}: not readable as YAML or JSON{line}; write one joint a line, as in right_shoulder: [151, 245]."
+            f"{path}: not readable as YAML or JSON{line}; write one joint a line, as in right_shoulder: [210, 320]."
         ) from error
 
 
@@ -211,13 +211,13 @@ def _unknown(joint: object) -> str:
 
 def _pair(value: Any, joint: str, name: str) -> tuple[float, float]:
     if not isinstance(value, list | tuple | np.ndarray) or len(value) != 2 or not all(map(_is_number, value)):
-        raise InputError(f"{name}: {joint} is not a pair of numbers; write it as in {joint}: [151, 245].")
+        raise InputError(f"{name}: {joint} is not a pair of numbers; write it as in {joint}: [210, 320].")
     return float(value[0]), float(value[1])
 
 
 def _size(value: Any, name: str) -> tuple[int, int]:
     if not isinstance(value, list | tuple) or len(value) != 2 or not all(map(_is_number, value)) or min(value) < 1:
-        raise InputError(f"{name}: the size is not width and height in pixels; write it as in size: [508, 602].")
+        raise InputError(f"{name}: the size is not width and height in pixels; write it as in size: [600, 800].")
     return round(value[0]), round(value[1])
 
 
