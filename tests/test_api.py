@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 import stgmamba
 from stgmamba.api import Dancer, DanceVideo, as_picture, cast_performer, check_options, danceable, find_pose, render
@@ -156,6 +156,59 @@ def test_pose_of_a_picture(person_picture: Path) -> None:
     skeleton, notes = find_pose(person_picture)
     assert (len(skeleton), skeleton.layout) == (1, OPENPOSE_18_FEET)
     assert notes == ()
+
+
+MASCOT = {
+    "nose": (100, 50),
+    "right_shoulder": (70, 90),
+    "left_shoulder": (130, 90),
+    "right_hip": (80, 160),
+    "left_hip": (120, 160),
+    "right_wrist": (30, 140),
+    "left_wrist": (170, 140),
+    "right_ankle": (75, 240),
+    "left_ankle": (125, 240),
+}
+
+
+@pytest.fixture
+def mascot() -> np.ndarray:
+    """A green egg with sticks for limbs, in whom no person is found: RGBA."""
+    image = Image.new("RGBA", (200, 270))
+    draw = ImageDraw.Draw(image)
+    for a, b in (("shoulder", "wrist"), ("hip", "ankle")):
+        for side in ("right", "left"):
+            draw.line([MASCOT[f"{side}_{a}"], MASCOT[f"{side}_{b}"]], (20, 90, 30, 255), 12)
+    draw.ellipse((60, 20, 140, 180), (60, 200, 80, 255))
+    return np.asarray(image)
+
+
+def test_a_mascot_dances_by_a_pose_given_by_hand(mascot: np.ndarray, sway: Skeleton) -> None:
+    with pytest.raises(InputError, match="no person"):
+        render(sway, mascot)
+    video = render(sway, mascot, size=128, pose=MASCOT)
+    assert video.notes == (
+        "the picture: these joints cannot be seen, so their places are guessed: "
+        "right elbow, left elbow, right knee, left knee.",
+    )
+    frames = list(video.frames())
+    green = [(frame[..., 1].astype(int) - frame[..., 0] > 60).sum() for frame in frames]
+    assert min(green) > 0.8 * max(green) > 800
+    assert np.abs(frames[0].astype(int) - frames[12]).max() > 60
+
+
+def test_a_mask_of_ones_own(mascot: np.ndarray, person_picture: Path, sway: Skeleton) -> None:
+    mask = np.repeat(mascot[..., 3:], 3, axis=2)
+    same = [cast_performer(mascot, size=128, pose=MASCOT, mask=given).renderer.frames(sway) for given in (None, mask)]
+    np.testing.assert_array_equal(*map(next, same))
+    with pytest.raises(InputError, match="the mask has 200 x 270 pixels"):
+        cast_performer(person_picture, mask=mask)
+
+
+@pytest.mark.parametrize("given", [{"pose": MASCOT}, {"mask": np.zeros((99, 99), np.uint8)}])
+def test_pose_and_mask_belong_to_a_picture(given: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"belongs to a picture; name it with --image\.$"):
+        cast_performer(None, "mira", **given)
 
 
 # Dances

@@ -291,6 +291,37 @@ def test_pose_of_a_picture(run: Run, person_picture: Path, tmp_path: Path) -> No
         assert found.size == image.size
 
 
+def test_a_pose_that_was_found_may_be_given_back(
+    run: Run, no_network: Any, short_song: Path, dance_file: Path, person_picture: Path, tmp_path: Path
+) -> None:
+    found, film = tmp_path / "found.json", tmp_path / "film.mp4"
+    assert run("pose", person_picture, "-o", found)[0] == 0
+    options = ("--image", person_picture, "--pose", found, "-o", film, "--size", "96")
+    for verb in (("dance", short_song, "--seconds", "1"), ("render", dance_file)):
+        code, _, err = run(*verb, *options)
+        assert code == 0, err
+        assert probe(film).size == (72, 96)
+        film.unlink()
+
+
+def test_a_pose_or_mask_that_cannot_be_used_is_a_sentence(
+    run: Run, dance_file: Path, person_picture: Path, tmp_path: Path
+) -> None:
+    pose, mask, film = tmp_path / "pose.yaml", tmp_path / "mask.png", tmp_path / "film.mp4"
+    pose.write_text("right_shoulder: [150, 150]\nleft_sholder: [220, 150]\n")
+    Image.new("L", (100, 100)).save(mask)
+    for option, mentioned in (
+        (("--pose", pose), "left_sholder"),
+        (("--pose", tmp_path / "none.yaml"), "no such file"),
+        (("--mask", mask), "100 x 100"),
+        (("--mask", pose), "not a picture"),
+    ):
+        code, out, err = run("render", dance_file, "--image", person_picture, *option, "-o", film)
+        assert (code, out) == (2, "")
+        assert is_one_sentence(err.splitlines()[-1], str(option[1]), mentioned)
+        assert not film.exists()
+
+
 def test_dance_writes_film_and_skeleton(
     run: Run, no_network: Any, short_song: Path, person_picture: Path, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ The command line is a thin layer over this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from stgmamba.music_to_skeleton.generate import Generator
     from stgmamba.skeleton.picture import Picture
     from stgmamba.skeleton.pose import PersonInPicture
+    from stgmamba.skeleton.pose_file import GivenPose
 
 Frame = NDArray[np.uint8]
 Facing = Literal["camera", "free"]
 FACINGS: tuple[Facing, ...] = ("camera", "free")
 QUALITIES = ("best", "fast")
 ImageLike = str | Path | Image.Image | NDArray[Any]
+PoseLike = str | Path | Mapping[str, Any] | Skeleton
 
 
 class Renderer(Protocol):
@@ -197,6 +199,8 @@ class Dancer:
         image: ImageLike | None = None,
         *,
         dancer: str | None = None,
+        pose: PoseLike | None = None,
+        mask: ImageLike | None = None,
         seconds: float | None = None,
         start: float = 0.0,
         seed: int = defaults.SEED,
@@ -214,6 +218,9 @@ class Dancer:
             song: any file with sound.
             image: the picture of one person: a file, a PIL image, or an array uint8 [H, W, 3].
             dancer: instead of ``image``, the name of a built-in dancer.
+            pose: the joints in ``image``, for drawings in which nobody is found: a file, a mapping of OPENPOSE_18_FEET
+                names to [x, y] in pixels, or the 2-D skeleton of one picture.
+            mask: the outline in ``image``, white on the figure; found when not given.
             size: height of the video in pixels, or (width, height).
             seconds: how long to dance; to the end of the song when not given.
             start: the second of the song at which to begin.
@@ -230,7 +237,7 @@ class Dancer:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
         heard = load_song(song, start=start, seconds=seconds)
-        performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality)
+        performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality, pose=pose, mask=mask)
         skeleton = self.skeleton(
             heard,
             seed=seed,
@@ -296,6 +303,8 @@ def cast_performer(
     size: int | tuple[int, int] | None = None,
     seed: int = defaults.SEED,
     quality: str = defaults.QUALITY,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
 ) -> Performer:
     """Find the person in a picture, or take a built-in dancer (the first of the list when neither is given).
 
@@ -305,25 +314,36 @@ def cast_performer(
         size: height in pixels, the width then follows the picture; or (width, height).
         seed: of the random dancer.
         quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        pose: the joints in ``image``, for drawings in which nobody is found: a file, a mapping of OPENPOSE_18_FEET
+            names to [x, y] in pixels, or the 2-D skeleton of one picture.
+        mask: the outline in ``image``, white on the figure; found when not given.
 
     Raises:
-        InputError: both given, no such dancer, or the picture cannot be used.
+        InputError: both given, no such dancer, or the picture, its pose or its mask cannot be used.
     """
     if image is not None and dancer is not None:
         raise InputError("Choose one: an image (--image) or a built-in dancer (--dancer), not both.")
     if image is not None:
-        return _performer_from(as_picture(image), size, quality)
+        return _performer_from(as_picture(image), size, quality, pose, mask)
+    for option, given in (("pose", pose), ("mask", mask)):
+        if given is not None:
+            raise InputError(f"A {option} (--{option}) belongs to a picture; name it with --image.")
     return _built_in(dancer, size, seed)
 
 
-def _performer_from(picture: Picture, size: int | tuple[int, int] | None, quality: str) -> Performer:
-    from stgmamba.skeleton.pose import find_person
+def _performer_from(
+    picture: Picture,
+    size: int | tuple[int, int] | None,
+    quality: str,
+    pose: PoseLike | None,
+    mask: ImageLike | None,
+) -> Performer:
     from stgmamba.skeleton_to_video.letterbox import Letterbox, inner_height
     from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
 
     check_options(quality=quality)
     wanted = _size(size, picture.size)
-    person = find_person(picture)
+    person, notes = _person_in(picture, pose, mask)
     height = inner_height(picture.size, wanted)
     renderer: Renderer
     if quality == "fast":
@@ -334,7 +354,33 @@ def _performer_from(picture: Picture, size: int | tuple[int, int] | None, qualit
         renderer = NetworkRenderer(picture, person, height, model=load_network())
     if renderer.size != wanted:
         renderer = Letterbox(renderer, wanted)
-    return Performer(picture.name, renderer, "camera", _notes(picture, person))
+    return Performer(picture.name, renderer, "camera", notes)
+
+
+def _person_in(
+    picture: Picture, pose: PoseLike | None, mask: ImageLike | None
+) -> tuple[PersonInPicture, tuple[str, ...]]:
+    """The person as found, or as the user says; and the notes on it."""
+    from stgmamba.skeleton.figure import figure_by_hand, mask_from
+    from stgmamba.skeleton.pose import find_person
+
+    if pose is None:
+        person = find_person(picture)
+        if mask is not None:
+            person = replace(person, mask=mask_from(as_picture(mask), picture))
+        return person, _notes(picture, person)
+    given = _as_pose(pose)
+    mask = given.mask if mask is None else mask
+    person, notes = figure_by_hand(picture, given, None if mask is None else as_picture(mask))
+    return person, (*_notes(picture, person), *notes)
+
+
+def _as_pose(pose: PoseLike) -> GivenPose:
+    from stgmamba.skeleton.pose_file import joints_to_pose, pose_of, read_pose
+
+    if isinstance(pose, Skeleton):
+        return pose_of(pose)
+    return joints_to_pose(pose) if isinstance(pose, Mapping) else read_pose(pose)
 
 
 def _notes(picture: Picture, person: PersonInPicture) -> tuple[str, ...]:
@@ -393,13 +439,15 @@ def as_picture(image: ImageLike) -> Picture:
             f"The image has {image.width} x {image.height} pixels, too few to see a person in; use 256 or more."
         )
     image = ImageOps.exif_transpose(image)
+    original_size = image.size if max(image.size) > MAX_SIDE else None
     image.thumbnail((MAX_SIDE, MAX_SIDE))
     if not image.has_transparency_data:
-        return Picture(np.array(image.convert("RGB")))
+        return Picture(np.array(image.convert("RGB")), original_size=original_size)
     rgba = image.convert("RGBA")
     base = Image.new("RGB", image.size, BACKGROUND)
     base.paste(rgba, mask=rgba.getchannel("A"))
-    return Picture(np.array(base), alpha=np.asarray(rgba.getchannel("A"), np.float32) / np.float32(255))
+    alpha = np.asarray(rgba.getchannel("A"), np.float32) / np.float32(255)
+    return Picture(np.array(base), alpha=alpha, original_size=original_size)
 
 
 def render(
@@ -413,6 +461,8 @@ def render(
     fps: float | None = None,
     seed: int = defaults.SEED,
     quality: str = defaults.QUALITY,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
 ) -> DanceVideo:
     """Let somebody dance a given dance.
 
@@ -426,6 +476,8 @@ def render(
         seed: of the dancer ``random``.
         fps: frames per second of the video; the skeleton's own when not given.
         quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        pose: the joints in ``image``, as for ``Dancer.dance``.
+        mask: the outline in ``image``, white on the figure; found when not given.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
@@ -435,7 +487,7 @@ def render(
     if fps is not None:
         check_options(fps=fps)
         dance = dance.resampled(fps)
-    performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality)
+    performer = cast_performer(image, dancer, size=size, seed=seed, quality=quality, pose=pose, mask=mask)
     return DanceVideo(dance, performer, None if song is None else Path(song), start)
 
 

@@ -46,6 +46,19 @@ DancerName = Annotated[
     str | None,
     typer.Option("--dancer", "-d", help="A built-in dancer instead (see: stgmamba dancers).", metavar="NAME"),
 ]
+Pose = Annotated[
+    Path | None,
+    typer.Option(
+        "--pose",
+        help="Where the picture's joints are, for drawings: YAML or JSON of joint names and pixels, or char_cfg.yaml "
+        "of AnimatedDrawings.",
+        metavar="FILE",
+    ),
+]
+Mask = Annotated[
+    Path | None,
+    typer.Option("--mask", help="The outline of who shall dance, a picture that is white on them.", metavar="FILE"),
+]
 Film = Annotated[Path, typer.Option("--output", "-o", help="The video to write, ending in .mp4.", metavar="OUT.mp4")]
 SkeletonFile = Annotated[
     Path, typer.Option("--output", "-o", help="The skeleton file to write: .npz or .json (OpenPose).", metavar="FILE")
@@ -102,6 +115,8 @@ def dance(
     output: Film,
     image: Image = None,
     dancer: DancerName = None,
+    pose: Pose = None,
+    mask: Mask = None,
     seconds: Seconds = None,
     start: Start = 0.0,
     seed: Seed = defaults.SEED,
@@ -127,6 +142,8 @@ def dance(
         output,
         image=image,
         dancer=dancer,
+        pose=pose,
+        mask=mask,
         seconds=seconds,
         start=start,
         seed=seed,
@@ -199,6 +216,8 @@ def render(
     output: Film,
     image: Image = None,
     dancer: DancerName = None,
+    pose: Pose = None,
+    mask: Mask = None,
     song: Annotated[Path | None, typer.Option(help="A file whose sound goes with it.", metavar="SONG")] = None,
     start: Start = 0.0,
     seed: Annotated[int, typer.Option(help="For --dancer random: another seed, another look.")] = defaults.SEED,
@@ -223,6 +242,8 @@ def render(
                 read,
                 image,
                 dancer=dancer,
+                pose=pose,
+                mask=mask,
                 song=song,
                 start=start,
                 size=_size(size),
@@ -574,6 +595,8 @@ def _film(
     as_json: bool,
     image: Path | None = None,
     dancer: str | None = None,
+    pose: Path | None = None,
+    mask: Path | None = None,
     seconds: float | None = None,
     start: float = 0.0,
     seed: int = defaults.SEED,
@@ -597,7 +620,7 @@ def _film(
         with terminal.stage("song", "Hearing the song"):
             heard = load_song(song, start=start, seconds=seconds)
         with terminal.stage("performer", "Looking at the dancer"):
-            performer = cast_performer(image, dancer, size=pixels, seed=seed, quality=quality)
+            performer = cast_performer(image, dancer, size=pixels, seed=seed, quality=quality, pose=pose, mask=mask)
         for note in performer.notes:
             terminal.warn(note)
         with terminal.stage("load", "Loading the model"):

@@ -122,10 +122,22 @@ def test_huge_pictures_are_shrunk(tmp_path: Path, name: str) -> None:
     Image.new("RGB", (20_000, 2_000), (90, 120, 150)).save(tmp_path / name)
     picture = load_picture(tmp_path / name)
     assert picture.size == (MAX_SIDE, round(MAX_SIDE * 0.1))
+    assert picture.original_size == (20_000, 2_000)
     assert np.abs(picture.rgb.mean(axis=(0, 1)) - (90, 120, 150)).max() < 2
     assert picture.note is not None
     assert "20000 x 2000" in picture.note
     assert Image.MAX_IMAGE_PIXELS is not None  # Pillow's own limit is as it was
+
+
+def test_the_size_before_shrinking_is_that_of_the_upright_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (3_000, 2_000)).save(tmp_path / "a.jpg", exif=exif)
+    picture = load_picture(tmp_path / "a.jpg")
+    assert picture.original_size == (2_000, 3_000)
+    assert picture.size == (round(MAX_SIDE * 2 / 3), MAX_SIDE)
+    flag().save(tmp_path / "small.png")
+    assert load_picture(tmp_path / "small.png").original_size is None
 
 
 def test_too_small_too_narrow_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

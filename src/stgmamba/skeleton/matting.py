@@ -40,7 +40,7 @@ def refine_mask(rgb: NDArray[np.uint8], coarse: FloatArray) -> FloatArray:
     colours = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=_method(scale)).astype(np.float32) / 255
     coarse_there = cv2.resize(prior, None, fx=scale, fy=scale, interpolation=_method(scale)).astype(np.float32)
     alpha = _split_colours(colours, coarse_there, max(2, round(person * scale * BAND)))
-    alpha = cv2.resize(alpha, (right - left, bottom - top), interpolation=_method(1 / scale))
+    alpha = np.clip(cv2.resize(alpha, (right - left, bottom - top), interpolation=_method(1 / scale)), 0, 1)
     refined = np.zeros_like(coarse)
     refined[top:bottom, left:right] = _without_specks(alpha)
     return refined

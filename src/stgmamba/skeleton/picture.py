@@ -34,12 +34,14 @@ class Picture:
         path: the file it came from, where there is one.
         note: one sentence for the user about what was changed on the way (shrunk, transparent, animated), or None.
         alpha: float32 [H, W] in 0..1 where the file has transparent parts, which ``rgb`` shows light grey; else None.
+        original_size: (width, height) of the upright picture before it was shrunk; None where it was not.
     """
 
     rgb: NDArray[np.uint8]
     path: Path | None = None
     note: str | None = None
     alpha: NDArray[np.float32] | None = None
+    original_size: tuple[int, int] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -82,17 +84,20 @@ def load_picture(path: str | Path) -> Picture:
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         notes.append("it is animated: its first frame is used")
     try:
+        lies_on_its_side = image.getexif().get(0x0112) in (5, 6, 7, 8)
         rgb, alpha = _decode(image)
     except Exception as error:  # as above; a file that was cut off shows only here
         raise InputError(f"{path}: the picture is damaged or cut off ({error}); save or download it again.") from error
     if min(rgb.shape[:2]) < MIN_SIDE:
         raise InputError(f"{path}: {width} x {height} pixels are too narrow to show a person; crop it to the person.")
+    original_size = None
     if max(width, height) > MAX_SIDE:
         notes.append(f"it was shrunk from {width} x {height} to {rgb.shape[1]} x {rgb.shape[0]} pixels")
+        original_size = (height, width) if lies_on_its_side else (width, height)
     if alpha is not None:
         notes.append("its background is transparent: light grey is put behind it")
     note = f"{path.name}: {'; '.join(notes)}." if notes else None
-    return Picture(rgb, path, note, alpha)
+    return Picture(rgb, path, note, alpha, original_size)
 
 
 def _read(path: Path) -> bytes:

@@ -87,7 +87,8 @@ def find_person(picture: Picture) -> PersonInPicture:
     closer = None if largest is None else _look_closer(picture.rgb, largest)
     if closer is None:
         raise InputError(
-            f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small."
+            f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small, "
+            "or say where a drawing's joints are (dance --pose)."
         )
     pose, coarse = closer
     mask = refine_mask(picture.rgb, coarse)
@@ -316,13 +317,13 @@ def _to_skeleton(pose: Pose, size: tuple[int, int]) -> tuple[Skeleton, tuple[str
     outside = ((points < -slack) | (points > np.array(size) + slack)).any(axis=1)
     unseen = outside | (confidence < _UNSEEN)
     if outside.any():
-        points = _guess(points, outside)
+        points = guess_joints(points, outside)
     confidence[unseen] = GUESSED
     names = tuple(OPENPOSE_18_FEET.joints[j] for j in np.nonzero(unseen)[0])
     return replace(skeleton, positions=points[None], confidence=confidence[None]), names
 
 
-def _guess(points: FloatArray, unknown: NDArray[np.bool_]) -> FloatArray:
+def guess_joints(points: FloatArray, unknown: NDArray[np.bool_]) -> FloatArray:
     """Place unknown joints as on a standing body of the size of the known part.
 
     Args:

@@ -28,6 +28,7 @@ SHEETS = (CORE, *ARMS, *LEGS)
 _ARM_WIDTHS = (0.145, 0.11, 0.075, 0.085)
 _LEG_WIDTHS = (0.215, 0.15, 0.10, 0.11)
 _STATIONS = 12  # per bone
+_STOUT = (1.4, 3.0)  # drawn arms are this many times as thick: no arm of a person is, sleeves and all
 
 
 @dataclass(frozen=True)
@@ -97,20 +98,53 @@ def chain_of(body: PhotoBody, sheet: str, alpha: FloatArray) -> Chain:
     fractions = np.linspace(0, len(points) - 1, _STATIONS * (len(points) - 1) + 1)
     arc = np.interp(fractions, np.arange(len(points)), knots)
     expected = np.interp(fractions, np.arange(len(points)), np.asarray(usual) * body.torso)
+    if limb == "arm":
+        expected *= _stoutness(points, knots, arc, expected, alpha)
     widths = np.asarray([_measure(points, knots, s, e, alpha) for s, e in zip(arc, expected, strict=True)])
     smooth = cv2.GaussianBlur(cv2.medianBlur(widths.astype(np.float32)[None], 5), (9, 1), 2.0)[0]
     return Chain(points, arc, smooth.astype(np.float64))
+
+
+def _stoutness(
+    points: NDArray[np.complex128],
+    knots: NDArray[np.float64],
+    arc: NDArray[np.float64],
+    expected: NDArray[np.float64],
+    alpha: FloatArray,
+) -> float:
+    """How many times as thick as a person's a drawing's arm is, where much of it stands free; 1 for people."""
+    ratios = [
+        sum(_sides(points, knots, s, 4 * e, alpha)) / (2 * e)
+        for s, e in zip(arc, expected, strict=True)
+        if 0.5 * knots[1] <= s <= knots[2]
+    ]
+    free = [ratio for ratio in ratios if np.isfinite(ratio)]
+    if len(free) < 0.4 * len(ratios) or np.median(free) < _STOUT[0]:
+        return 1.0
+    return min(float(np.median(free)), _STOUT[1])
 
 
 def _measure(
     points: NDArray[np.complex128], knots: NDArray[np.float64], arc: float, expected: float, alpha: FloatArray
 ) -> float:
     """Half-width of a limb at one station: distance to the nearer side of the mask, where it is seen."""
+    near, far = sorted(_sides(points, knots, arc, 1.7 * expected, alpha))
+    if far < np.inf:
+        near = (near + far) / 2
+    if near == np.inf:
+        return expected
+    return float(np.clip(near, 0.7 * expected, 1.4 * expected))
+
+
+def _sides(
+    points: NDArray[np.complex128], knots: NDArray[np.float64], arc: float, furthest: float, alpha: FloatArray
+) -> tuple[float, float]:
+    """Distances from a limb's line to the mask's edge on either side; infinite beyond ``furthest``."""
     k = int(np.clip(np.searchsorted(knots, arc, side="right") - 1, 0, len(points) - 2))
     direction = points[k + 1] - points[k]
     direction = direction / max(abs(direction), 1e-6)
     centre = points[k] + direction * (arc - knots[k])
-    steps = np.arange(0, 1.7 * expected, 0.5)
+    steps = np.arange(0, furthest, 0.5)
     reaches = []
     for normal in (direction * 1j, direction * -1j):
         line = centre + normal * steps
@@ -118,12 +152,7 @@ def _measure(
         y = np.clip(np.rint(line.imag).astype(int), 0, alpha.shape[0] - 1)
         outside = alpha[y, x] < 0.5
         reaches.append(float(steps[np.argmax(outside)]) if outside.any() else np.inf)
-    near, far = sorted(reaches)
-    if far < np.inf:
-        near = (near + far) / 2
-    if near == np.inf:
-        return expected
-    return float(np.clip(near, 0.7 * expected, 1.4 * expected))
+    return reaches[0], reaches[1]
 
 
 @dataclass(frozen=True)
