@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
-from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
-from stgmamba.skeleton_to_video.model import Config, FrameGenerator
-from stgmamba.skeleton_to_video.render import NetworkRenderer
+from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer, placed_in_view
+from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs
+from stgmamba.skeleton_to_video.pose_maps import pose_maps
+from stgmamba.skeleton_to_video.render import NetworkRenderer, _window
 
 from .capsule_figure import HEIGHT, dance_of, draw_figure, moved, person_of, picture_of, pose_array, wall
 
@@ -29,6 +34,10 @@ def network(trained: bool) -> FrameGenerator:
     return model
 
 
+def _tensor(picture: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None] / 255
+
+
 @pytest.mark.parametrize("size", [130, 256, HEIGHT])
 def test_untrained_it_draws_what_the_limb_warp_draws(figure: tuple[np.ndarray, np.ndarray], size: int) -> None:
     picture, person = picture_of(figure[0]), person_of(figure[1])
@@ -39,6 +48,37 @@ def test_untrained_it_draws_what_the_limb_warp_draws(figure: tuple[np.ndarray, n
     for frame, expected in zip(ours.frames(dance), plain.frames(dance), strict=True):
         assert frame.dtype == np.uint8
         assert np.abs(frame.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("options", [{}, {"flow": 8.0}, {"paint": False}])
+@pytest.mark.parametrize("size", [256, 512])
+def test_frames_are_what_the_network_composes(
+    figure: tuple[np.ndarray, np.ndarray], size: int, options: dict[str, Any]
+) -> None:
+    torch.manual_seed(0)
+    model = FrameGenerator(replace(SMALL, **options))
+    torch.nn.init.normal_(model.leave.weight, std=0.2)
+    ours = NetworkRenderer(picture_of(figure[0]), person_of(figure[1]), size, model=model)
+    placement, view = placed_in_view(dance_of(pose_array()), ours.body, ours.size)
+    plain = LimbWarpRenderer(picture_of(figure[0]), person_of(figure[1]), size)
+    window = _window(placement, view, ours.body.torso, ours.size)
+    behind, (layer,) = plain.background(view), plain.layers(placement, view)
+    sheets, empty = _tensor(window.cut(layer)), _tensor(window.cut(behind))
+    sheets[:, 3:] *= 255
+    points = (placement.points[0] - (view[1].real, view[1].imag)) * view[0] - (window.left, window.top)
+    points, scale = (points + 0.5) * window.shrink - 0.5, view[0] * window.shrink
+    poses = pose_maps(points, placement.depth[0] * scale, ours.body.torso * scale, window.small)
+    small = (torch.nn.functional.interpolate(x, size=window.small[::-1], mode="area") for x in (sheets, empty))
+    with torch.no_grad():
+        answer = model.answer(Inputs(*small, torch.from_numpy(poses)[None]))
+        made = model.compose(answer, sheets, empty)[0].permute(1, 2, 0).numpy()
+    expected = np.clip(behind + 0.5, 0, 255).astype(np.uint8)
+    part = window.inside(expected)
+    part[:] = np.clip(made * 255 + 0.5, 0, 255).astype(np.uint8)[: part.shape[0], : part.shape[1]]
+    (frame,) = ours.frames_of(placement, view)
+    difference = np.abs(frame.astype(int) - expected)
+    assert difference.max() <= 1
+    assert (difference > 0).mean() < 1e-3
 
 
 def test_trained_it_changes_the_person_and_never_what_is_far_away(figure: tuple[np.ndarray, np.ndarray]) -> None:

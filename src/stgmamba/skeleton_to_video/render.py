@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from stgmamba.parallel import ordered_map
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import PersonInPicture
 from stgmamba.skeleton.sequence import Skeleton
+from stgmamba.skeleton_to_video.compositing import composite
 from stgmamba.skeleton_to_video.limb_warp import STILL, LimbWarpRenderer, View, placed_in_view
 from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator, Inputs
 from stgmamba.skeleton_to_video.placement import Placement
@@ -31,6 +33,7 @@ from stgmamba.weights_file import read_network
 
 Frame = NDArray[np.uint8]
 FloatArray = NDArray[np.float32]
+Number = TypeVar("Number", bound=np.generic)
 
 ROWS = 256
 """Height of the frames that the network was trained on."""
@@ -77,31 +80,28 @@ class NetworkRenderer:
         window = _window(placement, view, self.body.torso, self.size)
         background = self._warp.background(view)
         still = np.clip(background + 0.5, 0, 255).astype(np.uint8)
-        behind = _to_tensor(window.cut(background) / np.float32(255))
-        small_behind = window.shrunk(behind)
+        behind, background = window.seen(background), window.inside(background)
 
-        def made(batch: tuple[Tensor, Tensor]) -> Frame:
-            return self._made(*batch, behind, small_behind, window)
+        def made(batch: _Batch) -> list[Frame]:
+            frames = [still.copy() for _ in batch.layers]
+            for frame, layer, answer in zip(frames, *self._answered(batch, behind, window), strict=True):
+                composite(window.inside(frame), layer, background, answer, window.times)
+            return frames
 
         # The next sheets are drawn while the network works.
-        for pieces in ordered_map(made, self._batches(placement, view, window), workers=1):
-            for piece in pieces:
-                whole = still.copy()
-                window.paste(whole, piece)
-                yield whole
+        for frames in ordered_map(made, self._batches(placement, view, window), workers=1):
+            yield from frames
 
-    def _batches(self, placement: Placement, view: View, window: _Window) -> Iterator[tuple[Tensor, Tensor]]:
-        """Sheets [B, 4, h, w] in 0..1 and pose maps of a few frames at a time."""
-        layers: list[Tensor] = []
-        poses: list[Tensor] = []
+    def _batches(self, placement: Placement, view: View, window: _Window) -> Iterator[_Batch]:
+        batch = _Batch([], [], [])
         last = len(placement.points) - 1
         for frame, layer in enumerate(self._warp.layers(placement, view)):
-            layer[..., :3] *= np.float32(1 / 255)
-            layers.append(_to_tensor(window.cut(layer)))
-            poses.append(torch.from_numpy(self._pose(placement, frame, view, window)))
-            if len(layers) == _BATCH or frame == last:
-                yield torch.cat(layers), torch.stack(poses)
-                layers, poses = [], []
+            batch.layers.append(layer)
+            batch.seen.append(window.seen(layer))
+            batch.poses.append(torch.from_numpy(self._pose(placement, frame, view, window)))
+            if len(batch.layers) == _BATCH or frame == last:
+                yield batch
+                batch = _Batch([], [], [])
 
     def _pose(self, placement: Placement, frame: int, view: View, window: _Window) -> FloatArray:
         zoom, origin = view
@@ -111,13 +111,34 @@ class NetworkRenderer:
         return pose_maps(points, placement.depth[frame] * scale, self.body.torso * scale, window.small)
 
     @torch.inference_mode()
-    def _made(self, layers: Tensor, poses: Tensor, behind: Tensor, small_behind: Tensor, window: _Window) -> Frame:
-        """Frames [B, h, w, 3] of the window."""
-        count = len(layers)
-        inputs = Inputs(window.shrunk(layers), small_behind.expand(count, -1, -1, -1), poses)
-        made = self._model.compose(self._model.answer(inputs), layers, behind)
-        pixels = made.mul(255).add(0.5).clamp(0, 255).to(torch.uint8)
-        return np.ascontiguousarray(pixels.permute(0, 2, 3, 1).numpy())
+    def _answered(self, batch: _Batch, behind: Tensor, window: _Window) -> tuple[list[FloatArray], FloatArray]:
+        """For the window's part of each frame, the sheets and what `composite` asks of the network."""
+        seen = torch.cat(batch.seen)
+        inputs = Inputs(seen, behind.expand(len(seen), -1, -1, -1), torch.stack(batch.poses))
+        answer = self._model.answer(inputs)
+        said = torch.cat([answer.logits, answer.own, answer.near * self._model.config.paint], 1)
+        layers = batch.layers
+        if self._model.config.flow:
+            sheets = torch.cat([_to_tensor(window.cut(layer)) for layer in layers])
+            flow = answer.flow * torch.nn.functional.avg_pool2d(answer.near, 2)
+            layers = list(_to_arrays(self._model.move(sheets, flow, seen.shape[2])))
+            high, wide = self.size[1] - window.top, self.size[0] - window.left
+            return [layer[:high, :wide] for layer in layers], _to_arrays(said)
+        return [window.inside(layer) for layer in layers], _to_arrays(said)
+
+
+class _Batch(NamedTuple):
+    """A few frames.
+
+    Attributes:
+        layers: [H, W, 4], sheets as `LimbWarpRenderer.layers` gives them.
+        seen: [1, 4, h, w], the same as the network sees them.
+        poses: [P, h/4, w/4], maps of the poses.
+    """
+
+    layers: list[FloatArray]
+    seen: list[Tensor]
+    poses: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -140,26 +161,31 @@ class _Window:
         """Size at which the network sees it, in parts of its own."""
         return self.small[1] / self.height
 
+    @property
+    def times(self) -> int:
+        """How many times larger it is than the network sees it."""
+        return self.width // self.small[0]
+
+    def inside(self, picture: NDArray[Number]) -> NDArray[Number]:
+        """The part of a picture [H, W, C] that lies in the window, sharing its memory."""
+        return picture[self.top : self.top + self.height, self.left : self.left + self.width]
+
     def cut(self, picture: FloatArray) -> FloatArray:
         """The window of a picture [H, W, C]; beyond the picture's edge its last pixels go on."""
-        high, wide = picture.shape[:2]
-        part = picture[self.top : self.top + self.height, self.left : self.left + self.width]
-        below, right = max(0, self.top + self.height - high), max(0, self.left + self.width - wide)
+        part = self.inside(picture)
+        below, right = self.height - part.shape[0], self.width - part.shape[1]
         if below or right:
-            part = cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        return np.ascontiguousarray(part)
+            part = np.asarray(cv2.copyMakeBorder(part, 0, below, 0, right, cv2.BORDER_REPLICATE))
+        return part
 
-    def paste(self, frame: Frame, made: Frame) -> None:
-        """Put a made window into a frame, in place."""
-        high, wide = frame.shape[:2]
-        bottom, right = min(high, self.top + self.height), min(wide, self.left + self.width)
-        frame[self.top : bottom, self.left : right] = made[: bottom - self.top, : right - self.left]
-
-    def shrunk(self, pictures: Tensor) -> Tensor:
-        """Pictures [B, C, h, w] as the network sees them."""
-        if self.small == (self.width, self.height):
-            return pictures
-        return torch.nn.functional.interpolate(pictures, size=self.small[::-1], mode="area")
+    def seen(self, picture: FloatArray) -> Tensor:
+        """What the network sees of a picture [H, W, C] of colours 0..255 and coverage: [1, C, h, w] in 0..1."""
+        part = self.cut(picture)
+        if self.times > 1:
+            part = np.asarray(cv2.resize(part, self.small, interpolation=cv2.INTER_AREA))
+        seen = part * np.float32(1 / 255)
+        seen[..., 3:] = part[..., 3:]
+        return _to_tensor(seen)
 
 
 def _window(placement: Placement, view: View, torso: float, size: tuple[int, int]) -> _Window:
@@ -182,6 +208,11 @@ def _window(placement: Placement, view: View, torso: float, size: tuple[int, int
 def _to_tensor(picture: FloatArray) -> Tensor:
     """[H, W, C] -> [1, C, H, W], sharing its memory."""
     return torch.from_numpy(picture).permute(2, 0, 1)[None]
+
+
+def _to_arrays(pictures: Tensor) -> FloatArray:
+    """[B, C, H, W] -> [B, H, W, C]."""
+    return np.ascontiguousarray(pictures.permute(0, 2, 3, 1).numpy())
 
 
 def load_network(weights: str | Path | None = None) -> FrameGenerator:
