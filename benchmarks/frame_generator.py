@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -105,7 +105,7 @@ def eager(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
 
 
 def channels_last(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
-    return eager(*_channels_last(model, inputs), 0)
+    return eager(_channels_last(model), _inputs_last(inputs), 0)
 
 
 def bfloat16(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
@@ -120,16 +120,16 @@ def bfloat16(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
 
 def traced(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
     tensors = _tensors(inputs)
-    frozen = torch.jit.freeze(torch.jit.trace(Whole(model).eval(), tensors))
+    frozen = torch.jit.freeze(torch.jit.trace(Whole(model).eval(), tensors))  # type: ignore[no-untyped-call]
     network = torch.jit.optimize_for_inference(frozen)
     return lambda: network(*tensors)
 
 
 def compiled(mode: str) -> Build:
     def build(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
-        model, inputs = _channels_last(model, inputs)
         torch._dynamo.reset()
-        network, tensors = torch.compile(Whole(model), mode=mode, dynamic=False), _tensors(inputs)
+        network = torch.compile(Whole(_channels_last(model)), mode=mode, dynamic=False)
+        tensors = _tensors(_inputs_last(inputs))
         return lambda: network(*tensors)
 
     return build
@@ -180,13 +180,14 @@ def _tensors(inputs: Inputs) -> tuple[Tensor, ...]:
     return inputs.warped, inputs.background, inputs.pose
 
 
-def _channels_last(model: FrameGenerator, inputs: Inputs) -> tuple[FrameGenerator, Inputs]:
+def _channels_last(model: FrameGenerator) -> FrameGenerator:
     copy = FrameGenerator(model.config).eval()
     copy.load_state_dict(model.state_dict())
-    last = torch.channels_last
-    return cast(FrameGenerator, copy.to(memory_format=last)), Inputs(
-        *(x.contiguous(memory_format=last) for x in _tensors(inputs))
-    )
+    return copy.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _inputs_last(inputs: Inputs) -> Inputs:
+    return Inputs(*(tensor.contiguous(memory_format=torch.channels_last) for tensor in _tensors(inputs)))
 
 
 def frames_of(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArray[np.float32], Inputs]]:
@@ -200,7 +201,8 @@ def frames_of(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArr
     background = _seen(renderer.background(view)[:, window])
     layers = renderer.layers(placement, view)
     for frame in range(len(scene.dance)):
-        parts, start = {}, time.thread_time()
+        parts: dict[str, float] = {}
+        start = time.thread_time()
 
         def tick(name: str, parts: dict[str, float] = parts) -> None:
             nonlocal start
@@ -209,7 +211,7 @@ def frames_of(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArr
         layer = next(layers)[:, window]
         tick("sheets")
         seen = _seen(layer)
-        tick("seen small")
+        tick("sheets made small")
         points = (placement.points[frame] - (origin.real, origin.imag)) * zoom - (left, 0)
         points = (points + 0.5) / times - 0.5
         scale = zoom / times
@@ -310,21 +312,19 @@ def measure_films(model: FrameGenerator, scene: Scene, console: Console) -> None
     """Where the time of a film goes, each part alone in one thread; and whole films, with one and two threads."""
     table = Table(title="A film: processor ms a frame by part, and to the finished mp4")
     table.add_column("")
-    columns: list[list[str]] = []
-    labels: list[str] = []
+    films: list[dict[str, str]] = []
     for size in SIZES:
         table.add_column(f"{size} x {size}")
-        labels, figures = zip(*(_parts(model, scene, size) | _films(model, scene, size)).items(), strict=True)
-        columns.append(list(figures))
-    for label, *figures in zip(labels, *columns, strict=True):
-        table.add_row(label, *figures)
+        films.append(_parts(model, scene, size) | _films(model, scene, size))
+    for label in films[0]:
+        table.add_row(label, *(film[label] for film in films))
     console.print(table)
 
 
 @torch.inference_mode()
 def _parts(model: FrameGenerator, scene: Scene, size: int) -> dict[str, str]:
     torch.set_num_threads(1)
-    network = _channels_last(model, Inputs(*(torch.zeros(1, 1, 1, 1),) * 3))[0]
+    network = _channels_last(model)
     times = size // ROWS
     taken: dict[str, list[float]] = {}
     frames = []
@@ -334,10 +334,10 @@ def _parts(model: FrameGenerator, scene: Scene, size: int) -> dict[str, str]:
         start = time.thread_time()
         answer = network.answer(inputs)
         parts["network"], start = 1e3 * (time.thread_time() - start), time.thread_time()
-        said = torch.cat([answer.logits, answer.own, answer.near], 1)[0].permute(1, 2, 0)
+        said = torch.cat([answer.logits, answer.own, answer.near, answer.seam], 1)[0].permute(1, 2, 0)
         composite(frame, layer, behind, np.ascontiguousarray(said.numpy()), times)
         parts["compositing"], start = 1e3 * (time.thread_time() - start), time.thread_time()
-        sheets = torch.from_numpy(layer / np.float32([255, 255, 255, 1])).permute(2, 0, 1)[None]
+        sheets = torch.from_numpy(layer / np.array([255, 255, 255, 1], np.float32)).permute(2, 0, 1)[None]
         empty = torch.from_numpy(behind / 255).permute(2, 0, 1)[None]
         start = time.thread_time()
         made = network.compose(answer, sheets, empty).mul(255).add(0.5).clamp(0, 255).to(torch.uint8)

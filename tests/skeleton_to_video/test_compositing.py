@@ -22,20 +22,24 @@ def scene(times: int, seed: int = 0) -> tuple[Answer, Tensor, Tensor]:
 
     near = (2 * noise(1, ROWS, COLUMNS) - 0.5).clamp(0, 1)
     near[..., : COLUMNS // 3] = 0
-    answer = Answer(
-        12 * noise(3, ROWS, COLUMNS) - 6, 2 * noise(3, ROWS, COLUMNS) - 1, noise(2, ROWS // 2, COLUMNS // 2), near
-    )
+    seam = near * (2 * noise(1, ROWS, COLUMNS) - 1).clamp(0, 1)
+    logits, own = 12 * noise(3, ROWS, COLUMNS) - 6, 2 * noise(3, ROWS, COLUMNS) - 1
+    answer = Answer(logits, own, noise(2, ROWS // 2, COLUMNS // 2), near, seam)
     size = ROWS * times, COLUMNS * times
     alpha = (3 * noise(1, *size) - 1).clamp(0, 1)
     return answer, torch.cat([noise(3, *size) * alpha, alpha], 1), noise(3, *size)
+
+
+def said(answer: Answer) -> np.ndarray:
+    parts = [answer.logits, answer.own, answer.near, answer.seam]
+    return np.ascontiguousarray(torch.cat(parts, 1)[0].permute(1, 2, 0).numpy())
 
 
 def drawn(answer: Answer, warped: Tensor, background: Tensor, times: int) -> np.ndarray:
     layer = warped[0].permute(1, 2, 0).numpy() * np.float32([255, 255, 255, 1])
     behind = background[0].permute(1, 2, 0).numpy() * np.float32(255)
     frame = np.clip(behind + 0.5, 0, 255).astype(np.uint8)
-    said = torch.cat([answer.logits, answer.own, answer.near], 1)[0].permute(1, 2, 0)
-    composite(frame, layer, behind, np.ascontiguousarray(said.numpy()), times)
+    composite(frame, layer, behind, said(answer), times)
     return frame
 
 
@@ -59,9 +63,9 @@ def test_a_frame_may_end_before_the_answer() -> None:
 
 def test_far_from_the_body_nothing_is_touched() -> None:
     answer, warped, background = scene(1)
-    answer, warped = answer._replace(near=torch.zeros_like(answer.near)), torch.zeros_like(warped)
+    nowhere = torch.zeros_like(answer.near)
+    answer, warped = answer._replace(near=nowhere, seam=nowhere), torch.zeros_like(warped)
     layer, behind = (np.ascontiguousarray(x[0].permute(1, 2, 0).numpy()) for x in (warped, background))
     frame = np.full((ROWS, COLUMNS, 3), 7, np.uint8)
-    said = torch.cat([answer.logits, answer.own, answer.near], 1)[0].permute(1, 2, 0)
-    composite(frame, layer, behind, np.ascontiguousarray(said.numpy()), 1)
+    composite(frame, layer, behind, said(answer), 1)
     assert (frame == 7).all()

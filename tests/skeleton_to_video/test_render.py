@@ -50,7 +50,7 @@ def test_untrained_it_draws_what_the_limb_warp_draws(figure: tuple[np.ndarray, n
         assert np.abs(frame.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("options", [{}, {"flow": 8.0}, {"paint": False}])
+@pytest.mark.parametrize("options", [{}, {"flow": 8.0}, {"paint": False}, {"seams": False}])
 @pytest.mark.parametrize("size", [256, 512])
 def test_frames_are_what_the_network_composes(
     figure: tuple[np.ndarray, np.ndarray], size: int, options: dict[str, Any]

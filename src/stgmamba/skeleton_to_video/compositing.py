@@ -29,38 +29,39 @@ def composite(
         frame: uint8 [H, W, 3], the background already; changed in place.
         layer: float32 [H, W, 4], the warped sheets: colours times coverage, and coverage 0..1.
         background: float32 [H, W, 3].
-        answer: float32 [h, w, 7], logits, own colours (0..1) and nearness.
+        answer: float32 [h, w, 8], logits, own colours (0..1), nearness and seams, as `Answer` has them.
         times: how many times larger its pixels are than the frame's; it is enlarged bilinearly.
     """
     height, width = frame.shape[:2]
     rows, columns = answer.shape[:2]
     one = np.float32(1)
-    line = np.empty((columns, 7), np.float32)  # the answer, enlarged downwards only
+    line = np.empty((columns, 8), np.float32)  # the answer, enlarged downwards only
     for y in range(height):
         at = max((y + 0.5) / times - 0.5, 0.0)
         i = int(at)
         j, part = min(i + 1, rows - 1), np.float32(at - i)
         for column in range(columns):
-            for k in range(7):
+            for k in range(8):
                 line[column, k] = answer[i, column, k] + part * (answer[j, column, k] - answer[i, column, k])
         for x in range(width):
-            alpha = min(max(layer[y, x, 3], np.float32(0)), one)
-            if alpha == one:
-                for k in range(3):
-                    frame[y, x, k] = _rounded(layer[y, x, k])
-                continue
             at = max((x + 0.5) / times - 0.5, 0.0)
             i = int(at)
             j, part = min(i + 1, columns - 1), np.float32(at - i)
+            alpha = min(max(layer[y, x, 3], np.float32(0)), one)
             near = line[i, 6] + part * (line[j, 6] - line[i, 6])
-            if alpha == 0 and near == 0:
+            seam = line[i, 7] + part * (line[j, 7] - line[i, 7])
+            free = max(near * (one - alpha), seam)
+            if free == 0 and (alpha == 0 or alpha == one):
+                if alpha == one:
+                    for k in range(3):
+                        frame[y, x, k] = _rounded(layer[y, x, k])
                 continue
             # The softmax over its first logit, which counts as 0: logits are bounded, so nothing overflows.
             first = line[i, 0] + part * (line[j, 0] - line[i, 0])
             second = line[i, 1] + part * (line[j, 1] - line[i, 1])
             third = line[i, 2] + part * (line[j, 2] - line[i, 2])
             empty = (one - alpha) * math.exp(second - first)
-            mine = near * (one - alpha) * math.exp(third - first)
+            mine = free * math.exp(third - first)
             scale = one / (alpha + empty + mine)
             for k in range(3):
                 own = np.float32(255) * (line[i, 3 + k] + part * (line[j, 3 + k] - line[i, 3 + k]))

@@ -116,7 +116,8 @@ class NetworkRenderer:
         seen = torch.cat(batch.seen)
         inputs = Inputs(seen, behind.expand(len(seen), -1, -1, -1), torch.stack(batch.poses))
         answer = self._model.answer(inputs)
-        said = torch.cat([answer.logits, answer.own, answer.near * self._model.config.paint], 1)
+        free = torch.cat([answer.near, answer.seam], 1) * self._model.config.paint
+        said = torch.cat([answer.logits, answer.own, free], 1)
         layers = batch.layers
         if self._model.config.flow:
             sheets = torch.cat([_to_tensor(window.cut(layer)) for layer in layers])
