@@ -162,10 +162,9 @@ class FrameGenerator(nn.Module):
     def answer(self, inputs: Inputs) -> Answer:
         """What the network says of frames."""
         answer = self.leave(self.features(inputs)).float()  # [B, 26, H/2, W/2]
-        logits, own = F.pixel_shuffle(answer[:, :24], 2).chunk(2, dim=1)  # [B, 3, H, W] each
         # Bounded smoothly, so that no pixel ever gets stuck.
-        logits = _LARGEST_LOGIT * torch.tanh(logits / _LARGEST_LOGIT)
-        own, flow = torch.tanh(own), torch.tanh(answer[:, 24:])
+        logits, bounded = _LARGEST_LOGIT * torch.tanh(answer[:, :12] / _LARGEST_LOGIT), torch.tanh(answer[:, 12:])
+        logits, own, flow = F.pixel_shuffle(logits, 2), F.pixel_shuffle(bounded[:, :12], 2), bounded[:, 12:]
         near = within_reach(inputs, self.config.reach)
         return Answer(logits, own, flow, near, near * seams(inputs) if self.config.seams else torch.zeros_like(near))
 
