@@ -10,6 +10,7 @@ import pytest
 from stgmamba.errors import InputError
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
+from stgmamba.skeleton_to_video.limbs import cut_limbs
 from stgmamba.skeleton_to_video.placement import measure_body, place_dance
 
 from .capsule_figure import (
@@ -147,3 +148,20 @@ def test_a_person_without_shoulders_is_refused(figure: tuple[np.ndarray, np.ndar
     confidence[[INDEX("left_shoulder"), INDEX("right_shoulder")]] = 0
     with pytest.raises(InputError, match="shoulder"):
         measure_body(person_of(figure[1], confidence).skeleton)
+
+
+def test_the_corner_of_a_wide_sleeve_goes_with_its_arm(figure: tuple[np.ndarray, np.ndarray]) -> None:
+    picture, mask = figure[0].copy(), figure[1].copy()
+    points = to_pixels(pose_array())
+    shoulder, elbow = points[INDEX("left_shoulder")], points[INDEX("left_elbow")]
+    middle, along = (shoulder + elbow) / 2, (elbow - shoulder) / np.linalg.norm(elbow - shoulder)
+    tip = middle + 14 * along + 25 * np.asarray([-along[1], along[0]])  # hangs below the arm, outside of the trunk
+    sleeve = np.rint(np.asarray([shoulder + 14 * along, elbow - 8 * along, tip]) * 8).astype(np.int32)
+    for image, value in ((picture, COLOURS["left_arm"]), (mask, 1.0)):
+        cv2.fillPoly(image, [sleeve], value, cv2.LINE_AA, shift=3)
+    body = measure_body(person_of(mask).skeleton)
+    cut = cut_limbs(picture, mask, body)
+    x, y = np.rint(tip + 3 * (middle - tip) / np.linalg.norm(middle - tip)).astype(int)
+    assert mask[y, x] > 0.9
+    assert cut.textures["left_arm"][y, x, 3] > 0.9
+    assert cut.textures["core"][y, x, 3] < 0.1

@@ -28,6 +28,8 @@ SHEETS = (CORE, *ARMS, *LEGS)
 _ARM_WIDTHS = (0.145, 0.11, 0.075, 0.085)
 _LEG_WIDTHS = (0.215, 0.15, 0.10, 0.11)
 _STATIONS = 12  # per bone
+_RAISED = 0.45  # radians
+_SLEEVE = 2.6  # as far from the bone as a sleeve may hang, in half-widths of the arm
 _STOUT = (1.4, 3.0)  # drawn arms are this many times as thick: no arm of a person is, sleeves and all
 
 
@@ -235,13 +237,15 @@ def _hem(
         return soft
     core = (labels == 1).astype(np.uint8)
     away = cv2.distanceTransform(1 - core, cv2.DIST_L2, 5)
-    # In the middle it reaches lower: the crotch stays closed when the legs part.
+    # In the middle it reaches lower, so that the crotch stays closed when the legs part, and ends more sharply: there
+    # nothing lies behind its edge but the background.
     x = np.arange(alpha.shape[1]) - body.hips[0]
-    reach = (0.10 + 0.16 * np.exp(-((x / (0.5 * body.lengths["hip"])) ** 2))) * body.torso
-    reach = np.broadcast_to(reach[None, :], alpha.shape)
+    middle = np.broadcast_to(np.exp(-((x / (0.5 * body.lengths["hip"])) ** 2))[None, :], alpha.shape)
+    reach = (0.10 + 0.02 * middle) * body.torso
+    slope = 2 + 3 * middle
     for name in LEGS:
         leg = labels == SHEETS.index(name) + 1
-        soft[leg] = np.clip(2 - 2 * away[leg] / reach[leg], 0, 1)
+        soft[leg] = np.clip(slope[leg] * (1 - away[leg] / reach[leg]), 0, 1)
     return soft
 
 
@@ -300,9 +304,27 @@ def _label(
     for name in ARMS:
         # An arm may not carry off what is too far from its bones: a piece of dress, of hair, of the other side.
         hand = near[name][1] > chains[name].knots[2]
-        allowed[SHEETS.index(name) + 1] &= ratio[name] < np.where(hand, 2.2, 1.5)
+        widest = np.where(hand, 2.2, 1.5)
+        if _raised(body, chains[name]):
+            # The corner of a wide sleeve is no part of the trunk, which it stands out from.
+            widest = np.where(~hand & _beside_trunk(body, grid), _SLEEVE, widest)
+        allowed[SHEETS.index(name) + 1] &= ratio[name] < widest
     geodesic_labels(labels, allowed, np.minimum(edge, 25) * np.float32(0.3), lab, 0.12, 6)
     return labels
+
+
+def _raised(body: PhotoBody, arm: Chain) -> bool:
+    """Whether an upper arm points away from the trunk, so that its sleeve and the trunk's cloth can be told apart."""
+    down = _complex(body.hips - body.joint("neck"))
+    return abs(float(np.angle((arm.points[1] - arm.points[0]) / down))) > _RAISED
+
+
+def _beside_trunk(body: PhotoBody, grid: NDArray[np.complex128]) -> BoolArray:
+    """Above the waist and clearly outside of the lines from the shoulders to the hips."""
+    axis = _complex(body.joint("neck") - body.hips)
+    local = (grid - _complex(body.hips)) / axis
+    half = np.interp(local.real, (0, 1), (body.lengths["hip"], body.lengths["shoulder"])) / body.torso
+    return np.asarray((local.real > 0.3) & (local.real < 1.1) & (np.abs(local.imag) > half + 0.08))
 
 
 def _below_hips(body: PhotoBody, grid: NDArray[np.complex128]) -> BoolArray:
