@@ -29,7 +29,7 @@ from stgmamba.skeleton_to_video.pose_maps import HEAD, THIGHS, TORSO, UPPER_ARMS
 MULTIPLE = 16
 """Frames have sides that are multiples of this."""
 
-_LARGEST_LOGIT = 6.0
+_OUTLINE, _OWN = 1.0, 6.0  # largest logits: of the sheets and the background, of own pixels
 
 
 @dataclass(frozen=True)
@@ -162,9 +162,12 @@ class FrameGenerator(nn.Module):
     def answer(self, inputs: Inputs) -> Answer:
         """What the network says of frames."""
         answer = self.leave(self.features(inputs)).float()  # [B, 26, H/2, W/2]
-        # Bounded smoothly, so that no pixel ever gets stuck.
-        logits, bounded = _LARGEST_LOGIT * torch.tanh(answer[:, :12] / _LARGEST_LOGIT), torch.tanh(answer[:, 12:])
-        logits, own, flow = F.pixel_shuffle(logits, 2), F.pixel_shuffle(bounded[:, :12], 2), bounded[:, 12:]
+        # Bounded smoothly, so that no pixel ever gets stuck. Outlines closely: a sheet's soft edge may be moved, but not
+        # made hard, which would show as stairs in a frame larger than what the network sees.
+        outline, mine = _OUTLINE * torch.tanh(answer[:, :8] / _OUTLINE), _OWN * torch.tanh(answer[:, 8:12] / _OWN)
+        bounded = torch.tanh(answer[:, 12:])
+        logits = F.pixel_shuffle(torch.cat([outline, mine], 1), 2)
+        own, flow = F.pixel_shuffle(bounded[:, :12], 2), bounded[:, 12:]
         near = within_reach(inputs, self.config.reach)
         return Answer(logits, own, flow, near, near * seams(inputs) if self.config.seams else torch.zeros_like(near))
 
@@ -240,14 +243,15 @@ def _enlarged(x: Tensor, size: torch.Size) -> Tensor:
 
 
 def within_reach(inputs: Inputs, reach: int) -> Tensor:
-    """Where G_r may move and paint, [B, 1, H, W]: 1 on the sheets and in their gaps, 0 beyond their outline.
+    """Where G_r may move and paint, [B, 1, H, W]: 1 in the sheets and their gaps, falling softly to 0 at their outline.
 
     It is 0 in the middle of the face too. Painting beyond the outline was tried: it gains up to a tenth of a decibel,
     and leaves a shade around the body, because a mean error is smallest so where an outline is uncertain.
     """
     body = (F.avg_pool2d(inputs.warped[:, 3:], 2) > 0.5).to(inputs.pose.dtype)  # [B, 1, H/2, W/2]
-    closed = 1 - _grown(1 - _grown(body, reach // 2), reach // 2)
-    return _doubled(closed * (1 - _doubled(inputs.pose[:, HEAD : HEAD + 1])))
+    closed = 1 - _grown(1 - _grown(body, reach // 2), reach // 2 + 1)
+    soft = F.avg_pool2d(closed, 3, 1, 1, count_include_pad=False)
+    return _doubled(soft * (1 - _doubled(inputs.pose[:, HEAD : HEAD + 1])))
 
 
 def _grown(region: Tensor, radius: int) -> Tensor:
