@@ -162,9 +162,10 @@ class FrameGenerator(nn.Module):
     def answer(self, inputs: Inputs) -> Answer:
         """What the network says of frames."""
         answer = self.leave(self.features(inputs)).float()  # [B, 26, H/2, W/2]
-        # Bounded smoothly, so that no pixel ever gets stuck. Outlines closely: a sheet's soft edge may be moved, but not
-        # made hard, which would show as stairs in a frame larger than what the network sees.
-        outline, mine = _OUTLINE * torch.tanh(answer[:, :8] / _OUTLINE), _OWN * torch.tanh(answer[:, 8:12] / _OWN)
+        # Bounded smoothly, so that no pixel ever gets stuck. Outlines closely: a sheet's soft edge may be moved, but
+        # not made hard, which would show as stairs in a frame larger than what the network sees.
+        outline = _OUTLINE * torch.tanh(answer[:, :8] / _OUTLINE)
+        mine = _OWN * torch.tanh(answer[:, 8:12] / _OWN)
         bounded = torch.tanh(answer[:, 12:])
         logits = F.pixel_shuffle(torch.cat([outline, mine], 1), 2)
         own, flow = F.pixel_shuffle(bounded[:, :12], 2), bounded[:, 12:]
