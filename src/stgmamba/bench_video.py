@@ -35,34 +35,41 @@ _DANCE = 20.0  # seconds before it is danced backwards
 _MEMORY_SIZE = 256
 
 
-def bench_video(seconds: float = SECONDS, long: float = LONG, sizes: tuple[int, ...] = SIZES) -> dict[str, Any]:
+def bench_video(
+    seconds: float = SECONDS,
+    long: float = LONG,
+    sizes: tuple[int, ...] = SIZES,
+    quality: str = defaults.QUALITY,
+) -> dict[str, Any]:
     """Measure the renderer that ``stgmamba dance`` uses for a picture, on the CPU.
 
     Args:
         seconds: length of the films that are timed, and of the shorter one whose memory is watched.
         long: length of the longer film whose memory is watched; 0 leaves memory out.
         sizes: sides of the films in pixels; they are square.
+        quality: ``best`` or ``fast``.
 
     Returns:
-        A dictionary for JSON: ``machine``; ``films``: for each size ``frames``, ``prepare`` (seconds: person found,
-        cut out, background filled), ``total`` (seconds for all frames to the finished mp4), ``fps`` (frames over
-        total), ``processor_ms`` (processor time per frame, all threads), and of the same frames ``draw`` and
-        ``encode`` (seconds, each alone); ``memory``: for 256 pixels resident MB ``before_mb``, ``short_mb`` and
-        ``long_mb`` at the peak of films of ``short_seconds`` and ``long_seconds``, each in a process of its own; None
-        where the system has no /proc or ``long`` is 0.
+        A dictionary for JSON: ``machine``; ``quality``; ``films``: for each size ``frames``, ``prepare`` (seconds: the
+        person found and cut out, the background filled), ``total`` (seconds for all frames to the finished mp4),
+        ``fps`` (frames over total), ``processor_ms`` (processor time per frame, all threads), and of the same frames
+        ``draw`` and ``encode`` (seconds, each alone); ``memory``: for 256 pixels resident MB ``before_mb``,
+        ``short_mb`` and ``long_mb`` at the peak of films of ``short_seconds`` and ``long_seconds``, each in a process
+        of its own; None where the system has no /proc or ``long`` is 0.
     """
     dance = _dance(seconds)
     picture = _picture(dance)
     return {
         "machine": machine(),
-        "films": {str(size): _time_film(dance, picture, size) for size in sizes},
-        "memory": _watch(seconds, long) if CAN_WATCH_MEMORY and long > 0 else None,
+        "quality": quality,
+        "films": {str(size): _time_film(dance, picture, size, quality) for size in sizes},
+        "memory": _watch(seconds, long, quality) if CAN_WATCH_MEMORY and long > 0 else None,
     }
 
 
 def print_table(figures: dict[str, Any], console: Console | None = None) -> None:
     """Print what ``bench_video`` returned."""
-    table = Table(title=f"Skeleton to video, {figures['machine']['cores']} cores")
+    table = Table(title=f"Skeleton to video ({figures['quality']}), {figures['machine']['cores']} cores")
     table.add_column("what")
     for size in figures["films"]:
         table.add_column(f"{size} x {size}", justify="right")
@@ -80,9 +87,9 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
         (console or Console()).print(f"Peak memory of a film of {short}; of {long}.")
 
 
-def _time_film(dance: Skeleton, picture: NDArray[np.uint8], size: int) -> dict[str, float]:
+def _time_film(dance: Skeleton, picture: NDArray[np.uint8], size: int, quality: str) -> dict[str, float]:
     start = time.perf_counter()
-    film = _film(dance, picture, size)
+    film = _film(dance, picture, size, quality)
     next(film.frames())  # fills the background, and compiles
     prepared = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -106,8 +113,8 @@ def _time_film(dance: Skeleton, picture: NDArray[np.uint8], size: int) -> dict[s
     }
 
 
-def _film(dance: Skeleton, picture: NDArray[np.uint8], size: int) -> DanceVideo:
-    return DanceVideo(dance, cast_performer(picture, size=(size, size)))
+def _film(dance: Skeleton, picture: NDArray[np.uint8], size: int, quality: str) -> DanceVideo:
+    return DanceVideo(dance, cast_performer(picture, size=(size, size), quality=quality))
 
 
 def _picture(dance: Skeleton) -> NDArray[np.uint8]:
@@ -126,12 +133,12 @@ def _dance(seconds: float) -> Skeleton:
     return Skeleton(dance.positions[frames], dance.fps, dance.layout)
 
 
-def _watch(seconds: float, long: float) -> dict[str, float]:
+def _watch(seconds: float, long: float, quality: str) -> dict[str, float]:
     """Memory of two films, each in a fresh process, so that nothing done before counts."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, maxtasksperchild=1) as fresh:
-        before, short_peak = fresh.apply(_watch_film, (seconds,))
-        _, long_peak = fresh.apply(_watch_film, (long,))
+        before, short_peak = fresh.apply(_watch_film, (seconds, quality))
+        _, long_peak = fresh.apply(_watch_film, (long, quality))
     return {
         "before_mb": before / 1e6,
         "short_seconds": seconds,
@@ -141,9 +148,9 @@ def _watch(seconds: float, long: float) -> dict[str, float]:
     }
 
 
-def _watch_film(seconds: float) -> tuple[int, int]:
+def _watch_film(seconds: float, quality: str) -> tuple[int, int]:
     dance = _dance(seconds)
-    film = _film(dance, _picture(dance), _MEMORY_SIZE)
+    film = _film(dance, _picture(dance), _MEMORY_SIZE, quality)
     next(film.frames())
     before = resident()
     with tempfile.TemporaryDirectory() as folder:

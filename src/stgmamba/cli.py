@@ -382,6 +382,7 @@ def bench_video(
     long: Annotated[
         float, typer.Option(help="Seconds of the long film whose memory is watched; 0 leaves it out.")
     ] = 600.0,
+    quality: Quality = defaults.QUALITY,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -391,7 +392,7 @@ def bench_video(
         from stgmamba.bench_video import print_table
 
         with terminal.stage("video", "Measuring"):
-            figures = measure(long=long)
+            figures = measure(long=long, quality=quality)
     _report_figures(as_json, figures, print_table)
 
 

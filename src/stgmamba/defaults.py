@@ -16,7 +16,7 @@ SMALLEST_SIZE, LARGEST_SIZE = 64, 4096
 
 LOWEST_FPS, HIGHEST_FPS = 1.0, 120.0
 
-QUALITY = "fast"
+QUALITY = "best"
 """How a person in a picture is drawn: ``fast`` by the limb warp alone, ``best`` by the network G_r over it."""
 
 SEED = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs, within_reach
 from stgmamba.skeleton_to_video.pose_maps import CHANNELS, HEAD, TORSO, UPPER_ARMS
@@ -60,12 +61,24 @@ def test_far_from_the_body_nothing_ever_changes() -> None:
     inputs = inputs_of(192, 192)
     with torch.inference_mode():
         frame = disturbed(SMALL)(inputs)
-    near = within_reach(inputs, SMALL.reach)[0, 0] > 0
+    near = (within_reach(inputs, SMALL.reach) > 0) | (inputs.warped[:, 3:] > 0)
+    near = F.max_pool2d(near.float(), 2 * round(SMALL.flow) + 1, 1, round(SMALL.flow))[0, 0] > 0
     changed = (frame - composite_of(inputs))[0].abs().amax(0) > 1e-5
     assert changed.any()
     assert near[changed].all()
     assert near.float().mean() < 0.25
     assert torch.allclose(frame[0, :, ~near], inputs.background[0, :, ~near], atol=1e-6)
+
+
+def test_own_pixels_begin_inside_the_sheets_outline_and_fill_narrow_gaps() -> None:
+    inputs = inputs_of(192, 192)
+    gap = inputs.warped.clone()
+    gap[..., 78:82] = 0  # a slit of four pixels down the middle of the person
+    near = within_reach(inputs._replace(warped=gap), SMALL.reach)[0, 0]
+    alpha = inputs.warped[0, 3]
+    assert (near[74:86, 78:82] == 1).all()
+    assert (near[alpha == 0] == 0).all()
+    assert near.max() == 1
 
 
 def test_the_face_stays_the_pictures() -> None:

@@ -29,6 +29,8 @@ from stgmamba.skeleton_to_video.pose_maps import HEAD, THIGHS, TORSO, UPPER_ARMS
 MULTIPLE = 16
 """Frames have sides that are multiples of this."""
 
+_INSET = 2  # how far inside the sheets' outline own pixels begin, in pixels of half the resolution
+_SEAM = 0.6  # how narrow seams are, 0 to 2
 _OUTLINE, _OWN = 1.0, 6.0  # largest logits: of the sheets and the background, of own pixels
 
 
@@ -250,7 +252,7 @@ def within_reach(inputs: Inputs, reach: int) -> Tensor:
     and leaves a shade around the body, because a mean error is smallest so where an outline is uncertain.
     """
     body = (F.avg_pool2d(inputs.warped[:, 3:], 2) > 0.5).to(inputs.pose.dtype)  # [B, 1, H/2, W/2]
-    closed = 1 - _grown(1 - _grown(body, reach // 2), reach // 2 + 1)
+    closed = 1 - _grown(1 - _grown(body, reach // 2), reach // 2 + _INSET)
     soft = F.avg_pool2d(closed, 3, 1, 1, count_include_pad=False)
     return _doubled(soft * (1 - _doubled(inputs.pose[:, HEAD : HEAD + 1])))
 
@@ -271,4 +273,5 @@ def seams(inputs: Inputs) -> Tensor:
 
     ends = limb(TORSO) * limb(*UPPER_ARMS, *THIGHS)
     crotch = limb(THIGHS[0]) * limb(THIGHS[1])
-    return _doubled(_doubled((2 * torch.maximum(ends, crotch)).clamp(max=1)))
+    # Narrow: painted cloth is smoother than the picture's.
+    return _doubled(_doubled((2 * torch.maximum(ends, crotch) - _SEAM).clamp(0, 1)))
