@@ -35,7 +35,7 @@ _POSES = ("points", "depth", "condition_points", "condition_depth")
 _JOINTS = len(OPENPOSE_18_FEET)
 _NUMBERS = (2 * _JOINTS, _JOINTS, 2 * _JOINTS, _JOINTS, 1)
 _CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
-_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".heic")
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
