@@ -376,14 +376,14 @@ def _with_own_face(placement: Placement, body: PhotoBody) -> Placement:
     points = placement.points.copy()
     flat = points @ (1, 1j)
     face = Face.of(body)
-    ears = flat[:, [_index("left_ear"), _index("right_ear")]].mean(axis=1)
+    sides = [_index("left_ear"), _index("right_ear")]
+    ears = flat[:, sides].mean(axis=1)
     near = placement.nearness[:, _index("neck")]
     neck = flat[:, _index("neck")]
     turn, centre = face.carried(ears - neck, near)
     # Where the dance's nose points, as a share of a nose that points straight to one side.
     aside = (flat[:, _index("nose")] - ears).real / near
-    ahead = placement.depth[:, _index("nose")]
-    ahead = ahead - placement.depth[:, [_index("left_ear"), _index("right_ear")]].mean(axis=1)
+    ahead = placement.depth[:, _index("nose")] - placement.depth[:, sides].mean(axis=1)
     sine = np.where(ahead > 0, aside / np.maximum(np.hypot(ahead, aside), 1e-6), np.sign(aside))
     most = _MOST_SHIFT * face.radius
     shift = most * np.tanh((_NOSE_REACH * face.radius * sine - (face.nose * face.upright).real) / most)

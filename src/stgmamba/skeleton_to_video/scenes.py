@@ -26,6 +26,7 @@ from stgmamba.skeleton.blazepose import PoseDetector
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import Camera, frame_dance
 from stgmamba.skeleton.matting import refine_mask
+from stgmamba.skeleton.path import rotate
 from stgmamba.skeleton.picture import Picture
 from stgmamba.skeleton.pose import GUESSED, PersonInPicture
 from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
@@ -196,11 +197,10 @@ def photo_scenes(
 
 def _facing(dance: Skeleton, frame: int, yaw: float) -> Skeleton:
     """One frame of a dance, turned to face the camera but for a yaw."""
-    positions = dance.positions[frame : frame + 1]
-    turn = float(_headings(positions)[0]) - yaw
-    x, y, z = np.moveaxis(positions, -1, 0)
-    turned = np.stack([x * np.cos(turn) - z * np.sin(turn), y, x * np.sin(turn) + z * np.cos(turn)], -1)
-    return Skeleton(turned.astype(np.float32), dance.fps, dance.layout)
+    positions = dance.positions[frame : frame + 1].copy()
+    turn = (yaw - _headings(positions)).astype(np.float32)
+    positions[..., [0, 2]] = rotate(positions[..., [0, 2]], turn)
+    return Skeleton(positions, dance.fps, dance.layout)
 
 
 def _danced_away(photo: _Shot, pose: Skeleton, rng: np.random.Generator) -> _Shot | None:
