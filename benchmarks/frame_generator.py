@@ -31,18 +31,18 @@ from torch import Tensor, nn
 
 from stgmamba import Dancer
 from stgmamba.api import as_picture
-from stgmamba.dancers import DANCERS
-from stgmamba.dancers.render import DancerRenderer
+from stgmamba.bench.skeleton import demo_song
+from stgmamba.characters import DANCERS
+from stgmamba.characters.render import DancerRenderer
+from stgmamba.limb_warp.renderer import LimbWarpRenderer, placed_in_view
 from stgmamba.machine import machine
-from stgmamba.music_to_skeleton.bench import demo_song
+from stgmamba.person.picture import Picture
+from stgmamba.person.pose import PersonInPicture, find_person
 from stgmamba.skeleton import Skeleton
-from stgmamba.skeleton.picture import Picture
-from stgmamba.skeleton.pose import PersonInPicture, find_person
 from stgmamba.skeleton_to_video.compositing import composite
-from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer, placed_in_view
 from stgmamba.skeleton_to_video.model import Answer, Config, FrameGenerator, Inputs
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
-from stgmamba.skeleton_to_video.render import ROWS, NetworkRenderer
+from stgmamba.skeleton_to_video.rendering import ROWS, NetworkRenderer
 from stgmamba.video_io import write_video
 
 WINDOW = 160, ROWS

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
+from stgmamba.bench.scan import Shape, bench_lengths, bench_scan, make_inputs, print_table
 from stgmamba.machine import peak_resident, resident
 from stgmamba.ssm import selective_scan
-from stgmamba.ssm.bench import Shape, bench_lengths, bench_scan, make_inputs, print_table
 
 
 def measure_memory(shape: Shape) -> dict[str, float]:

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from stgmamba import Dancer
-from stgmamba.dancers import DANCERS
-from stgmamba.dancers.person import rest_pose
-from stgmamba.dancers.render import DancerRenderer
+from stgmamba.characters import DANCERS
+from stgmamba.characters.person import rest_pose
+from stgmamba.characters.render import DancerRenderer
 from stgmamba.music.demo_song import write_demo_song
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stgmamba import Dancer
 from stgmamba.api import render
-from stgmamba.dancers import DANCERS
+from stgmamba.characters import DANCERS
 
 
 def main(song: str, folder: str) -> None:

@@ -93,8 +93,8 @@ def person_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of one whole person: a built-in dancer, standing."""
     from PIL import Image
 
-    from stgmamba.dancers import DANCERS
-    from stgmamba.dancers.render import DancerRenderer
+    from stgmamba.characters import DANCERS
+    from stgmamba.characters.render import DancerRenderer
 
     renderer = DancerRenderer(DANCERS["mira"], size=(384, 512))
     path = tmp_path_factory.mktemp("person") / "person.png"

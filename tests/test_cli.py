@@ -31,7 +31,7 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch, swaying_generator: Any) -> Any:
     """The dance comes by formula, so that tests of everything around it are quick."""
-    monkeypatch.setattr("stgmamba.music_to_skeleton.generate.load_generator", lambda weights=None: swaying_generator)
+    monkeypatch.setattr("stgmamba.music_to_skeleton.sampler.load_generator", lambda weights=None: swaying_generator)
     return swaying_generator
 
 
@@ -189,7 +189,7 @@ def test_evaluate_video_says_what_is_wrong_first(run: Run, tmp_path: Path) -> No
 
 
 def test_evaluate_video_writes_and_prints_the_report(run: Run, tmp_path: Path) -> None:
-    from .evaluation.filmed import dancer_frames, write_clip
+    from .support.character_clips import dancer_frames, write_clip
 
     (tmp_path / "clips").mkdir()
     write_clip(tmp_path / "clips" / "mira.mp4", dancer_frames()[:12])
@@ -211,7 +211,7 @@ def test_bench_skeleton_prints_a_table_or_json(run: Run, monkeypatch: pytest.Mon
         "memory": None,
         "attention": {"ours": 1.0, "attention": 7.0, "speedup": 7.0},
     }
-    monkeypatch.setattr("stgmamba.music_to_skeleton.bench.bench_skeleton", lambda weights: figures)
+    monkeypatch.setattr("stgmamba.bench.skeleton.bench_skeleton", lambda weights: figures)
     code, out, _ = run("bench", "skeleton", "--json")
     assert (code, json.loads(out)) == (0, figures)
     code, out, _ = run("bench", "skeleton")

@@ -26,10 +26,10 @@ from stgmamba.progress import Progress
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 
 if TYPE_CHECKING:
-    from stgmamba.music_to_skeleton.generate import Generator
-    from stgmamba.skeleton.picture import Picture
-    from stgmamba.skeleton.pose import PersonInPicture
-    from stgmamba.skeleton.pose_file import GivenPose
+    from stgmamba.music_to_skeleton.sampler import Generator
+    from stgmamba.person.picture import Picture
+    from stgmamba.person.pose import PersonInPicture
+    from stgmamba.person.pose_file import GivenPose
 
 Frame = NDArray[np.uint8]
 Facing = Literal["camera", "free"]
@@ -149,7 +149,7 @@ class Dancer:
         Raises:
             InputError: the file is missing or not ours.
         """
-        from stgmamba.music_to_skeleton.generate import load_generator
+        from stgmamba.music_to_skeleton.sampler import load_generator
 
         return cls(load_generator(weights))
 
@@ -338,8 +338,8 @@ def _performer_from(
     pose: PoseLike | None,
     mask: ImageLike | None,
 ) -> Performer:
-    from stgmamba.skeleton_to_video.letterbox import Letterbox, inner_height
-    from stgmamba.skeleton_to_video.limb_warp import LimbWarpRenderer
+    from stgmamba.limb_warp.letterbox import Letterbox, inner_height
+    from stgmamba.limb_warp.renderer import LimbWarpRenderer
 
     check_options(quality=quality)
     wanted = _size(size, picture.size)
@@ -349,7 +349,7 @@ def _performer_from(
     if quality == "fast":
         renderer = LimbWarpRenderer(picture, person, height)
     else:
-        from stgmamba.skeleton_to_video.render import NetworkRenderer, load_network  # brings torch along
+        from stgmamba.skeleton_to_video.rendering import NetworkRenderer, load_network  # brings torch along
 
         renderer = NetworkRenderer(picture, person, height, model=load_network())
     if renderer.size != wanted:
@@ -361,8 +361,8 @@ def _person_in(
     picture: Picture, pose: PoseLike | None, mask: ImageLike | None
 ) -> tuple[PersonInPicture, tuple[str, ...]]:
     """The person as found, or as the user says; and the notes on it."""
-    from stgmamba.skeleton.figure import figure_by_hand, mask_from
-    from stgmamba.skeleton.pose import find_person
+    from stgmamba.person.drawn_figure import figure_by_hand, mask_from
+    from stgmamba.person.pose import find_person
 
     if pose is None:
         person = find_person(picture)
@@ -376,7 +376,7 @@ def _person_in(
 
 
 def _as_pose(pose: PoseLike) -> GivenPose:
-    from stgmamba.skeleton.pose_file import joints_to_pose, pose_of, read_pose
+    from stgmamba.person.pose_file import joints_to_pose, pose_of, read_pose
 
     if isinstance(pose, Skeleton):
         return pose_of(pose)
@@ -396,8 +396,8 @@ def _notes(picture: Picture, person: PersonInPicture) -> tuple[str, ...]:
 
 
 def _built_in(name: str | None, size: int | tuple[int, int] | None, seed: int) -> Performer:
-    from stgmamba.dancers import DANCERS, random_look
-    from stgmamba.dancers.render import DancerRenderer
+    from stgmamba.characters import DANCERS, random_look
+    from stgmamba.characters.render import DancerRenderer
 
     name = name or next(iter(DANCERS))
     if name != "random" and name not in DANCERS:
@@ -424,7 +424,7 @@ def as_picture(image: ImageLike) -> Picture:
     Raises:
         InputError: not a picture that can be used.
     """
-    from stgmamba.skeleton.picture import BACKGROUND, MAX_SIDE, MIN_SIDE, Picture, load_picture
+    from stgmamba.person.picture import BACKGROUND, MAX_SIDE, MIN_SIDE, Picture, load_picture
 
     if isinstance(image, str | Path):
         return load_picture(image)
@@ -556,8 +556,8 @@ def find_pose(path: str | Path, progress: Progress | None = None) -> tuple[Skele
     Raises:
         InputError: neither a picture nor a video, or nobody in it.
     """
-    from stgmamba.skeleton.picture import load_picture
-    from stgmamba.skeleton.pose import estimate_video, find_person
+    from stgmamba.person.picture import load_picture
+    from stgmamba.person.pose import estimate_video, find_person
 
     path = Path(path)
     if not is_picture(path):

@@ -318,7 +318,7 @@ def info(
 @app.command()
 def dancers(as_json: AsJson = False, debug: Debug = False) -> None:
     """The built-in dancers' names."""
-    from stgmamba.dancers import DANCERS
+    from stgmamba.characters import DANCERS
 
     names = [*DANCERS, "random"]
     typer.echo(json.dumps({"dancers": names}) if as_json else "\n".join(names))
@@ -351,8 +351,8 @@ def demo(
 def bench_scan(as_json: AsJson = False, debug: Debug = False) -> None:
     """The selective scan: ours against the reference and mambapy."""
     with Terminal() as terminal:
-        from stgmamba.ssm.bench import bench_scan as measure
-        from stgmamba.ssm.bench import print_table
+        from stgmamba.bench.scan import bench_scan as measure
+        from stgmamba.bench.scan import print_table
 
         with terminal.stage("scan", "Measuring"):
             figures = measure()
@@ -369,8 +369,8 @@ def bench_skeleton(
 ) -> None:
     """Stage 1, music to skeleton: seconds, memory, and against attention."""
     with Terminal() as terminal:
-        from stgmamba.music_to_skeleton.bench import bench_skeleton as measure
-        from stgmamba.music_to_skeleton.bench import print_table
+        from stgmamba.bench.skeleton import bench_skeleton as measure
+        from stgmamba.bench.skeleton import print_table
 
         with terminal.stage("skeleton", "Measuring"):
             figures = measure(weights)
@@ -388,8 +388,8 @@ def bench_video(
 ) -> None:
     """Stage 2, skeleton to video: frames a second to the finished mp4, and memory."""
     with Terminal() as terminal:
-        from stgmamba.bench_video import bench_video as measure
-        from stgmamba.bench_video import print_table
+        from stgmamba.bench.video import bench_video as measure
+        from stgmamba.bench.video import print_table
 
         with terminal.stage("video", "Measuring"):
             figures = measure(long=long, quality=quality)
@@ -461,8 +461,8 @@ def evaluate_skeleton(
     """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
         from stgmamba.datasets import data_folder
-        from stgmamba.evaluation.report import markdown
-        from stgmamba.evaluation.skeleton import named_weights, run
+        from stgmamba.evaluation.skeleton.evaluate import named_weights, run
+        from stgmamba.evaluation.skeleton.report import markdown
 
         others = named_weights(method or ())
         data = data or data_folder() / "tang2018"
@@ -526,10 +526,10 @@ def evaluate_video(
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
         from stgmamba.datasets import data_folder
-        from stgmamba.evaluation.skeleton import named_weights
-        from stgmamba.evaluation.video import Material, run
-        from stgmamba.evaluation.video_metrics.networks import load_networks
-        from stgmamba.evaluation.video_report import markdown
+        from stgmamba.evaluation.skeleton.evaluate import named_weights
+        from stgmamba.evaluation.video.evaluate import Material, run
+        from stgmamba.evaluation.video.metrics.networks import load_networks
+        from stgmamba.evaluation.video.report import markdown
 
         others = named_weights(method or ())
         if data is None and not drawn and photos is None:

@@ -95,14 +95,14 @@ def _skeleton(path: Path) -> dict[str, Any]:
 
 
 def _picture(path: Path) -> dict[str, Any]:
-    from stgmamba.skeleton.picture import load_picture
+    from stgmamba.person.picture import load_picture
 
     picture = load_picture(path)
     return {"kind": "picture", "size": picture.size, "note": picture.note, **_person(picture)}
 
 
 def _person(picture: Any) -> dict[str, Any]:
-    from stgmamba.skeleton.pose import find_person
+    from stgmamba.person.pose import find_person
 
     try:
         person = find_person(picture)

@@ -9,7 +9,7 @@ import pytest
 from stgmamba.skeleton import Skeleton
 
 from ..conftest import swaying
-from ..recordings import write_dances
+from ..support.recordings import write_dances
 
 SECONDS = 12.0
 

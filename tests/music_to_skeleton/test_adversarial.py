@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stgmamba.music_to_skeleton.adversarial import Adversarial, GlobalContentCritic, LocalTemporalCritic
-from stgmamba.music_to_skeleton.corpus import Batch
+from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.perceptual import STGCN, PerceptualLoss
 

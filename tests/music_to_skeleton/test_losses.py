@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from stgmamba.music_to_skeleton.losses import foot_contact, foot_velocities, reconstruction, velocity
-from stgmamba.music_to_skeleton.motion import NODES, ROOT, encode
+from stgmamba.music_to_skeleton.representation import NODES, ROOT, encode
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton, SelectiveSSM, STGMBlock
-from stgmamba.music_to_skeleton.motion import GRAPH
+from stgmamba.music_to_skeleton.representation import GRAPH
 
 SMALL = Config(channels=16, inner=32, states=2, blocks=2, music_channels=16, window_samples=2205)
 J = len(GRAPH)

@@ -7,7 +7,7 @@ import torch
 
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.music_to_skeleton import perceptual
-from stgmamba.music_to_skeleton.corpus import Corpus, Sampling, examples
+from stgmamba.music_to_skeleton.dataset import Corpus, Sampling, examples
 from stgmamba.music_to_skeleton.perceptual import STGCN, pretrained
 
 

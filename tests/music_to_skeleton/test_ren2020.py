@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
-from stgmamba.music_to_skeleton.motion import GRAPH
 from stgmamba.music_to_skeleton.ren2020 import Ren2020
+from stgmamba.music_to_skeleton.representation import GRAPH
 
 CONFIG = Config(channels=16, music_channels=16, network="ren2020", flow_steps=1)
 J = len(GRAPH)

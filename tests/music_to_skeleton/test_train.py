@@ -12,7 +12,7 @@ import yaml
 from safetensors.torch import load_file
 
 from stgmamba.errors import InputError
-from stgmamba.music_to_skeleton.generate import load_generator
+from stgmamba.music_to_skeleton.sampler import load_generator
 from stgmamba.music_to_skeleton.train import Recipe, read_recipe, train
 
 SMALL = {

@@ -2,7 +2,7 @@ import numpy as np
 
 from stgmamba.skeleton_to_video.pose_maps import CHANNELS, STRIDE, pose_maps
 
-from .capsule_figure import HEIGHT, INDEX, WIDTH, pose_array, to_pixels
+from ..support.capsule_figure import HEIGHT, INDEX, WIDTH, pose_array, to_pixels
 
 SIZE = (WIDTH // 16 * 16, HEIGHT // 16 * 16)
 

@@ -14,10 +14,10 @@ import yaml
 from safetensors.torch import load_file
 
 from stgmamba.errors import InputError
-from stgmamba.skeleton_to_video.render import load_network
+from stgmamba.skeleton_to_video.rendering import load_network
 from stgmamba.skeleton_to_video.train import read_recipe, train
 
-from .made_examples import write_some
+from ..support.training_pairs import write_some
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
@@ -115,7 +115,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_that_the_package_lacks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("stgmamba.skeleton_to_video.render.resources.files", lambda _: tmp_path)
+    monkeypatch.setattr("stgmamba.skeleton_to_video.rendering.resources.files", lambda _: tmp_path)
     with pytest.raises(InputError, match="--quality fast"):
         load_network()
 

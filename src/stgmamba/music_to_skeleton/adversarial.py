@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from stgmamba.music_to_skeleton import losses
-from stgmamba.music_to_skeleton.corpus import Batch
+from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.model import AudioEncoder, Config
-from stgmamba.music_to_skeleton.motion import GRAPH
-from stgmamba.music_to_skeleton.networks import Network
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss
+from stgmamba.music_to_skeleton.registry import Network
+from stgmamba.music_to_skeleton.representation import GRAPH
 
 _WIDTH = 64
 _WINDOW, _STRIDE = 5, 3  # frames that the local adversary sees at once, and between its windows

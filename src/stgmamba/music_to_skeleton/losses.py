@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stgmamba.music_to_skeleton.motion import MODEL_FPS, NODES, ROOT
+from stgmamba.music_to_skeleton.representation import MODEL_FPS, NODES, ROOT
 from stgmamba.skeleton.body import FEET
 
 _FEET = [NODES[joint] for joint in FEET]  # heels and toes

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgmamba.music_to_skeleton.attention import AxisAttention
-from stgmamba.music_to_skeleton.motion import GRAPH
+from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
+from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.ssm import selective_scan
 
 MIXERS = ("ssm", "attention")

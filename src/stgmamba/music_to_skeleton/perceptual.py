@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.files import atomic_output
-from stgmamba.music_to_skeleton.corpus import Batch, Corpus
-from stgmamba.music_to_skeleton.motion import GRAPH
+from stgmamba.music_to_skeleton.dataset import Batch, Corpus
+from stgmamba.music_to_skeleton.representation import GRAPH
 
 STEPS = 400
 _BATCH = 8

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from stgmamba.music_to_skeleton.model import AudioEncoder, Config
-from stgmamba.music_to_skeleton.motion import GRAPH
+from stgmamba.music_to_skeleton.representation import GRAPH
 
 _NOISE = 10  # numbers of noise per frame
 _BLOCKS = 3

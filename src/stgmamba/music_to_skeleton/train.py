@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from stgmamba import training
 from stgmamba.datasets import data_folder
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.music_to_skeleton.adversarial import Adversarial
-from stgmamba.music_to_skeleton.corpus import Corpus, Sampling, examples
-from stgmamba.music_to_skeleton.flow import FlowMatching
+from stgmamba.music_to_skeleton.dataset import Corpus, Sampling, examples
+from stgmamba.music_to_skeleton.flow_matching import FlowMatching
 from stgmamba.music_to_skeleton.model import Config
-from stgmamba.music_to_skeleton.networks import Network, build_network
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, pretrained
-from stgmamba.music_to_skeleton.pictures import sample_strip
+from stgmamba.music_to_skeleton.previews import sample_strip
+from stgmamba.music_to_skeleton.registry import Network, build_network
+from stgmamba.training import loop as training
 
 WEIGHTS = {
     "flow": {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02},
@@ -63,7 +63,7 @@ class Recipe(training.Recipe):
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe, see `stgmamba.training.read_recipe`."""
+    """Read a recipe, see `stgmamba.training.loop.read_recipe`."""
     return training.read_recipe(path, Recipe)
 
 

@@ -17,15 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stgmamba import training
 from stgmamba.datasets import data_folder
 from stgmamba.datasets.held_out import load_held_out
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.progress import Progress
-from stgmamba.skeleton_to_video.adversarial import WEIGHTS, Batch, Objective
-from stgmamba.skeleton_to_video.examples import Corpus, Sources, make_examples
+from stgmamba.skeleton_to_video.dataset import Corpus, Sources, make_examples
 from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator
-from stgmamba.skeleton_to_video.scenes import SIZE
+from stgmamba.skeleton_to_video.objective import WEIGHTS, Batch, Objective
+from stgmamba.skeleton_to_video.training_pairs import SIZE
+from stgmamba.training import loop as training
 
 _SHOWN = 6  # examples in a picture
 
@@ -77,7 +77,7 @@ class Recipe(training.Recipe):
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe, see `stgmamba.training.read_recipe`."""
+    """Read a recipe, see `stgmamba.training.loop.read_recipe`."""
     return training.read_recipe(path, Recipe)
 
 

@@ -1,0 +1,170 @@
+"""Measures stage 1: seconds for a dance, how they grow with the song, memory, and what attention would cost.
+
+All songs are the built-in demo song, its ten bars repeated. Loading weights and compiling count nowhere.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from scipy.signal import resample_poly
+
+from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
+from stgmamba.music.decode import SAMPLE_RATE, Song
+from stgmamba.music.demo_song import compose
+from stgmamba.music_to_skeleton.audio_features import HOP, listen
+from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.representation import GRAPH, MODEL_FPS
+from stgmamba.music_to_skeleton.sampler import FPS, Generator, load_generator, settle
+
+SECONDS = 180.0
+SHORT, TIMES = 45.0, 16
+
+_STAGES = ("listening", "network", "settling")
+
+
+def bench_skeleton(
+    weights: str | Path | None = None,
+    seconds: float = SECONDS,
+    short: float = SHORT,
+    times: int = TIMES,
+    repeats: int = 3,
+) -> dict[str, Any]:
+    """Measure stage 1 on the CPU; every time is the median of ``repeats``.
+
+    Args:
+        weights: of the generator; by default those in the package.
+        seconds: length of the song that is timed, that memory is watched for, and that attention is given.
+        short: length of the song that one ``times`` as long is compared with.
+        times: how many times as long.
+        repeats: runs of each.
+
+    Returns:
+        A dictionary for JSON: ``machine``; ``song`` (seconds of the song, then the seconds for a skeleton at 25 fps,
+        ``total`` and of it ``listening``, ``network``, ``settling``); ``length`` (seconds for the ``short`` and the
+        ``long`` song, ``ratio`` of the two over ``times``: 1 is linear); ``memory`` (resident MB of a process of its
+        own before the dance and at its peak; None where the system has no /proc); ``attention`` (seconds of one
+        evaluation of the network and of its twin with attention in place of the SSM, random weights, the song in one
+        piece; parameters of both; ``speedup``).
+
+    Raises:
+        InputError: not weights of this network.
+    """
+    generator = load_generator(weights)
+    _stage_times(generator, demo_song(5.0))  # compiles
+    runs = [_stage_times(generator, demo_song(seconds)) for _ in range(repeats)]
+    lengths = [
+        [sum(_stage_times(generator, song).values()) for song in (demo_song(short), demo_song(short * times))]
+        for _ in range(repeats)
+    ]
+    brief, long = (median(column) for column in zip(*lengths, strict=True))
+    return {
+        "machine": machine() | {"torch": torch.__version__},
+        "song": {
+            "seconds": seconds,
+            "total": median(sum(run.values()) for run in runs),
+            **{stage: median(run[stage] for run in runs) for stage in _STAGES},
+        },
+        "length": {
+            "short_seconds": short,
+            "long_seconds": short * times,
+            "short": brief,
+            "long": long,
+            "ratio": long / brief / times,
+        },
+        "memory": _watched_apart(weights, seconds),
+        "attention": _race_attention(generator.model.config, seconds, repeats),
+    }
+
+
+def print_table(figures: dict[str, Any], console: Console | None = None) -> None:
+    """Print what ``bench_skeleton`` returned."""
+    song, length, memory, attention = (figures[part] for part in ("song", "length", "memory", "attention"))
+    table = Table(title=f"Music to skeleton, {figures['machine']['threads']} threads, medians")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    table.add_row(f"{song['seconds']:g} s of song to a dance", f"{song['total']:.2f} s")
+    for stage in _STAGES:
+        table.add_row(f"  of it {stage}", f"{song[stage]:.2f} s")
+    table.add_row(f"{length['short_seconds']:g} s of song", f"{length['short']:.2f} s")
+    table.add_row(f"{length['long_seconds']:g} s of song", f"{length['long']:.2f} s")
+    table.add_row("  time per second of song, long over short", f"{length['ratio']:.2f}")
+    if memory is not None:
+        table.add_row("peak resident memory", f"{memory['peak_mb']:.0f} MB")
+        table.add_row("  before the dance", f"{memory['before_mb']:.0f} MB")
+    table.add_row(f"network once, {song['seconds']:g} s in one piece", f"{attention['ours']:.2f} s")
+    table.add_row("  its twin with attention", f"{attention['attention']:.2f} s")
+    table.add_row("  speed-up", f"{attention['speedup']:.1f} x")
+    (console or Console()).print(table)
+
+
+def demo_song(seconds: float) -> Song:
+    """The built-in demo song, repeated to a length without missing a beat."""
+    song = compose()
+    mono = resample_poly(song.samples.mean(axis=1), SAMPLE_RATE, song.rate).astype(np.float32)
+    bars = mono[: round(song.beats[-1] * SAMPLE_RATE)]  # without the last chord, which dies away
+    return Song(np.resize(bars, round(seconds * SAMPLE_RATE)), SAMPLE_RATE)
+
+
+def _stage_times(generator: Generator, song: Song) -> dict[str, float]:
+    """Seconds of each stage of ``Generator.generate``."""
+    times = [time.perf_counter()]
+    heard = listen(song.samples, round(len(song.samples) / HOP))
+    times.append(time.perf_counter())
+    nodes = generator.flow(heard, 0, len(generator.genres), None)
+    times.append(time.perf_counter())
+    settle(nodes, round(song.seconds * FPS), "free", heard.beats)
+    times.append(time.perf_counter())
+    return dict(zip(_STAGES, np.diff(times).tolist(), strict=True))
+
+
+def _race_attention(config: Config, seconds: float, repeats: int) -> dict[str, float]:
+    """One evaluation each of our network and its attention twin, taking turns."""
+    frames = round(seconds * MODEL_FPS)
+    networks = {"ours": MusicToSkeleton(config), "attention": MusicToSkeleton(replace(config, mixer="attention"))}
+    x, t = torch.randn(1, frames, len(GRAPH), 3), torch.full((1,), 0.5)
+    hidden, genre = torch.randn(1, frames, config.music_channels), torch.zeros(1, dtype=torch.long)
+    times: dict[str, list[float]] = {name: [] for name in networks}
+    with torch.inference_mode():
+        for network in networks.values():
+            network.eval()(x[:, :64], t, hidden[:, :64], genre)  # compiles
+        for _ in range(repeats):
+            for name, network in networks.items():
+                start = time.perf_counter()
+                network(x, t, hidden, genre)
+                times[name].append(time.perf_counter() - start)
+    ours, attention = (median(times[name]) for name in networks)
+    ours_size, attention_size = (sum(p.numel() for p in network.parameters()) for network in networks.values())
+    return {
+        "frames": frames,
+        "ours": ours,
+        "attention": attention,
+        "speedup": attention / ours,
+        "ours_parameters": ours_size,
+        "attention_parameters": attention_size,
+    }
+
+
+def _watched_apart(weights: str | Path | None, seconds: float) -> dict[str, float] | None:
+    """Memory of making one dance, in a fresh process, so that nothing measured before counts."""
+    if not CAN_WATCH_MEMORY:
+        return None
+    with multiprocessing.get_context("spawn").Pool(1) as fresh:
+        return fresh.apply(_watch_memory, (weights, seconds))
+
+
+def _watch_memory(weights: str | Path | None, seconds: float) -> dict[str, float]:
+    generator, song = load_generator(weights), demo_song(seconds)
+    _stage_times(generator, demo_song(5.0))
+    before = resident()
+    peak = peak_resident(lambda: _stage_times(generator, song))
+    return {"before_mb": before / 1e6, "peak_mb": peak / 1e6}

@@ -1,0 +1,242 @@
+"""Places to dance in, painted for a camera: wall, floor and light, by kind and seed.
+
+The floor is the plane y = 0 seen through the same camera as the dancer, so that feet stand on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from stgmamba.characters.looks import linear
+from stgmamba.characters.mesh import Floats
+from stgmamba.characters.view import View
+
+KINDS = ("studio", "stage", "room", "disco", "outdoor")
+
+
+@dataclass(frozen=True)
+class Background:
+    """A place, as data.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        wall, floor, accent: colours ``#rrggbb`` of what is behind (or the sky), below, and of lamps, stripes, pictures.
+        seed: arrangement of what is random (windows, lamps, hills, tiles).
+        key_side: -1 for a key light from the left of the picture, 1 from the right.
+    """
+
+    kind: str = "studio"
+    wall: str = "#c9d6d8"
+    floor: str = "#b9b2a8"
+    accent: str = "#f2a65a"
+    seed: int = 0
+    key_side: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an unknown kind or a malformed colour."""
+        if self.kind not in KINDS:
+            raise ValueError(f"background must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        for colour in (self.wall, self.floor, self.accent):
+            linear(colour)
+
+    def paint(self, view: View) -> Floats:
+        """The empty place, linear light, [H, W, 3] float32 in 0..1."""
+        wall, floor, accent = (np.asarray(linear(c), np.float32) for c in (self.wall, self.floor, self.accent))
+        rng = np.random.default_rng(self.seed)
+        painters = {"studio": _studio, "stage": _stage, "room": _room, "disco": _disco, "outdoor": _outdoor}
+        picture = painters[self.kind](view, wall, floor, accent, rng)
+        # A little grain keeps gradients from showing steps once they are compressed.
+        picture = picture * (1 + 0.012 * rng.standard_normal(picture.shape[:2]).astype(np.float32)[..., None])
+        return np.ascontiguousarray(np.clip(picture, 0.0, 1.0), np.float32)
+
+    def lights(self, view: View) -> Floats:
+        """The light table of ``shading``, [8, 3]: lamps stand relative to the camera, their colours suit the place."""
+        wall, floor, accent = (np.asarray(linear(c), np.float32) for c in (self.wall, self.floor, self.accent))
+        side = self.key_side
+        key_direction = side * 0.55 * view.right + 0.80 * view.up - 0.60 * view.ahead
+        fill_direction = -side * 0.8 * view.right + 0.25 * view.up - 0.6 * view.ahead
+        rim_direction = -side * 0.55 * view.right + 0.45 * view.up + 0.75 * view.ahead
+        white = np.ones(3, np.float32)
+
+        def tint(colour: Floats, share: float) -> Floats:
+            return white + share * (colour / max(float(colour.max()), 1e-3) - white)
+
+        power = {"studio": (0.86, 0.20, 0.40, 0.7), "stage": (1.0, 0.12, 0.22, 1.3), "room": (0.80, 0.20, 0.42, 0.5),
+                 "disco": (0.85, 0.18, 0.24, 1.5), "outdoor": (0.92, 0.14, 0.46, 0.6)}[self.kind]  # fmt: skip
+        warm = np.asarray([1.06, 1.0, 0.91], np.float32)
+        rim_colour = tint(accent, 0.7 if self.kind in ("stage", "disco") else 0.25)
+        fill_colour = tint(accent if self.kind == "disco" else wall, 0.45 if self.kind == "disco" else 0.3)
+        return np.ascontiguousarray(
+            np.stack(
+                [
+                    key_direction / np.linalg.norm(key_direction),
+                    power[0] * warm,
+                    fill_direction / np.linalg.norm(fill_direction),
+                    power[1] * fill_colour,
+                    rim_direction / np.linalg.norm(rim_direction),
+                    power[3] * rim_colour,
+                    power[2] * tint(wall, 0.35),
+                    power[2] * 0.55 * tint(floor, 0.5),
+                ]
+            ),
+            np.float32,
+        )
+
+    @property
+    def shadow_strength(self) -> float:
+        """How dark the cast shadow is, 0..1."""
+        return {"studio": 0.42, "stage": 0.60, "room": 0.42, "disco": 0.50, "outdoor": 0.50}[self.kind]
+
+
+def random_background(seed: int) -> Background:
+    """A place made up from a seed."""
+    rng = np.random.default_rng((seed, 7))
+    kind = str(rng.choice(KINDS))
+    hue = float(rng.random())
+
+    def hsv(h: float, s: float, v: float) -> str:
+        pixel = np.asarray([[[(h % 1.0) * 360, s, v]]], np.float32)
+        r, g, b = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0]
+        return f"#{round(255 * r):02x}{round(255 * g):02x}{round(255 * b):02x}"
+
+    accent = hsv(hue + float(rng.choice([0.0, 0.33, 0.5])), float(rng.uniform(0.4, 0.8)), float(rng.uniform(0.8, 0.95)))
+    if kind in ("stage", "disco"):
+        wall, floor = (
+            hsv(hue, float(rng.uniform(0.35, 0.7)), float(rng.uniform(0.16, 0.32))),
+            hsv(hue + 0.05, 0.3, float(rng.uniform(0.22, 0.38))),
+        )
+    elif kind == "outdoor":
+        wall = hsv(float(rng.uniform(0.52, 0.62)), float(rng.uniform(0.15, 0.5)), float(rng.uniform(0.8, 0.97)))
+        floor = hsv(float(rng.choice([0.1, 0.25, 0.3])), float(rng.uniform(0.15, 0.45)), float(rng.uniform(0.5, 0.75)))
+    else:
+        wall = hsv(hue, float(rng.uniform(0.05, 0.35)), float(rng.uniform(0.55, 0.92)))
+        floor = hsv(float(rng.uniform(0.05, 0.12)), float(rng.uniform(0.05, 0.45)), float(rng.uniform(0.45, 0.8)))
+    return Background(kind, wall, floor, accent, seed, float(rng.choice([-1.0, 1.0])))
+
+
+def _soft(low: float, high: float, x: Floats) -> Floats:
+    t = np.clip((x - low) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)[..., None]
+
+
+def _studio(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+    """A paper roll: the floor runs up into the wall without an edge, a soft glow behind the dancer."""
+    x, z, height = view.stage(4.0)
+    glow = np.exp(-((x / 2.2) ** 2) - ((height - 1.2) / 1.7) ** 2)[..., None]
+    back = wall * (0.66 + 0.42 * glow)
+    ground = floor * (0.78 + 0.34 * np.exp(-((x / 2.4) ** 2) - (z / 2.4) ** 2)[..., None])
+    bent = np.where(height > 0, 1.0 + height / 0.9, 1.0 - (4.0 - z) / 2.6)
+    return np.asarray(ground + _soft(0.0, 2.0, bent) * (back - ground), np.float32)
+
+
+def _stage(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+    """A dark stage: curtain folds, beams from above and their pools on the boards."""
+    x, z, height = view.stage(3.2)
+    folds = 0.5 + 0.5 * np.sin(x * 9 + 0.8 * np.sin(x * 2.3 + float(rng.uniform(0, 6))))
+    back = wall * (0.35 + 0.65 * folds**1.5)[..., None] * (0.45 + 0.55 * _soft(3.2, 0.0, height))
+    seam = ((x / 0.19) % 1.0 < 0.035) & (height <= 0)
+    ground = floor * (0.75 + 0.12 * np.sin(np.floor(x / 0.19) * 2.1))[..., None] * np.where(seam, 0.6, 1.0)[..., None]
+    pool = np.exp(-((x / 1.15) ** 2) - (z / 0.95) ** 2)[..., None]
+    ground = ground * (0.40 + 1.5 * pool * (0.6 + 0.4 * accent / accent.max()))
+    picture = np.where(height[..., None] > 0, back, ground)
+    for k in range(3):
+        foot, top = float(rng.uniform(-1.6, 1.6)), float(rng.uniform(-2.5, 2.5))
+        centre = foot + (top - foot) * np.clip(height, 0, 4) / 3.5
+        beam = (
+            np.exp(-(((x - centre) / (0.42 - 0.07 * np.clip(height, 0, 4))) ** 2))
+            * (height > 0)
+            * np.clip(0.15 + height / 3.5, 0, 1)
+        )
+        picture = picture + 0.10 * beam[..., None] * (accent if k % 2 == 0 else np.float32(0.8))
+    return np.asarray(picture, np.float32)
+
+
+def _room(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+    """A practice room: boards, skirting board, and a window or pictures on the wall."""
+    x, z, height = view.stage(2.2)
+    back = wall * (0.80 + 0.25 * np.exp(-(((x + 1.0) / 2.5) ** 2) - ((height - 1.6) / 1.8) ** 2))[..., None]
+    board = np.floor(z / 0.16)
+    offset = (np.sin(board * 12.9898) * 43758.5) % 1.0
+    tone = 0.86 + 0.16 * ((np.sin((board * 7.1 + np.floor(x / 1.2 + offset) * 3.3)) * 437.5) % 1.0)
+    seam = ((z / 0.16) % 1.0 < 0.05) | ((x / 1.2 + offset) % 1.0 < 0.008)
+    ground = (
+        floor
+        * (tone * np.where(seam, 0.72, 1.0) * (0.75 + 0.3 * np.exp(-((x / 2.5) ** 2) - (z / 2.2) ** 2)))[..., None]
+    )
+    skirting = (height > 0) & (height < 0.11)
+    back = np.where(
+        skirting[..., None], np.clip(wall * 1.25, 0, 0.95) * np.where(height > 0.10, 0.8, 1.0)[..., None], back
+    )
+    for k in range(int(rng.integers(1, 4))):
+        cx, cy = float(rng.uniform(-2.6, 2.6)), float(rng.uniform(1.4, 1.8))
+        w, h = float(rng.uniform(0.25, 0.7)), float(rng.uniform(0.3, 0.6))
+        inside = (np.abs(x - cx) < w) & (np.abs(height - cy) < h) & (height > 0)
+        rim = inside & ((np.abs(x - cx) > w - 0.04) | (np.abs(height - cy) > h - 0.04))
+        if k == 0 and rng.random() < 0.5:
+            pane = np.asarray([0.75, 0.86, 0.95], np.float32) * (0.75 + 0.25 * (height - cy) / h)[..., None]
+            cross = inside & ((np.abs(x - cx) < 0.02) | (np.abs(height - cy) < 0.02))
+            back = np.where(inside[..., None], pane, back)
+            back = np.where((rim | cross)[..., None], np.float32(0.85), back)
+        else:
+            mix = float(rng.uniform(0.2, 0.8))
+            art = accent * mix + wall * (1 - mix)
+            art = art * (0.75 + 0.25 * np.sin(3 * x + 4 * height + k))[..., None]
+            back = np.where(inside[..., None], art, back)
+            back = np.where(rim[..., None], np.float32(0.10), back)
+    crease = 1 - 0.30 * np.exp(-np.abs(np.where(height > 0, height, (2.2 - z) * 0.6)) / 0.10)[..., None]
+    return np.asarray(np.where(height[..., None] > 0, back, ground) * crease, np.float32)
+
+
+def _disco(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+    """A club: lit floor tiles, dots of light on the wall."""
+    x, z, height = view.stage(3.4)
+    tile_x, tile_z = np.floor(x / 0.6), np.floor(z / 0.6)
+    phase = float(rng.uniform(0, 10))
+    pick = (np.sin(tile_x * 12.99 + tile_z * 78.2 + phase) * 4375.5) % 1.0
+    grout = ((x / 0.6) % 1.0 < 0.05) | ((z / 0.6) % 1.0 < 0.05)
+    other = accent[[2, 0, 1]]
+    lit = np.where((pick > 0.66)[..., None], accent, np.where((pick > 0.4)[..., None], other, floor))
+    fade = np.exp(-((x / 3.0) ** 2) - (z / 2.6) ** 2)[..., None]
+    ground = np.where(grout[..., None], floor * 0.4, lit * (0.22 + 0.38 * fade))
+    back = wall * (0.30 + 0.7 * np.exp(-((height / 1.6) ** 2)))[..., None]
+    for _ in range(60):
+        cx, cy, r = float(rng.uniform(-4, 4)), float(rng.uniform(0.2, 3.5)), float(rng.uniform(0.03, 0.09))
+        spot = np.exp(-((((x - cx) / r) ** 2 + ((height - cy) / (r * 0.8)) ** 2) ** 1.5)) * (height > 0)
+        back = back + spot[..., None] * 0.35 * (accent if rng.random() < 0.6 else other)
+    return np.asarray(np.where(height[..., None] > 0, back, ground), np.float32)
+
+
+def _outdoor(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+    """Open air: sky, two rows of hills or houses, a plain square."""
+    x, z, height = view.stage(9.0)
+    sky = (
+        wall
+        + _soft(0.0, 6.0, height) * (wall * np.asarray([0.62, 0.78, 1.0], np.float32) - wall)
+        + 0.18 * np.exp(-np.maximum(height, 0) / 1.2)[..., None]
+    )
+    ground = floor * (0.92 + 0.08 * np.sin(x * 0.9) * np.sin(z * 0.7))[..., None]
+    tiles = ((x / 1.1) % 1.0 < 0.022) | ((z / 1.1) % 1.0 < 0.022)
+    ground = np.where(tiles[..., None], ground * 0.86, ground)
+    picture = np.where(height[..., None] > 0, sky, ground)
+    houses = rng.random() < 0.5
+    for row in range(2):
+        phase = float(rng.uniform(0, 10))
+        if houses:
+            block = np.floor(x / (1.1 + 0.5 * row) + phase)
+            top = 1.0 - 0.35 * row + 1.6 * ((np.sin(block * 91.7 + phase) * 437.5) % 1.0) * (1 - 0.35 * row)
+        else:
+            top = (
+                1.5
+                - 0.7 * row
+                + 0.45 * np.sin(x * 0.55 + phase)
+                + 0.2 * np.sin(x * 1.7 + 2 * phase)
+                + 0.05 * np.sin(x * 9 + phase)
+            )
+        haze = 0.55 - 0.3 * row
+        colour = (0.5 * floor + 0.5 * accent * 0.6) * (0.55 if houses else 0.45) * (1 - haze) + wall * haze
+        edge = _soft(0.02, -0.02, height - top) * (height > 0)[..., None]
+        picture = picture + edge * (colour - picture)
+    return np.asarray(picture, np.float32)

@@ -1,0 +1,1 @@
+"""Stage 1 judged: metrics on skeletons, baselines, reports."""

@@ -1,0 +1,119 @@
+"""Metrics of stage 1, one file each or one per kindred group, and their registry.
+
+To add a metric: write one file with a pure function on skeletons (3-D, metres, OPENPOSE_18_FEET), then one line in
+``METRICS`` that says what it is fed and how its values of several dances become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stgmamba.evaluation.skeleton.metrics.beats import beat_consistency, beat_floor
+from stgmamba.evaluation.skeleton.metrics.bone_variation import bone_variation
+from stgmamba.evaluation.skeleton.metrics.diversity import diversity
+from stgmamba.evaluation.skeleton.metrics.foot_skate import foot_skate
+from stgmamba.evaluation.skeleton.metrics.frechet import pfd, vfd
+from stgmamba.evaluation.skeleton.metrics.jerk import jerk
+from stgmamba.evaluation.skeleton.metrics.steps import step_consistency, step_floor
+from stgmamba.evaluation.skeleton.metrics.variance import pvar
+from stgmamba.skeleton import Skeleton
+
+Better = Literal["higher", "lower", "as real"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is judged: the dances that one method made.
+
+    Attributes:
+        dances: for each song the dances made for it, one per seed.
+        beats: for each song its beats in seconds.
+        real: the real dances to compare with.
+    """
+
+    dances: Sequence[Sequence[Skeleton]]
+    beats: Sequence[NDArray[np.float64]]
+    real: Sequence[Skeleton]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure about a sample.
+
+    Attributes:
+        compute: the figure; where positions are not finite it is NaN, or 0 for the beat metrics.
+        unit: for people; empty for pure numbers.
+        better: which way is good.
+    """
+
+    compute: Callable[[Sample], float]
+    unit: str
+    better: Better
+
+
+def against_real(measure: Callable[[Sequence[Skeleton], Sequence[Skeleton]], float]) -> Callable[[Sample], float]:
+    """All dances together against all real ones."""
+    return lambda sample: measure([dance for song in sample.dances for dance in song], sample.real)
+
+
+def per_dance(measure: Callable[[Skeleton], float]) -> Callable[[Sample], float]:
+    """Mean over the seeds of a song, then over songs, so that each song counts the same."""
+    return lambda sample: _mean([_mean([measure(dance) for dance in song]) for song in sample.dances])
+
+
+def on_beats(measure: Callable[[Skeleton, NDArray[np.float64]], float]) -> Callable[[Sample], float]:
+    """As ``per_dance``, with the beats of the song."""
+    return lambda sample: _mean(
+        [
+            _mean([measure(dance, beats) for dance in song])
+            for song, beats in zip(sample.dances, sample.beats, strict=True)
+        ]
+    )
+
+
+def over_seeds(measure: Callable[[Sequence[Skeleton]], float]) -> Callable[[Sample], float]:
+    """Among the dances of one song, then the mean over songs."""
+    return lambda sample: _mean([measure(song) for song in sample.dances])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+METRICS: dict[str, Metric] = {
+    "pfd": Metric(against_real(pfd), "cm²", "lower"),
+    "vfd": Metric(against_real(vfd), "(cm/frame)²", "lower"),
+    "pvar": Metric(per_dance(pvar), "cm²", "as real"),
+    "bc": Metric(on_beats(beat_consistency), "", "higher"),
+    "bc_floor": Metric(on_beats(beat_floor), "", "as real"),
+    "sc": Metric(on_beats(step_consistency), "", "higher"),
+    "sc_floor": Metric(on_beats(step_floor), "", "as real"),
+    "diversity": Metric(over_seeds(diversity), "cm", "higher"),
+    "foot_skate": Metric(per_dance(foot_skate), "cm/s", "lower"),
+    "bone_variation": Metric(per_dance(bone_variation), "", "lower"),
+    "jerk": Metric(per_dance(jerk), "m/s³", "as real"),
+}
+
+
+def quick_report(
+    generated: Sequence[Skeleton], real: Sequence[Skeleton], beats: Sequence[NDArray[np.float64]]
+) -> dict[str, float]:
+    """All metrics of a few dances in a second or two, for choosing checkpoints while training.
+
+    Args:
+        generated: dances as the model makes them, each at least a few seconds long.
+        real: real dances to compare with, any number.
+        beats: for each generated dance the beats of its song in seconds of the dance.
+
+    Returns:
+        name -> value, as in ``METRICS``; ``diversity`` is that between the generated dances, whatever their songs.
+        Dances that are not finite give NaN, or 0 for the beat metrics.
+    """
+    sample = Sample([[dance] for dance in generated], beats, real)
+    values = {name: metric.compute(sample) for name, metric in METRICS.items()}
+    return values | {"diversity": diversity(generated)}

@@ -1,0 +1,21 @@
+"""Jerk: how abruptly a dance moves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stgmamba.evaluation.skeleton.metrics.features import FPS, at_25_fps
+from stgmamba.skeleton import Skeleton
+
+
+def jerk(skeleton: Skeleton) -> float:
+    """Mean magnitude of the third derivative of the joints' positions, over joints and frames. m/s^3, as real is best.
+
+    Third differences at 25 fps, a measure of smoothness since Flash, Hogan (J. Neuroscience 1985). Far below the real
+    dances' value a movement is numb, far above it trembles; 1 cm of marker noise alone adds some 1,000 m/s^3.
+    0 for fewer than four frames.
+    """
+    positions = at_25_fps(skeleton).positions.astype(np.float64)
+    if len(positions) < 4:
+        return 0.0
+    return float(np.linalg.norm(np.diff(positions, n=3, axis=0), axis=-1).mean() * FPS**3)

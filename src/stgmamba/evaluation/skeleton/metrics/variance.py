@@ -1,0 +1,15 @@
+"""PVar: how much a dance moves away from its own mean pose."""
+
+from __future__ import annotations
+
+from stgmamba.evaluation.skeleton.metrics.features import pose_features
+from stgmamba.skeleton import Skeleton
+
+
+def pvar(skeleton: Skeleton) -> float:
+    """Pose variance: variance over the frames of one dance, mean over ``pose_features``. cm^2, as high as real is best.
+
+    Named in the method's paper (arXiv 2507.06689, section 4); definition ours. 0 for a frozen pose. Turning and
+    travelling do not count: poses face +z from the origin.
+    """
+    return float(pose_features(skeleton).var(axis=0).mean())

@@ -1,0 +1,1 @@
+"""Stage 2 judged: metrics on frames, baselines, reports."""

@@ -1,0 +1,41 @@
+"""The picture itself, whatever the pose: what every method has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stgmamba.evaluation.video.scenes import resized
+from stgmamba.limb_warp.letterbox import frame_size
+from stgmamba.limb_warp.renderer import STILL, View
+from stgmamba.limb_warp.retargeting import Placement, measure_body
+from stgmamba.person.picture import Picture
+from stgmamba.person.pose import PersonInPicture
+
+Frame = NDArray[np.uint8]
+
+
+class Still:
+    """Shows the picture.
+
+    Args:
+        picture: the picture.
+        person: found in it.
+        size: height of the frames in pixels.
+    """
+
+    def __init__(self, picture: Picture, person: PersonInPicture, size: int) -> None:
+        self.size = frame_size(picture.size, size)
+        self._rgb = resized(picture.rgb, self.size)
+        self.body = measure_body(person.skeleton).scaled(self.size[1] / picture.size[1])
+
+    def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:
+        """The picture as often as the placement has frames."""
+        zoom, origin = view
+        into_view = np.asarray([[zoom, 0, -origin.real * zoom], [0, zoom, -origin.imag * zoom]])
+        shown = cv2.warpAffine(self._rgb, into_view, self.size, borderMode=cv2.BORDER_REFLECT_101)
+        for _ in range(len(placement.points)):
+            yield np.asarray(shown)

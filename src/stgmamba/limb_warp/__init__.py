@@ -1,0 +1,1 @@
+"""A photo as moving limbs: retargeting, segmentation into limbs, skinning, background inpainting, drawing."""

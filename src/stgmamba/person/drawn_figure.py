@@ -1,0 +1,279 @@
+"""A figure whose joints are given by hand: its outline, and all that ``find_person`` would say of a person.
+
+The outline comes, first that there is: from a mask that was given; from the picture's transparency; from the lines of
+the drawing on plain paper; from MediaPipe, where it sees a person in this pose; from colours near the joints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stgmamba.errors import InputError
+from stgmamba.person.matting import refine_mask
+from stgmamba.person.picture import Picture
+from stgmamba.person.pose import GUESSED, PersonInPicture, find_person, guess_joints
+from stgmamba.person.pose_file import GivenPose
+from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+_SLACK = 0.02  # of the picture's sides: a hand on the rim is a hand in the picture
+_SHAPE = 0.01  # by which the proportions of two sizes of one picture may differ
+_OPTIONAL = ("eye", "ear", "heel", "toe")  # hardly matter to how a drawing moves: no word about guessing them
+_WORK_SIDE = 700  # longest side of what the outline is looked for in, pixels
+_GAPS = (0.0, 0.02, 0.04, 0.08, 0.14, 0.2)  # in an outline that are closed, in torso lengths; the first that holds
+_HELD = 0.93  # part of the bones that must lie within an outline
+_COVERED = 0.5  # part of the bones below which a mask is of something else
+_PLAIN = 0.75  # part of the picture's rim that must be paper
+_LEAST_UPRIGHT = 0.5  # cosine of the torso's lean: 60 degrees
+_TRUNK = ("right_shoulder", "left_shoulder", "left_hip", "right_hip")
+_TRUNK_BONES = (("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"), ("right_hip", "left_hip"))
+
+
+def figure_by_hand(
+    picture: Picture, pose: GivenPose, mask: Picture | None = None
+) -> tuple[PersonInPicture, tuple[str, ...]]:
+    """The figure of a picture by its given joints, and sentences for the user.
+
+    Args:
+        picture: the picture.
+        pose: its joints, in the pixels of the picture's file, or of ``pose.skeleton.size`` where that is said.
+        mask: white (or opaque) where the figure is, as large as the picture; found where not given.
+
+    Raises:
+        InputError: joints outside of the picture, another size, a figure that lies, or a mask that does not fit.
+    """
+    points, known = _place(pose, picture)
+    notes: tuple[str, ...] = ()
+    _check_upright(points, known, pose.name)
+    bones = _bones(points, known)
+    if mask is not None:
+        outline = mask_from(mask, picture)
+    elif picture.alpha is not None:
+        outline = picture.alpha
+    else:
+        found = _drawn_on_paper(picture.rgb, bones, _torso(points))
+        found = _seen_person(picture, points, known) if found is None else found
+        if found is None:
+            found = _by_colours(picture.rgb, bones, points)
+            notes = (f"{picture.name}: the figure is cut out by its colours alone; give its outline with --mask.",)
+        outline = found
+    if np.average(_parts_inside(outline > 0.5, bones), weights=_lengths(bones)) < _COVERED:
+        what = picture.name if mask is None else mask.name
+        raise InputError(
+            f"{what}: most joints of {pose.name} lie outside of the figure's outline; check that both belong to this "
+            "picture, and that the mask is white on the figure."
+        )
+    confidence = np.where(known, 1, GUESSED).astype(np.float32)
+    skeleton = replace(pose.skeleton, positions=points[None], confidence=confidence[None], size=picture.size)
+    missing = tuple(
+        joint
+        for joint, there in zip(OPENPOSE_18_FEET.joints, known, strict=True)
+        if not there and not joint.endswith(_OPTIONAL)
+    )
+    return PersonInPicture(skeleton, outline, 0, missing, np.zeros(len(known), np.float32)), notes
+
+
+def mask_from(mask: Picture, picture: Picture) -> FloatArray:
+    """A mask file's mask, float32 [H, W] in 0..1: its transparency where it has any, else its brightness.
+
+    Raises:
+        InputError: it is not as large as the picture, or shows nobody.
+    """
+    theirs, ours = mask.original_size or mask.size, picture.original_size or picture.size
+    if theirs != ours:
+        raise InputError(
+            f"{mask.name}: the mask has {theirs[0]} x {theirs[1]} pixels and {picture.name} {ours[0]} x {ours[1]}; "
+            "make it as large as the picture."
+        )
+    grey = cv2.cvtColor(mask.rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    values = grey if mask.alpha is None else mask.alpha
+    if not (values > 0.5).any():
+        raise InputError(f"{mask.name}: the mask is empty; it must be white on the figure and black around it.")
+    return values
+
+
+def _place(pose: GivenPose, picture: Picture) -> tuple[FloatArray, BoolArray]:
+    """Joints [22, 2] in the picture's pixels, those left out guessed; and which were given, [22]."""
+    written = np.array(picture.original_size or picture.size, np.float32)
+    size = written if pose.skeleton.size is None else np.array(pose.skeleton.size, np.float32)
+    grown = written / size
+    if abs(grown[0] / grown[1] - 1) > _SHAPE + 1 / float(size.min()):
+        raise InputError(
+            f"{pose.name}: it is for a picture of {size[0]:.0f} x {size[1]:.0f} pixels, but {picture.name} has "
+            f"{written[0]:.0f} x {written[1]:.0f}; use the picture that it was made for."
+        )
+    points = pose.skeleton.positions[0] / size
+    known = pose.skeleton.confidence[0] > 0
+    outside = known & ((points < -_SLACK) | (points > 1 + _SLACK)).any(axis=1)
+    if outside.any():
+        j = int(np.argmax(outside))
+        x, y = pose.skeleton.positions[0, j]
+        raise InputError(
+            f"{pose.name}: {OPENPOSE_18_FEET.joints[j]} at [{x:g}, {y:g}] lies outside of the picture, which has "
+            f"{size[0]:.0f} x {size[1]:.0f} pixels; correct it, or leave it out."
+        )
+    pixels = (points * np.array(picture.size, np.float32)).astype(np.float32)
+    return (pixels if known.all() else guess_joints(pixels, ~known)), known
+
+
+def _check_upright(points: FloatArray, known: BoolArray, name: str) -> None:
+    """Refuse who lies or hangs: the dances stand, and a body turned that far comes apart."""
+    neck, *hips = (OPENPOSE_18_FEET.index(joint) for joint in ("neck", "right_hip", "left_hip"))
+    if known[hips].all():
+        x, y = points[hips].mean(axis=0) - points[neck]
+        if y < _LEAST_UPRIGHT * float(np.hypot(x, y)):
+            raise InputError(
+                f"{name}: the figure does not stand upright, its hips are not below its neck; turn the picture, or use "
+                "one of a figure on two legs."
+            )
+
+
+def _torso(points: FloatArray) -> float:
+    neck, right, left = (points[OPENPOSE_18_FEET.index(joint)] for joint in ("neck", "right_hip", "left_hip"))
+    return max(float(np.linalg.norm(neck - (right + left) / 2)), 1.0)
+
+
+def _bones(points: FloatArray, known: BoolArray) -> FloatArray:
+    """Lines from joint to joint that must lie in the figure, float32 [N, 2, 2]: torso and limbs as far as given."""
+    index = OPENPOSE_18_FEET.index
+    # From neck to hip one comes past the waist of a thin figure; the sides of the torso do not.
+    lines = [(a, b) for a, b in OPENPOSE_18_FEET.tree if not OPENPOSE_18_FEET.joints[b].endswith((*_OPTIONAL, "hip"))]
+    lines += [(index(a), index(b)) for a, b in _TRUNK_BONES]
+    return np.array([points[list(line)] for line in lines if known[list(line)].all()], np.float32)
+
+
+def _parts_inside(mask: BoolArray, bones: FloatArray) -> FloatArray:
+    """Which part of each bone lies in a mask, [N] in 0..1."""
+    steps = np.linspace(0, 1, 40)[:, None, None]
+    at = np.rint(bones[None, :, 0] * (1 - steps) + bones[None, :, 1] * steps).astype(int)
+    x, y = np.clip(at[..., 0], 0, mask.shape[1] - 1), np.clip(at[..., 1], 0, mask.shape[0] - 1)
+    return np.asarray(mask[y, x].mean(axis=0), np.float32)
+
+
+def _lengths(bones: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.norm(bones[:, 0] - bones[:, 1], axis=1) + 1e-3, np.float32)
+
+
+def _near_bones(shape: tuple[int, ...], bones: FloatArray, reach: float) -> BoolArray:
+    """Where a bone is not farther than ``reach`` pixels, bool [H, W]."""
+    away = np.ones(shape[:2], np.uint8)
+    for a, b in np.rint(bones).astype(int):
+        cv2.line(away, a.tolist(), b.tolist(), 0, 1)
+    return np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, 5) <= reach)
+
+
+def _drawn_on_paper(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> FloatArray | None:
+    """The mask of a figure on plain ground, drawn in lines or filled; None where the ground is not plain.
+
+    Whatever differs from the ground is ink. Water that is poured in from the picture's rim and stopped by ink leaves
+    the figure dry; where it runs into the bones, ever larger gaps between lines are closed.
+    """
+    height, width = rgb.shape[:2]
+    scale = min(1.0, _WORK_SIDE / max(height, width))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    bones, torso = bones * scale, torso * scale
+    ink = _ink(small)
+    if ink is None:
+        return None
+    pad = round(0.25 * torso) + 2  # what is drawn up to the picture's rim can be closed beyond it
+    ink = cv2.copyMakeBorder(ink.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    # A limb cut by the rim is open there: no water where bones are near.
+    rim = np.ones(ink.shape, bool)
+    rim[pad:-pad, pad:-pad] = False
+    near = _near_bones(small.shape, bones, 0.45 * torso).astype(np.uint8)
+    source = rim & (cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_REPLICATE) == 0)
+    slack = np.ones((2 * round(0.03 * torso) + 1,) * 2, np.uint8)  # joints are set by hand
+    for gap in _GAPS:
+        radius = round(gap * torso / 2)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, kernel)
+        _, labels = cv2.connectedComponents((closed == 0).astype(np.uint8), connectivity=4)
+        wet = np.zeros(int(labels.max()) + 1, bool)
+        wet[np.unique(labels[source & (closed == 0)])] = True
+        dry = ~wet[labels][pad:-pad, pad:-pad]
+        figure = _touching(dry, bones)
+        held = _parts_inside(cv2.dilate(figure.astype(np.uint8), slack) > 0, bones)
+        if np.average(held, weights=_lengths(bones)) >= _HELD and held.min() >= 0.5:
+            return refine_mask(rgb, _soft(figure, (width, height)))
+    return None
+
+
+def _ink(rgb: NDArray[np.uint8]) -> BoolArray | None:
+    """What differs from the ground, bool [H, W]; None where the picture's rim is not of one smoothly changing colour.
+
+    Light falls off across a photographed sheet: the ground's colour is a quadratic function of the place.
+    """
+    height, width = rgb.shape[:2]
+    lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 0.8).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1)
+    ring = max(2, round(0.03 * min(height, width)))
+    edge = np.ones((height, width), bool)
+    edge[ring:-ring, ring:-ring] = False
+    inputs, colours = terms[edge], lab[edge]
+    paper = np.ones(len(inputs), bool)
+    off = np.zeros(len(inputs))
+    for _ in range(8):
+        fit = np.linalg.lstsq(inputs[paper], colours[paper], rcond=None)[0]
+        off = np.linalg.norm(inputs @ fit - colours, axis=1)
+        # Lines that cross the rim are outliers; what is left shows how much the paper's own grain differs.
+        paper = off <= max(3.0, 2.5 * float(np.median(off)))
+    threshold = max(6.0, 3 * float(np.percentile(off[paper], 90)))
+    if (off < threshold).mean() < _PLAIN or threshold > 25:
+        return None
+    difference = np.linalg.norm(terms @ fit - lab, axis=-1)
+    ink = (difference > threshold).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink)
+    large = stats[:, cv2.CC_STAT_AREA] > 2e-5 * ink.size + 4
+    return np.asarray(large[labels] & (ink > 0))
+
+
+def _touching(mask: BoolArray, bones: FloatArray) -> BoolArray:
+    """The parts of a mask in which bones lie."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    wanted = np.unique(labels[_near_bones(mask.shape, bones, 1.0)])
+    return np.asarray(np.isin(labels, wanted[wanted > 0]))
+
+
+def _soft(mask: BoolArray, size: tuple[int, int]) -> FloatArray:
+    """A hard mask at another size (width, height), with edges a pixel wide."""
+    smooth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
+    return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _seen_person(picture: Picture, points: FloatArray, known: BoolArray) -> FloatArray | None:
+    """The mask of a person whom MediaPipe sees in the given pose after all, as it does in photos."""
+    try:
+        person = find_person(picture)
+    except InputError:
+        return None
+    off = np.linalg.norm(person.skeleton.positions[0] - points, axis=1)[known]
+    return person.mask if float(np.median(off)) < 0.3 * _torso(points) else None
+
+
+def _by_colours(rgb: NDArray[np.uint8], bones: FloatArray, points: FloatArray) -> FloatArray:
+    """The mask that GrabCut (Rother et al. 2004) makes when told where the bones are."""
+    height, width = rgb.shape[:2]
+    scale = min(1.0, _WORK_SIDE / max(height, width))
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    bones, points, torso = bones * scale, points * scale, _torso(points) * scale
+    trunk = np.zeros(small.shape[:2], np.uint8)
+    corners = np.array([points[OPENPOSE_18_FEET.index(joint)] for joint in _TRUNK])
+    cv2.fillConvexPoly(trunk, cv2.convexHull(np.rint(corners).astype(np.int32)), 1)
+    sure = _near_bones(small.shape, bones, 0.05 * torso) | (trunk > 0)
+    state = np.full(small.shape[:2], cv2.GC_BGD, np.uint8)
+    state[_near_bones(small.shape, bones, 0.9 * torso)] = cv2.GC_PR_BGD
+    state[_near_bones(small.shape, bones, 0.22 * torso)] = cv2.GC_PR_FGD
+    state[sure] = cv2.GC_FGD
+    cv2.setRNGSeed(0)  # its clusters of colours start from random ones
+    bgr, models = np.ascontiguousarray(small[..., ::-1]), np.zeros((2, 1, 65))
+    cv2.grabCut(bgr, state, None, models[0], models[1], 6, cv2.GC_INIT_WITH_MASK)
+    figure = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
+    figure = cv2.morphologyEx(figure.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
+    return refine_mask(rgb, _soft(_touching(figure | sure, bones), (width, height)))

@@ -1,0 +1,351 @@
+"""Finding the person in a picture or a video: joints, mask, who else is there, what cannot be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stgmamba.errors import InputError
+from stgmamba.person.blazepose import Pose, PoseDetector
+from stgmamba.person.matting import refine_mask
+from stgmamba.person.picture import Picture
+from stgmamba.skeleton.convert import convert
+from stgmamba.skeleton.layouts import MEDIAPIPE_33, OPENPOSE_18_FEET
+from stgmamba.skeleton.sequence import Skeleton
+
+FloatArray = NDArray[np.float32]
+
+GUESSED = 0.05  # confidence of a joint that cannot be seen and was placed by the proportions of a standing body
+_UNSEEN = 0.2  # visibility below which a joint counts as not seen
+_SURE, _UNSURE = 0.5, 0.2  # detector thresholds: the second is for paintings, statues and comics
+_PICTURE_FPS = 25.0  # a picture has no rate; its one frame is given the models' own
+
+# A standing adult seen from the front, metres, x right in the picture and y down, origin at the neck.
+_STANDING: dict[str, tuple[float, float]] = {
+    "neck": (0.0, 0.0),
+    "nose": (0.0, -0.17),
+    "right_eye": (-0.032, -0.205),
+    "left_eye": (0.032, -0.205),
+    "right_ear": (-0.072, -0.19),
+    "left_ear": (0.072, -0.19),
+    "right_shoulder": (-0.175, 0.0),
+    "right_elbow": (-0.23, 0.27),
+    "right_wrist": (-0.25, 0.51),
+    "left_shoulder": (0.175, 0.0),
+    "left_elbow": (0.23, 0.27),
+    "left_wrist": (0.25, 0.51),
+    "right_hip": (-0.105, 0.5),
+    "right_knee": (-0.115, 0.91),
+    "right_ankle": (-0.12, 1.31),
+    "right_heel": (-0.115, 1.37),
+    "right_toe": (-0.15, 1.4),
+    "left_hip": (0.105, 0.5),
+    "left_knee": (0.115, 0.91),
+    "left_ankle": (0.12, 1.31),
+    "left_heel": (0.115, 1.37),
+    "left_toe": (0.15, 1.4),
+}
+_TEMPLATE = np.array([_STANDING[joint] for joint in OPENPOSE_18_FEET.joints], np.float32)
+_TORSO = [MEDIAPIPE_33.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+_HEAD_AND_SHOULDERS = [MEDIAPIPE_33.index(name) for name in ("nose", "left_shoulder", "right_shoulder")]
+_BYSTANDER = 0.25  # people smaller than this part of the largest are background
+
+
+@dataclass(frozen=True)
+class PersonInPicture:
+    """The person found in a picture.
+
+    Attributes:
+        skeleton: one frame, ``OPENPOSE_18_FEET``, pixels, with the picture's size. Joints of ``missing`` have the
+            confidence ``GUESSED`` and may lie outside of the picture.
+        mask: float32 [H, W] in 0..1, soft at the edges, at the picture's resolution.
+        others: how many further persons were seen.
+        missing: names of joints that cannot be seen (outside of the picture or hidden): their places are guessed.
+        depth: float32 [22], metres relative to the hips, smaller is nearer to the camera; an estimate.
+    """
+
+    skeleton: Skeleton
+    mask: FloatArray
+    others: int
+    missing: tuple[str, ...]
+    depth: FloatArray
+
+
+def find_person(picture: Picture) -> PersonInPicture:
+    """Joints and mask of the person in a picture; of several persons, the largest.
+
+    Raises:
+        InputError: nobody found.
+    """
+    people = _search(picture.rgb)
+    largest = max(people, key=lambda pose: _area(pose, picture.size), default=None)
+    closer = None if largest is None else _look_closer(picture.rgb, largest)
+    if closer is None:
+        raise InputError(
+            f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small, "
+            "or say where a drawing's joints are (dance --pose)."
+        )
+    pose, coarse = closer
+    mask = refine_mask(picture.rgb, coarse)
+    if picture.alpha is not None:
+        mask = np.minimum(mask, picture.alpha)
+    skeleton, missing = _to_skeleton(pose, picture.size)
+    return PersonInPicture(skeleton, mask, len(people) - 1, missing, _depth(pose))
+
+
+def estimate_video(path: str | Path, progress: Callable[[float], None] | None = None) -> Skeleton:
+    """Joints of the person in every frame of a video.
+
+    Args:
+        path: anything that ``stgmamba.video_io`` reads.
+        progress: called with the part done, in 0..1.
+
+    Returns:
+        2-D ``OPENPOSE_18_FEET`` at the video's own rate; confidence 0 where the person was not found.
+
+    Raises:
+        InputError: not a readable video, or nobody in any of its frames.
+    """
+    from stgmamba.video_io import read_video
+
+    reader = read_video(path)
+    frames = _told(iter(reader), reader.frames, progress)
+    skeleton = estimate_frames(frames, reader.fps, reader.size)
+    if not skeleton.confidence.any():
+        raise InputError(f"{path}: no person was found in any frame; use a video that shows one whole person.")
+    return skeleton
+
+
+def estimate_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]) -> Skeleton:
+    """Joints of the person in successive frames.
+
+    Args:
+        frames: (seconds, rgb uint8 [H, W, 3]) in rising order of time; read one at a time.
+        fps: the frames' rate.
+        size: (width, height) of the frames.
+
+    Returns:
+        2-D ``OPENPOSE_18_FEET``, one frame per picture given; positions and confidence 0 where nobody was found.
+    """
+    return estimate_frames_in_space(frames, fps, size)[0]
+
+
+def estimate_frames_in_space(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]
+) -> tuple[Skeleton, FloatArray]:
+    """As ``estimate_frames``, and where the joints are in space.
+
+    Returns:
+        The 2-D skeleton; and float32 [T, 22, 3], metres from the middle of the hips: right, up, towards the camera,
+        an estimate, 0 where nobody was found.
+    """
+    positions, confidence, world = [], [], []
+    with PoseDetector(video=True) as detector:
+        clock = -0.001
+        for seconds, rgb in frames:
+            clock = max(seconds, clock + 0.001)  # the tracker takes whole milliseconds and insists that they rise
+            found = detector.detect(rgb, clock)
+            if found:
+                positions.append(found[0].points)
+                confidence.append(found[0].visibility)
+                world.append(found[0].world * np.array([1, -1, -1], np.float32))
+            else:
+                positions.append(np.zeros((len(MEDIAPIPE_33), 2), np.float32))
+                confidence.append(np.zeros(len(MEDIAPIPE_33), np.float32))
+                world.append(np.zeros((len(MEDIAPIPE_33), 3), np.float32))
+    if not positions:
+        raise ValueError("no frames")
+    flat = Skeleton(np.stack(positions), fps, MEDIAPIPE_33, np.stack(confidence), size)
+    space = Skeleton(np.stack(world), fps, MEDIAPIPE_33, np.stack(confidence))
+    return convert(flat, OPENPOSE_18_FEET), convert(space, OPENPOSE_18_FEET).positions
+
+
+def _told(
+    frames: Iterator[tuple[float, NDArray[np.uint8]]], total: int, progress: Callable[[float], None] | None
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    for i, frame in enumerate(frames):
+        yield frame
+        if progress is not None and total:
+            progress(min(1.0, (i + 1) / total))
+
+
+def _search(rgb: NDArray[np.uint8]) -> list[Pose]:
+    """Everybody in the picture, each once. Small and doubtful people are only looked for when there is nobody else."""
+    size = rgb.shape[1], rgb.shape[0]
+    for threshold, parts in ((_SURE, 2), (_SURE, 4), (_UNSURE, 2)):
+        with PoseDetector(people=5, threshold=threshold) as detector:
+            people: list[Pose] = []
+            for pose in _detect_in(detector, rgb, (0, 0, *size)):
+                if (threshold == _SURE or _whole(pose)) and not any(_same(pose, known) for known in people):
+                    people.append(pose)
+            windows = _windows(*size, parts)
+            candidates = [found for window in windows for found in _detect_in(detector, rgb, window) if _whole(found)]
+            for pose in sorted(candidates, key=lambda found: -_extent(found)):
+                # A part of the picture easily shows a person in a sleeve or a bag of the one who stands there.
+                if any(_same(pose, known) or _covered(pose, known) > 0.5 for known in people):
+                    continue
+                if any(_same(pose, again) for again in _detect_in(detector, rgb, _around(pose))):
+                    people.append(pose)
+        if people:
+            largest = max(map(_extent, people))
+            return [pose for pose in people if _extent(pose) > _BYSTANDER * largest]
+    return []
+
+
+def _windows(width: int, height: int, parts: int) -> Iterator[tuple[int, int, int, int]]:
+    """(left, top, right, bottom) parts of a picture to search: all of it with a rim, then overlapping squares.
+
+    The detector sees 224 pixels: who fills the picture is found when it has a rim, who is small when cut out.
+    """
+    rim = max(width, height) // 4
+    yield -rim, -rim, width + rim, height + rim
+    side = max(width, height) // parts
+    for top in _starts(height, side):
+        for left in _starts(width, side):
+            yield left, top, left + side, top + side
+
+
+def _starts(total: int, side: int) -> list[int]:
+    """Where windows begin that cover a length and overlap by half."""
+    if side >= total:
+        return [(total - side) // 2]
+    return [round(start) for start in np.linspace(0, total - side, int(np.ceil((total - side) / (side / 2))) + 1)]
+
+
+def _detect_in(detector: PoseDetector, rgb: NDArray[np.uint8], window: tuple[int, int, int, int]) -> list[Pose]:
+    """People in a part of the picture, in the whole picture's pixels; masks are cut or filled to its size."""
+    left, top, right, bottom = window
+    height, width = rgb.shape[:2]
+    inner = rgb[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
+    pads = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
+    part = cv2.copyMakeBorder(inner, *pads, cv2.BORDER_REPLICATE) if any(pads) else inner
+    found = []
+    for pose in detector.detect(part):
+        mask = pose.mask
+        if mask is not None:
+            whole = np.zeros((height, width), np.float32)
+            whole[max(0, top) : min(height, bottom), max(0, left) : min(width, right)] = mask[
+                pads[0] : mask.shape[0] - pads[1], pads[2] : mask.shape[1] - pads[3]
+            ]
+            mask = whole
+        found.append(replace(pose, points=pose.points + np.array([left, top], np.float32), mask=mask))
+    return found
+
+
+def _look_closer(rgb: NDArray[np.uint8], pose: Pose) -> tuple[Pose, FloatArray] | None:
+    """Detect a known person again in a square cut around them, with their mask."""
+    whole = (0, 0, rgb.shape[1], rgb.shape[0])
+    with PoseDetector(people=5, masks=True, threshold=_UNSURE) as detector:
+        for window in (_around(pose), whole, *_windows(*whole[2:], parts=2)):
+            again = [found for found in _detect_in(detector, rgb, window) if _same(found, pose)]
+            best = max(again, key=lambda found: float(found.visibility.mean()), default=None)
+            if best is not None and best.mask is not None:
+                return best, best.mask
+    return None
+
+
+def _scale(pose: Pose) -> float:
+    """A length that does not shrink when a person turns: the larger of torso height and shoulder width, pixels."""
+    shoulders, hips = pose.points[_TORSO[:2]], pose.points[_TORSO[2:]]
+    torso = float(np.linalg.norm(shoulders.mean(axis=0) - hips.mean(axis=0)))
+    return max(torso, float(np.linalg.norm(shoulders[0] - shoulders[1])), 1.0)
+
+
+def _around(pose: Pose) -> tuple[int, int, int, int]:
+    """A square window around a person, with some room."""
+    low, high = pose.points.min(axis=0), pose.points.max(axis=0)
+    centre, half = (low + high) / 2, 0.65 * float((high - low).max())
+    left, top, right, bottom = np.round([*(centre - half), *(centre + half)]).astype(int).tolist()
+    return left, top, right, bottom
+
+
+def _distinct(poses: list[Pose]) -> list[Pose]:
+    kept: list[Pose] = []
+    for pose in poses:
+        if not any(_same(pose, known) for known in kept):
+            kept.append(pose)
+    return kept
+
+
+def _whole(pose: Pose) -> bool:
+    """Whether head and shoulders and nearly all of the rest can be seen: what the models see in a scribble is not."""
+    return bool(pose.visibility[_HEAD_AND_SHOULDERS].min() > 0.5 and pose.visibility.mean() > 0.75)
+
+
+def _extent(pose: Pose) -> float:
+    """Diagonal of the box around the joints, pixels."""
+    return float(np.linalg.norm(np.ptp(pose.points, axis=0)))
+
+
+def _covered(pose: Pose, other: Pose) -> float:
+    """The part of a person's box that lies in another's, 0..1."""
+    low = np.maximum(pose.points.min(axis=0), other.points.min(axis=0))
+    high = np.minimum(pose.points.max(axis=0), other.points.max(axis=0))
+    return float(np.prod(np.maximum(high - low, 0)) / max(1.0, float(np.prod(np.ptp(pose.points, axis=0)))))
+
+
+def _same(a: Pose, b: Pose) -> bool:
+    """Whether two finds are one person: the joints that both see lie within half a torso of each other."""
+    seen = (a.visibility > 0.5) & (b.visibility > 0.5)
+    joints = np.nonzero(seen)[0] if seen.sum() >= 6 else np.array(_TORSO)
+    distance = float(np.linalg.norm(a.points[joints] - b.points[joints], axis=1).mean())
+    return distance < 0.5 * max(_scale(a), _scale(b))
+
+
+def _area(pose: Pose, size: tuple[int, int]) -> float:
+    """Area of the box around the joints that lie in the picture, pixels."""
+    inside = np.clip(pose.points, 0, np.array(size) - 1)
+    return float(np.prod(inside.max(axis=0) - inside.min(axis=0)))
+
+
+def _depth(pose: Pose) -> FloatArray:
+    world = Skeleton(pose.world[None], _PICTURE_FPS, MEDIAPIPE_33)
+    return np.asarray(convert(world, OPENPOSE_18_FEET).positions[0, :, 2])
+
+
+def _to_skeleton(pose: Pose, size: tuple[int, int]) -> tuple[Skeleton, tuple[str, ...]]:
+    """The model layout's joints, those that cannot be seen guessed and named."""
+    raw = Skeleton(pose.points[None], _PICTURE_FPS, MEDIAPIPE_33, np.maximum(pose.visibility, 1e-3)[None], size)
+    skeleton = convert(raw, OPENPOSE_18_FEET)
+    points, confidence = skeleton.positions[0].copy(), skeleton.confidence[0].copy()
+    slack = 0.1 * _scale(pose)  # a toe on the rim is a toe in the picture
+    outside = ((points < -slack) | (points > np.array(size) + slack)).any(axis=1)
+    unseen = outside | (confidence < _UNSEEN)
+    if outside.any():
+        points = guess_joints(points, outside)
+    confidence[unseen] = GUESSED
+    names = tuple(OPENPOSE_18_FEET.joints[j] for j in np.nonzero(unseen)[0])
+    return replace(skeleton, positions=points[None], confidence=confidence[None]), names
+
+
+def guess_joints(points: FloatArray, unknown: NDArray[np.bool_]) -> FloatArray:
+    """Place unknown joints as on a standing body of the size of the known part.
+
+    Args:
+        points: float32 [22, 2], pixels.
+        unknown: bool [22].
+    """
+    tree = np.array(OPENPOSE_18_FEET.tree)
+    known = tree[~unknown[tree].any(axis=1)]
+    if len(known) == 0:
+        return points
+    template = _TEMPLATE.copy()
+    lengths = np.linalg.norm(points[known[:, 0]] - points[known[:, 1]], axis=1)
+    model = np.linalg.norm(template[known[:, 0]] - template[known[:, 1]], axis=1)
+    scale = float(np.sum(lengths * model) / np.sum(model**2))  # long bones say more about the size than short ones
+    right, left = (OPENPOSE_18_FEET.index(f"{side}_shoulder") for side in ("right", "left"))
+    turned = float(points[left, 0] - points[right, 0]) / (scale * float(template[left, 0] - template[right, 0]))
+    template[:, 0] *= np.clip(turned, -1.0, 1.0)  # who stands sideways or faces away does so below the rim as well
+    guessed = points.copy()
+    root = OPENPOSE_18_FEET.root
+    if unknown[root]:
+        guessed[root] = (points - scale * template)[~unknown].mean(axis=0)
+    for parent, child in OPENPOSE_18_FEET.tree:
+        if unknown[child]:
+            guessed[child] = guessed[parent] + scale * (template[child] - template[parent])
+    return guessed

@@ -1,0 +1,255 @@
+"""The examples G_r is trained on: made once into a folder, read back as random batches.
+
+Cutting a picture into sheets takes longer than a training step, so examples (scenes.py) are made beforehand, a file per
+drawn scene, clip and photo, and read through memory maps. What is there already is not made again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from stgmamba.datasets.held_out import HeldOut
+from stgmamba.errors import InputError
+from stgmamba.files import atomic_output
+from stgmamba.person.picture import load_picture
+from stgmamba.progress import Progress
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+from stgmamba.skeleton_to_video.model import MULTIPLE, Inputs
+from stgmamba.skeleton_to_video.objective import Batch
+from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, pose_maps
+from stgmamba.skeleton_to_video.training_pairs import SIZE, Example, clip_scenes, drawn_scene, photo_scenes
+from stgmamba.video_io import probe
+
+_PICTURES = ("before", "truth", "after", "condition", "background", "baseline", "forward", "backward")
+_CHANNELS = (3, 3, 3, 3, 3, 4, 4, 4)
+_POSES = ("points", "depth", "condition_points", "condition_depth")
+_JOINTS = len(OPENPOSE_18_FEET)
+_NUMBERS = (2 * _JOINTS, _JOINTS, 2 * _JOINTS, _JOINTS, 1)
+_CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
+_PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What examples are made from.
+
+    Attributes:
+        dances: what drawn dancers dance, 3-D OPENPOSE_18_FEET at 25 fps.
+        drawn: number of drawn scenes.
+        clips: folder of videos of one person each, or None.
+        scenes: conditions taken from each clip.
+        people: folder of pictures of one person each, or None.
+        poses: poses that each of them is danced away to.
+        held_out: which part of each clip, and which pictures, are not touched.
+        seed: of everything.
+    """
+
+    dances: Sequence[Skeleton]
+    drawn: int
+    clips: Path | None
+    scenes: int
+    people: Path | None
+    poses: int
+    held_out: HeldOut
+    seed: int
+
+
+def make_examples(folder: Path, sources: Sources, progress: Progress | None = None) -> None:
+    """Make the examples that are not in the folder yet.
+
+    Raises:
+        InputError: the folder holds those of another seed, or a clip cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_origin(folder, sources)
+    clips = _files_in(sources.clips, _CLIP_SUFFIXES, "videos")
+    photos = [
+        path
+        for path in _files_in(sources.people, _PHOTO_SUFFIXES, "pictures")
+        if path.name not in sources.held_out.people
+    ]
+    total = len(clips) + len(photos) + sources.drawn
+    # Clips first: they take longest and fail soonest.
+    for n, clip in enumerate(clips):
+        path = folder / f"clip_{clip.stem}.npy"
+        if not _complete(path):
+            frames = probe(clip).frames or 0
+            scenes = clip_scenes(clip, sources.held_out.first_frame(frames), (sources.seed, 1, n), sources.scenes)
+            write_examples(path, [example for scene in scenes for example in scene])
+        if progress is not None:
+            progress(n + 1, total)
+    for n, photo in enumerate(photos):
+        path = folder / f"photo_{photo.name}.npy"
+        if not _complete(path):
+            try:
+                moved = list(photo_scenes(load_picture(photo), sources.dances, (sources.seed, 2, n), sources.poses))
+            except InputError:  # nobody is found in it: a folder of pictures may hold one or the other
+                moved = []
+            write_examples(path, [example for scene in moved for example in scene])
+        if progress is not None:
+            progress(len(clips) + n + 1, total)
+    for n in range(sources.drawn):
+        path = folder / f"drawn_{n:05d}.npy"
+        if not _complete(path):
+            write_examples(path, drawn_scene((sources.seed, 0, n), sources.dances))
+        if progress is not None:
+            progress(len(clips) + len(photos) + n + 1, total)
+
+
+def _files_in(folder: Path | None, suffixes: tuple[str, ...], what: str) -> list[Path]:
+    if folder is None:
+        return []
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in suffixes)
+    if not files:
+        raise InputError(f"{folder}: there are no {what} in this folder; name one that has, or leave it out.")
+    return files
+
+
+def _check_origin(folder: Path, sources: Sources) -> None:
+    path = folder / "examples.json"
+    origin = {"seed": sources.seed, "scenes": sources.scenes, "poses": sources.poses, "size": list(SIZE)}
+    if not path.exists():
+        with atomic_output(path) as part:
+            part.write_text(json.dumps(origin))
+    elif json.loads(path.read_text()) != origin:
+        raise InputError(f"{folder}: holds examples made in another way ({path.name}); name another folder.")
+
+
+def _complete(path: Path) -> bool:
+    return _poses_of(path).exists()
+
+
+def _poses_of(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.poses.npy")
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write examples into a folder's file, named ``drawn_``, ``clip_`` or ``photo_`` and more, ``.npy``."""
+    pictures = np.empty((len(examples), sum(_CHANNELS), SIZE[1], SIZE[0]), np.uint8)
+    poses = np.empty((len(examples), sum(_NUMBERS)), np.float32)
+    for n, example in enumerate(examples):
+        values = vars(example)
+        pictures[n] = np.concatenate([values[name] for name in _PICTURES], axis=2).transpose(2, 0, 1)
+        poses[n] = np.concatenate([*(values[name].ravel() for name in _POSES), [example.torso]])
+    # The poses come last: where they are, the pictures are whole.
+    for file, array in ((path, pictures), (_poses_of(path), poses)):
+        with atomic_output(file) as part, part.open("wb") as stream:
+            np.save(stream, array, allow_pickle=False)
+
+
+class Corpus:
+    """Random batches of the examples in a folder.
+
+    Args:
+        folder: as `make_examples` left it.
+        batch: examples in a batch.
+        crop: width and height of what is cut out of each around the person, multiples of `MULTIPLE`.
+        shares: of a batch, from real clips and from photos, where there are any; the rest is drawn.
+        face: by how much more a pixel of the head counts than others.
+        device: of the batches.
+
+    Raises:
+        InputError: no examples in the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        batch: int,
+        crop: tuple[int, int],
+        shares: tuple[float, float],
+        face: float,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if any(side % MULTIPLE for side in crop) or crop[0] > SIZE[0] or crop[1] > SIZE[1]:
+            raise ValueError(f"crop must be multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}, not {crop}")
+        self.size, self.crop, self.face, self.device = batch, crop, face, device
+        self._files = {kind: self._open(folder, kind) for kind in ("clip", "photo", "drawn")}
+        if not len(self):
+            raise InputError(f"{folder}: there are no examples in this folder; make some first.")
+        weights = np.asarray([*shares, 1 - sum(shares)]) * [bool(files) for files in self._files.values()]
+        # All of one kind where only that is there, even if nothing was to be taken from it.
+        weights = weights if weights.any() else np.asarray([float(bool(files)) for files in self._files.values()])
+        self._shares = weights / weights.sum()
+
+    def __len__(self) -> int:
+        return sum(len(poses) for files in self._files.values() for _, poses in files)
+
+    @staticmethod
+    def _open(folder: Path, kind: str) -> list[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
+        files = []
+        for path in sorted(p for p in folder.glob(f"{kind}_*.npy") if not p.stem.endswith(".poses")):
+            poses = np.load(_poses_of(path), allow_pickle=False) if _complete(path) else np.empty((0, 0), np.float32)
+            if len(poses):
+                files.append((np.load(path, mmap_mode="r", allow_pickle=False), poses))
+        return files
+
+    def batch(self, seed: int, rank: int, step: int) -> Batch:
+        """The batch of one step of one process: the same numbers, the same batch; regularised."""
+        rng = np.random.default_rng((seed, rank, step))
+        return _collate([self._example(rng) for _ in range(self.size)], self.face).to(self.device)
+
+    def first(self, count: int) -> Batch:
+        """The first example of each of some files, whole, to look at; on the CPU."""
+        kinds = [files for files in self._files.values() if files]
+        # In turn, so that a picture shows all kinds.
+        files = [kind[n] for n in range(count) for kind in kinds if n < len(kind)][:count]
+        return _collate([_layers(pictures[0], poses[0], (0, 0), SIZE, False) for pictures, poses in files], self.face)
+
+    def _example(self, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+        files = list(self._files.values())[int(rng.choice(len(self._shares), p=self._shares))]
+        pictures, poses = files[int(rng.integers(len(files)))]
+        n = int(rng.integers(len(poses)))
+        width, height = self.crop
+        joint = int(rng.integers(_JOINTS))
+        around = poses[n, 2 * joint : 2 * joint + 2]
+        left = int(np.clip(around[0] + rng.normal(0, 20) - width / 2, 0, SIZE[0] - width))
+        top = int(np.clip(around[1] + rng.normal(0, 20) - height / 2, 0, SIZE[1] - height))
+        layers = _layers(pictures[n], poses[n], (left, top), self.crop, bool(rng.random() < 0.5))
+        # One exposure and white balance for all of them.
+        gain = (rng.uniform(0.75, 1.2) * rng.uniform(0.9, 1.1, (3, 1, 1))).astype(np.float32)
+        for name in _PICTURES:
+            layers[name][:3] *= gain
+        return layers
+
+
+def _layers(
+    pictures: NDArray[np.uint8],
+    poses: NDArray[np.float32],
+    corner: tuple[int, int],
+    size: tuple[int, int],
+    flip: bool,
+) -> dict[str, NDArray[np.float32]]:
+    """Pictures [C, H, W] in 0..1 and pose maps of one example, cut out at a corner (left, top), maybe mirrored."""
+    (left, top), (width, height) = corner, size
+    cut = np.asarray(pictures[:, top : top + height, left : left + width], np.float32) / np.float32(255)
+    cut = np.ascontiguousarray(cut[..., ::-1]) if flip else cut
+    layers = dict(zip(_PICTURES, np.split(cut, np.cumsum(_CHANNELS)[:-1]), strict=True))
+    *joints, torso = np.split(poses.astype(np.float64), np.cumsum(_NUMBERS)[:-1])
+    order = list(OPENPOSE_18_FEET.mirror)
+    for name, flat, depth in (("pose", joints[0], joints[1]), ("condition_pose", joints[2], joints[3])):
+        points = flat.reshape(_JOINTS, 2) - corner
+        if flip:
+            points, depth = points[order], depth[order]
+            points[:, 0] = (width - 1) - points[:, 0]
+        layers[name] = pose_maps(points, depth, float(torso[0]), size)
+    return layers
+
+
+def _collate(examples: list[dict[str, NDArray[np.float32]]], face: float) -> Batch:
+    def stack(name: str) -> Tensor:
+        return torch.from_numpy(np.stack([example[name] for example in examples]))
+
+    pose, before = stack("pose"), stack("before")
+    inputs = Inputs(stack("baseline"), stack("background"), pose, stack("condition"), stack("condition_pose"), before)
+    head = F.interpolate(pose[:, HEAD : HEAD + 1], scale_factor=float(STRIDE), mode="bilinear")
+    return Batch(inputs, stack("forward"), stack("backward"), before, stack("truth"), stack("after"), 1 + face * head)

@@ -1,0 +1,46 @@
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from stgmamba.bench import video as bench
+from stgmamba.bench.video import bench_video, print_table
+
+from ..conftest import swaying
+
+
+@pytest.fixture(autouse=True)
+def _short_dance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "_dance", lambda seconds: swaying(round(25 * seconds)))
+
+
+@pytest.mark.parametrize("quality", ["fast", "best"])
+def test_figures_of_a_short_film(quality: str) -> None:
+    figures = json.loads(json.dumps(bench_video(seconds=0.6, long=0, sizes=(128,), quality=quality)))
+    assert figures["quality"] == quality
+    film = figures["films"]["128"]
+    assert film["frames"] == 15
+    assert film["fps"] == pytest.approx(15 / film["total"])
+    assert film["draw"] > 0
+    assert film["encode"] > 0
+    assert film["processor_ms"] > 0
+    assert figures["memory"] is None
+    assert "cores" in figures["machine"]
+
+
+def test_the_table_tells_films_and_memory() -> None:
+    film = {"fps": 40.0, "processor_ms": 20.0, "total": 6.2, "draw": 4.0, "encode": 2.0, "prepare": 1.5}
+    memory = {"short_seconds": 10.0, "short_mb": 700.0, "long_seconds": 600.0, "long_mb": 720.0}
+    console = Console(record=True, width=100)
+    print_table({"machine": {"cores": 2}, "quality": "best", "films": {"256": film}, "memory": memory}, console)
+    text = console.export_text()
+    for piece in ("(best)", "256 x 256", "40.0 frames/s", "600 s: 720 MB"):
+        assert piece in text
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_fresh_processes() -> None:
+    figures = bench._watch(1.0, 3.0, "best")
+    assert 100 < figures["before_mb"] <= figures["short_mb"]
+    assert np.isclose(figures["long_mb"], figures["short_mb"], rtol=0.2)

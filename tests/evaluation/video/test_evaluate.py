@@ -1,0 +1,156 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stgmamba.errors import InputError
+from stgmamba.evaluation.video.baselines import REENACTORS
+from stgmamba.evaluation.video.evaluate import Material, judge, run
+from stgmamba.evaluation.video.metrics import METRICS
+from stgmamba.evaluation.video.metrics.networks import Networks
+from stgmamba.evaluation.video.report import ROWS, Strip, draw_strip, markdown
+from stgmamba.evaluation.video.scenes import clip_scene
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+
+from ...conftest import swaying
+from ...support.character_clips import dancer_frames, write_clip
+from ...support.recordings import write_dances
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _without_networks() -> Iterator[None]:
+    """What trained networks do is not the matter here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stgmamba.evaluation.video.evaluate.WEIGHTS", Path("nosuch.safetensors"))
+        patch.setattr("stgmamba.evaluation.video.evaluate.COMPARED", Path("nosuch"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of a dancer, and a file that is none."""
+    folder = tmp_path_factory.mktemp("clips")
+    write_clip(folder / "mira.mp4", dancer_frames())
+    (folder / "notes.txt").write_text("not a clip")
+    (folder / ".hidden").write_text("not looked at")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
+    out = tmp_path_factory.mktemp("out") / "report.json"
+    steps: list[tuple[int, int | None]] = []
+    networks = Networks(
+        lpips=lambda frames, truth: float(np.abs(frames.astype(float) - truth).mean()),
+        fid=lambda frames: frames.reshape(len(frames), -1)[:, :3].astype(np.float64),
+    )
+    result = run(Material(clips), out, 128, 0, networks, progress=lambda *step: steps.append(step))
+    assert steps[-1] == (6, 6)
+    return result, out
+
+
+def test_every_method_has_every_figure(report: tuple[dict[str, Any], Path]) -> None:
+    methods = report[0]["methods"]
+    assert set(methods) == set(REENACTORS)
+    for row in methods.values():
+        assert set(row) == {*METRICS, "lpips", "fid", "fps"}
+    assert json.loads(report[1].read_text()) == report[0]
+    assert report[0]["clips"]["mira.mp4"]["judged"] == [1, 24]
+    assert len(report[0]["left_out"]) == 1
+    assert "notes.txt" in report[0]["left_out"][0]
+    assert set(report[0]) >= {"size", "seed", "versions", "machine", "truth"}
+
+
+def test_moving_the_limbs_beats_a_still_picture(report: tuple[dict[str, Any], Path]) -> None:
+    warp, still = (report[0]["methods"][name] for name in ("limb_warp", "copy"))
+    assert warp["ssim"] > still["ssim"]
+    assert warp["psnr"] > still["psnr"] + 2
+    assert warp["lpips"] < still["lpips"]
+    assert warp["pck"] > still["pck"]
+    assert still["flicker"] == 0
+    assert still["identity"] < 0.1
+    assert report[0]["truth"]["pck"] > 0.97
+
+
+def test_the_report_shows_tables_and_pictures(report: tuple[dict[str, Any], Path]) -> None:
+    text = report[1].with_suffix(".md").read_text()
+    for piece in ("| limb_warp |", "| copy |", "| truth |", "mira.mp4", "notes.txt", "lpips ↓"):
+        assert piece in text
+    assert "Not measured, since no weights were given (`--fvd-weights`): fvd." in text
+    picture = report[1].parent / "report" / "clips_00.png"
+    assert f"({picture.parent.name}/{picture.name})" in text
+    wide, high = Image.open(picture).size
+    assert wide > 5 * 96
+    assert high > ROWS * 128
+
+
+def test_same_scenes_same_figures(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "short.mp4", dancer_frames()[:12])
+    rows = [judge([lambda: clip_scene(path, 64)], REENACTORS, Networks())[0]["methods"] for _ in range(2)]
+    for row in (*rows[0].values(), *rows[1].values()):
+        row.pop("fps")
+    assert rows[0] == rows[1]
+
+
+def test_drawn_dancers_dance_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stgmamba.evaluation.video.scenes.DRAWN_FRAMES", 12)
+    entry = {"genre": "waltz", "split": "test", "tempo_bpm": 100.0, "sync": "fitted"}
+    dances = write_dances(tmp_path / "dances", [(entry, swaying(60))])
+    report = run(Material(drawn=1, dances=dances), size=128)
+    assert "methods" not in report
+    drawn = report["drawn"]
+    assert drawn["methods"]["limb_warp"]["ssim"] > drawn["methods"]["copy"]["ssim"]
+    assert list(drawn["scenes"]) == ["dancer 0, D0"]
+    assert "Drawn dancers" in markdown(report)
+
+
+def test_photos_dance_and_are_looked_at(tmp_path: Path, person_picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stgmamba.evaluation.video.evaluate._photo_dance", lambda seed: swaying(10))
+    (tmp_path / "people").mkdir()
+    (tmp_path / "people" / "mira.png").write_bytes(person_picture.read_bytes())
+    Image.new("RGB", (128, 128)).save(tmp_path / "people" / "nobody.png")
+    report = run(Material(photos=tmp_path / "people"), tmp_path / "photos.json", size=256)
+    photos = report["photos"]
+    assert photos["photos"]["mira.png"]["limb_warp"] > 0.85
+    assert photos["photos"]["mira.png"]["copy"] < photos["photos"]["mira.png"]["limb_warp"]
+    assert photos["methods"]["limb_warp"]["pck"] == photos["photos"]["mira.png"]["limb_warp"]
+    assert "nobody.png" in photos["left_out"][0]
+    assert "| mira.png |" in (tmp_path / "photos.md").read_text()
+    held_out = tmp_path / "held.yaml"
+    held_out.write_text("people: [somebody.png]\nclips: 0.3")
+    with pytest.raises(InputError, match="none of these pictures is held out"):
+        run(Material(photos=tmp_path / "people", held_out=held_out))
+
+
+def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to judge"):
+        run(Material())
+    with pytest.raises(InputError, match="no such folder"):
+        run(Material(tmp_path / "nosuch"))
+    with pytest.raises(InputError, match="empty"):
+        run(Material(tmp_path))
+    (tmp_path / "text.mp4").write_text("no clip")
+    with pytest.raises(InputError, match=r"No scene can be judged: .*text\.mp4"):
+        run(Material(tmp_path))
+    with pytest.raises(InputError, match="1 or more"):
+        run(Material(drawn=-1, dances=tmp_path))
+    for name, path, why in (("copy", "x", "name"), ("ours", "x", "name"), ("mine", "nosuch", "no such file")):
+        with pytest.raises(InputError, match=why):
+            run(Material(tmp_path), others={name: Path(path)})
+    with pytest.raises(InputError, match=r"\.json"):
+        run(Material(tmp_path), tmp_path / "report.txt")
+
+
+def test_a_strip_has_a_column_for_everything() -> None:
+    targets = Skeleton(np.full((ROWS, 22, 2), 5, np.float32), 25, OPENPOSE_18_FEET, None, (40, 50))  # type: ignore[arg-type]
+    pictures = {"one": np.full((ROWS, 50, 40, 3), 90, np.uint8), "two": np.full((ROWS, 50, 40, 3), 30, np.uint8)}
+    sheet = draw_strip(Strip("scene", np.full((50, 40, 3), 200, np.uint8), targets, pictures))
+    assert sheet.shape[1] == 4 * 44
+    lower = sheet[-30]
+    assert (lower[:40] == 200).all()
+    assert (lower[88:128] == 90).all()
+    assert (lower[132:172] == 30).all()

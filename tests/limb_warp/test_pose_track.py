@@ -1,0 +1,151 @@
+"""The bridge from a pose track to the limb warp, on drawn people whose joints are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stgmamba.characters import random_look
+from stgmamba.characters.background import Background
+from stgmamba.characters.person import Person
+from stgmamba.characters.render import Stage
+from stgmamba.limb_warp.pose_track import PoseTrack, placement_from_track, track_dance, track_frames
+from stgmamba.limb_warp.renderer import LimbWarpRenderer
+from stgmamba.limb_warp.retargeting import measure_body
+from stgmamba.person.picture import Picture
+from stgmamba.person.pose import PersonInPicture
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+from stgmamba.skeleton.body import retarget
+from stgmamba.skeleton.camera import frame_dance
+
+from ..support.capsule_figure import (
+    HEIGHT,
+    INDEX,
+    WIDTH,
+    draw_figure,
+    person_of,
+    picture_of,
+    pose_array,
+    to_pixels,
+    wall,
+)
+
+SIZE = (192, 256)
+_PARTS = ("elbow", "wrist", "knee", "ankle", "shoulder", "hip")
+ARMS_LEGS = [INDEX(f"{side}_{part}") for side in ("left", "right") for part in _PARTS]
+
+
+def capsule_track(points: np.ndarray, confidence: np.ndarray | None = None) -> PoseTrack:
+    """Of flat poses [T, 22, 2]: no depth, 165 pixels to the metre."""
+    skeleton = Skeleton(points, 25, OPENPOSE_18_FEET, confidence, (WIDTH, HEIGHT))  # type: ignore[arg-type]
+    flat = np.zeros(points.shape[:2])
+    return PoseTrack(skeleton, flat, flat + 165.0)
+
+
+def moved_track() -> np.ndarray:
+    points = np.repeat(to_pixels(pose_array())[None], 3, axis=0)
+    points[1, INDEX("left_wrist")] += (10, -60)
+    points[2] += (12, 0)
+    return points
+
+
+def test_limbs_land_on_the_target_joints() -> None:
+    points = moved_track()
+    track = capsule_track(points)
+    body = measure_body(track.slice(0, 1).skeleton)
+    placement = placement_from_track(track, track.slice(0, 1), body)
+    assert np.abs(placement.points - points).max() < 1e-4
+    assert np.allclose(placement.nearness, 1)
+    assert not placement.yaw_hips.any()
+    picture, mask = draw_figure(wall())
+    renderer = LimbWarpRenderer(picture_of(picture), person_of(mask), size=HEIGHT)
+    # One by one, since the renderer averages directions over neighbouring frames.
+    alone = [placement_from_track(track.slice(i, i + 1), track.slice(0, 1), renderer.body) for i in range(3)]
+    same, raised, aside = (next(renderer.frames_of(one)).astype(float) for one in alone)
+    inside = mask > 0.5
+    assert 10 * np.log10(255**2 / ((same - picture)[inside] ** 2).mean()) > 26
+    x, y = points[1, INDEX("left_wrist")].round().astype(int)
+    assert np.abs(raised[y - 2 : y + 3, x - 2 : x + 3].mean(axis=(0, 1)) - (40, 40, 220)).max() < 45
+    shifted = np.roll(mask > 0.9, 12, axis=1)
+    assert np.median(np.abs(aside - np.roll(picture, 12, axis=1))[shifted]) < 12
+
+
+def test_joints_that_the_picture_hides_keep_their_distance() -> None:
+    confidence = np.ones((3, 22), np.float32)
+    hidden = [INDEX(f"{side}_{part}") for side in ("left", "right") for part in ("knee", "ankle", "heel", "toe")]
+    confidence[:, hidden] = 0.05
+    track = capsule_track(moved_track(), confidence)
+    body = measure_body(track.slice(0, 1).skeleton)
+    placement = placement_from_track(track, track.slice(0, 1), body)
+    assert np.allclose(placement.points[0], body.joints, atol=1e-3)
+    assert np.allclose(placement.points[2], body.joints + np.asarray([12, 0]), atol=1e-3)
+
+
+def test_a_person_seen_from_behind_follows_with_the_other_side() -> None:
+    points = moved_track()
+    behind = points[:, list(OPENPOSE_18_FEET.mirror)]
+    body = measure_body(capsule_track(behind).slice(0, 1).skeleton)
+    placement = placement_from_track(capsule_track(behind), capsule_track(behind).slice(0, 1), body)
+    assert np.abs(placement.points - points).max() < 1e-3
+
+
+def test_lost_frames_keep_the_nearest_pose() -> None:
+    points, confidence = moved_track(), np.ones((3, 22), np.float32)
+    points[1], confidence[1] = 0, 0
+    track = capsule_track(points, confidence)
+    placement = placement_from_track(track, track.slice(0, 1), measure_body(track.slice(0, 1).skeleton))
+    assert np.allclose(placement.points[1], points[0], atol=1e-3)
+    with pytest.raises(ValueError, match="somebody"):
+        placement_from_track(track.slice(1, 2), track.slice(0, 1), measure_body(track.slice(0, 1).skeleton))
+
+
+def test_a_resized_track_keeps_pixels_where_they_are() -> None:
+    track = capsule_track(moved_track())
+    small = track.resized((WIDTH // 2, HEIGHT // 2))
+    assert np.allclose(small.skeleton.positions, (track.skeleton.positions - 0.5) / 2, atol=1e-4)
+    assert np.allclose(small.scale, 82.5)
+    assert small.skeleton.size == (WIDTH // 2, HEIGHT // 2)
+
+
+def test_the_exact_track_of_a_drawn_dance_and_what_mediapipe_makes_of_it(sway: Skeleton) -> None:
+    look = random_look(901)
+    own = retarget(sway.slice(0, 24), look.body)
+    camera = frame_dance(own, SIZE)
+    stage, person = Stage(Background(), camera), Person(look)
+    drawings = [stage.draw(person, pose) for pose in own.positions]
+    exact = track_dance(own, camera)
+    # A joint's pixels and depth lead back to where it is.
+    hips = (own.joint("left_hip") + own.joint("right_hip")) / 2
+    toward = -camera.axes[2]
+    assert np.allclose(exact.depth, (own.positions - hips[:, None]) @ toward, atol=1e-4)
+    found = track_frames(((i / 25, drawing.rgb) for i, drawing in enumerate(drawings)), 25, SIZE)
+    off = np.linalg.norm(found.skeleton.positions - exact.skeleton.positions, axis=-1)[:, ARMS_LEGS]
+    assert np.median(off) < 5
+    # MediaPipe's metres are those of an average adult.
+    ratio = found.scale.mean(axis=1) / exact.scale.mean(axis=1)
+    assert 0.7 < np.median(ratio) < 1.4
+    assert ratio.std() < 0.05
+    # The true frames are met better than by standing still.
+    first = drawings[0]
+    condition = PersonInPicture(exact.skeleton.slice(0, 1), first.mask, 0, (), np.zeros(22, np.float32))
+    renderer = LimbWarpRenderer(Picture(first.rgb), condition, size=SIZE[1])
+    assert renderer.size == SIZE
+    placement = placement_from_track(exact, exact.slice(0, 1), renderer.body)
+    frames = list(renderer.frames_of(placement))
+
+    def error(frame: np.ndarray, drawing: np.ndarray) -> float:
+        return float(np.square(frame.astype(float) - drawing).mean())
+
+    assert error(frames[0], first.rgb) < 30
+    warped = np.mean([error(frame, drawing.rgb) for frame, drawing in zip(frames, drawings, strict=True)])
+    still = np.mean([error(first.rgb, drawing.rgb) for drawing in drawings])
+    assert warped < 0.6 * still
+
+
+def test_a_nearer_person_is_drawn_larger() -> None:
+    points = np.repeat(to_pixels(pose_array())[None], 2, axis=0)
+    points[1] = points[1].mean(axis=0) + 1.2 * (points[1] - points[1].mean(axis=0))
+    track = capsule_track(points)
+    track = replace(track, scale=track.scale * np.asarray([[1.0], [1.2]]))
+    placement = placement_from_track(track, track.slice(0, 1), measure_body(track.slice(0, 1).skeleton))
+    assert np.allclose(placement.nearness[1], 1.2)

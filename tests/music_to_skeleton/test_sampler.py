@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from stgmamba.errors import InputError
+from stgmamba.music.decode import SAMPLE_RATE, Song
+from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.registry import build_network
+from stgmamba.music_to_skeleton.sampler import Generator, load_generator
+from stgmamba.skeleton import OPENPOSE_18_FEET
+from stgmamba.skeleton.motion_events import foot_strikes
+from stgmamba.skeleton.root_trajectory import heading_of
+
+
+def clicks(seconds: float, bpm: float = 120.0) -> Song:
+    """A click on every beat over quiet noise."""
+    rng = np.random.default_rng(0)
+    samples = rng.normal(0, 0.01, round(seconds * SAMPLE_RATE)).astype(np.float32)
+    for beat in np.arange(0, seconds - 0.05, 60 / bpm):
+        at = round(beat * SAMPLE_RATE)
+        samples[at : at + 400] += np.exp(-np.arange(400) / 80).astype(np.float32) * 0.8
+    return Song(samples, SAMPLE_RATE, None)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    return load_generator()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 9.3, 21.0])
+def test_a_dance_lasts_as_long_as_asked_and_is_a_body(generator: Generator, seconds: float) -> None:
+    dance = generator.generate(clicks(seconds), seed=3)
+    assert dance.layout == OPENPOSE_18_FEET
+    assert dance.fps == 25.0
+    assert abs(dance.seconds - seconds) <= 1 / 25
+    assert np.isfinite(dance.positions).all()
+    for a, b in OPENPOSE_18_FEET.tree:
+        lengths = np.linalg.norm(dance.positions[:, a] - dance.positions[:, b], axis=-1)
+        assert np.ptp(lengths) < 0.01 * lengths.mean(), (a, b)
+
+
+def test_the_package_weights_dance(generator: Generator) -> None:
+    dance = generator.generate(clicks(20.0), seed=0)
+    p = dance.positions
+    speed = np.linalg.norm(np.diff(p, axis=0), axis=-1) * dance.fps
+    assert 0.15 < speed.mean() < 2.0  # neither frozen nor frantic (m/s)
+    assert speed.max() < 12.0
+    wrist = OPENPOSE_18_FEET.index("left_wrist")
+    assert np.ptp(p[:, wrist], axis=0).max() > 0.3
+    # Upright: the head over the feet; on the floor: no foot below it or floating for long.
+    assert np.median(p[:, OPENPOSE_18_FEET.index("nose"), 1]) > 1.2
+    low = p[:, [18, 19, 20, 21], 1].min(axis=1)
+    assert low.min() > -0.05
+    assert np.median(low) < 0.08
+    # On the stage.
+    assert np.abs(p[:, :, [0, 2]]).max() < 3.0
+
+
+def test_same_seed_same_dance_other_seed_other_dance(generator: Generator) -> None:
+    song = clicks(6.0)
+    a, b, c = (generator.generate(song, seed=seed).positions for seed in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).mean() > 0.02
+
+
+def test_the_same_seed_on_another_song_is_another_dance_and_a_preview_begins_alike(generator: Generator) -> None:
+    long, other = clicks(20.0), clicks(20.0, bpm=90.0)
+    whole, elsewhere = (generator.generate(song, seed=1, on_beat=False).positions for song in (long, other))
+    assert np.abs(whole - elsewhere).mean() > 0.02
+    preview = generator.generate(long, seconds=18.0, seed=1, on_beat=False).positions
+    still = whole[:250, :, 1] - preview[:250, :, 1]  # heights; where on the stage depends on the whole path
+    assert np.abs(still).mean() < 0.02
+
+
+def test_timing_fitted_to_the_beats_or_free(generator: Generator) -> None:
+    song = clicks(20.0)
+    beats = np.arange(0, 20, 0.5)
+    fitted, free = (generator.generate(song, seed=2, on_beat=on) for on in (True, False))
+    off = [np.abs(foot_strikes(dance)[:, None] - beats).min(axis=1).mean() for dance in (fitted, free)]
+    assert off[0] < 0.8 * off[1]
+
+
+def test_chunks_leave_no_seam(generator: Generator) -> None:
+    song = clicks(30.0)
+    p = generator.generate(song, seed=0).positions
+    jump = np.linalg.norm(np.diff(p, n=2, axis=0), axis=-1).max(axis=1)
+    # A seam would stand out from the accelerations elsewhere.
+    assert jump.max() < 12 * np.median(jump) + 0.05
+
+
+def test_facing_the_camera(generator: Generator) -> None:
+    dance = generator.generate(clicks(20.0), seed=0, facing="camera")
+    heading = np.degrees(heading_of(dance.positions, 25.0))
+    assert np.percentile(np.abs(heading), 95) < 50
+
+
+def test_genres_are_checked(generator: Generator) -> None:
+    with pytest.raises(InputError, match="waltz"):
+        generator.generate(clicks(2.0), genre="polka")
+    assert len(generator.generate(clicks(2.0), genre="waltz")) == 50
+
+
+def test_weights_files_that_are_none_are_input_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such weights"):
+        load_generator(tmp_path / "none.safetensors")
+    garbage = tmp_path / "garbage.safetensors"
+    garbage.write_bytes(b"pickle me not")
+    with pytest.raises(InputError, match="garbage"):
+        load_generator(garbage)
+    other = tmp_path / "other.safetensors"
+    save_file({"x": torch.zeros(1)}, other, metadata={"config": json.dumps({"channels": 8})})
+    with pytest.raises(InputError, match="other"):
+        load_generator(other)
+
+
+@pytest.mark.parametrize("choice", [{}, {"mixer": "attention"}, {"network": "ren2020", "flow_steps": 1}])
+def test_weights_survive_the_file(tmp_path: Path, choice: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = build_network(Config(channels=16, inner=32, states=2, blocks=1, music_channels=16, **choice))
+    path = tmp_path / "small.safetensors"
+    save_file(model.state_dict(), path, metadata={"config": json.dumps(vars(model.config))})
+    again = load_generator(path)
+    assert again.model.config == model.config
+    song = clicks(2.0)
+    np.testing.assert_array_equal(
+        again.generate(song, seed=1).positions, Generator(model).generate(song, seed=1).positions
+    )
+
+
+def test_weights_from_before_there_was_a_choice_of_networks_are_ours(tmp_path: Path) -> None:
+    model = MusicToSkeleton(Config(channels=8, inner=16, states=1, blocks=1, music_channels=8))
+    values = {name: value for name, value in vars(model.config).items() if name not in ("mixer", "network")}
+    path = tmp_path / "old.safetensors"
+    save_file(model.state_dict(), path, metadata={"config": json.dumps(values)})
+    assert load_generator(path).model.config == model.config
+    save_file(model.state_dict(), path, metadata={"config": json.dumps(values | {"network": "gan"})})
+    with pytest.raises(InputError, match="network is 'gan'"):
+        load_generator(path)
+
+
+@pytest.mark.slow
+def test_an_hour_of_song_gives_an_hour_of_dance() -> None:
+    torch.manual_seed(0)
+    small = Generator(MusicToSkeleton(Config(channels=8, inner=16, states=1, blocks=1, music_channels=8)))
+    dance = small.generate(clicks(3600.0), seed=0)
+    assert len(dance) == 90_000
+    assert np.isfinite(dance.positions).all()
+    assert np.abs(dance.positions[..., [0, 2]]).max() < 4.0

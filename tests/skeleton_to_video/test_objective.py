@@ -1,0 +1,78 @@
+"""The objective: one network used three ways."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from stgmamba.skeleton_to_video.dataset import Corpus
+from stgmamba.skeleton_to_video.model import Config, FrameGenerator
+from stgmamba.skeleton_to_video.objective import WEIGHTS, Batch, Objective
+
+from ..support.training_pairs import write_some
+
+SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0))
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
+    folder = tmp_path_factory.mktemp("adversarial") / "examples"
+    write_some(folder)
+    return Corpus(folder, 2, (96, 96), (0.5, 0.0), 1.0).batch(0, 0, 0)
+
+
+def objective(**weights: float) -> Objective:
+    torch.manual_seed(0)
+    return Objective(FrameGenerator(SMALL), dict.fromkeys(WEIGHTS, 0.0) | weights)
+
+
+def test_untrained_the_terms_are_those_of_the_limb_warp(batch: Batch) -> None:
+    terms = objective(reconstruction=1.0, fsr=1.0, bsr=1.0)(batch, "generator")
+    sheets, background = batch.baseline.warped, batch.baseline.background
+    baseline = sheets[:, :3] + (1 - sheets[:, 3:]) * background
+    forward = batch.forward[:, :3] + (1 - batch.forward[:, 3:]) * background
+    weight = batch.weight / batch.weight.sum() / 3
+    assert terms["reconstruction"].item() == pytest.approx(((baseline - batch.truth).abs() * weight).sum().item(), 1e-3)
+    assert terms["fsr"].item() == pytest.approx(((baseline - forward).abs() * weight).sum().item(), 1e-3)
+    assert terms["bsr"].item() == pytest.approx(terms["fsr"].item(), 1e-3)  # 10 grey levels to either side
+
+
+def test_a_term_of_weight_0_is_left_out(batch: Batch) -> None:
+    assert objective(reconstruction=1.0)(batch, "generator").keys() == {"reconstruction"}
+    assert objective(reconstruction=1.0, bsr=1.0)(batch, "generator").keys() == {"reconstruction", "bsr"}
+    later = batch._replace(regularised=False)
+    assert objective(reconstruction=1.0, bsr=1.0)(later, "generator").keys() == {"reconstruction"}
+    assert objective(reconstruction=1.0).players == ("generator",)
+
+
+def test_generator_and_critics_pull_against_each_other(batch: Batch) -> None:
+    game = objective(reconstruction=1.0, adversarial=1.0, temporal=1.0, matching=1.0)
+    assert game.players == ("generator", "critics")
+    assert game.critics is not None
+    optimiser = torch.optim.Adam(game.critics.parameters(), 2e-3)
+    values = []
+    for _ in range(12):
+        game(batch, "generator")
+        loss = game(batch, "critics")["critics"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        values.append(loss.item())
+    assert values[0] == pytest.approx(8.0, rel=0.2)  # two critics, two scales, two sides, all undecided
+    assert values[-1] < 0.95 * values[0]
+    game.zero_grad()
+    sum(game(batch, "generator").values()).backward()  # type: ignore[union-attr]
+    assert game.model.leave.weight.grad is not None
+    assert game.model.leave.weight.grad.abs().sum() > 0
+
+
+def test_a_network_without_warps_takes_neighbours_as_conditions(batch: Batch) -> None:
+    torch.manual_seed(0)
+    model = FrameGenerator(Config(SMALL.widths, SMALL.blocks, warps=False))
+    torch.nn.init.normal_(model.leave.weight, std=0.1)
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"reconstruction": 1.0, "fsr": 1.0}
+    same = batch._replace(before=batch.baseline.condition)
+    terms = Objective(model, weights)(same, "generator")
+    assert terms["fsr"].item() < 0.1
+    other = Objective(model, weights)(batch._replace(before=1 - batch.truth), "generator")
+    assert other["fsr"].item() > 2 * terms["fsr"].item()

@@ -1,0 +1,27 @@
+"""Clips made by formula: a built-in dancer who sways before a still camera."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from stgmamba.characters import DANCERS
+from stgmamba.characters.render import DancerRenderer
+from stgmamba.video_io import write_video
+
+from ..conftest import swaying
+
+SIZE = (192, 256)
+
+
+@lru_cache(maxsize=4)
+def dancer_frames(name: str = "mira", frames: int = 24) -> np.ndarray:
+    """uint8 [T, 256, 192, 3]."""
+    return np.stack(list(DancerRenderer(DANCERS[name], size=SIZE).frames(swaying(frames))))
+
+
+def write_clip(path: Path, frames: np.ndarray, fps: float = 25.0) -> Path:
+    write_video(path, list(frames), fps, crf=8)
+    return path

@@ -1,0 +1,35 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from stgmamba.errors import InputError
+from stgmamba.training.weights import read_network
+
+
+def build(values: dict[str, int]) -> nn.Linear:
+    return nn.Linear(values["inputs"], 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_network_comes_back_from_its_file(tmp_path: Path, dtype: torch.dtype) -> None:
+    kept = nn.Linear(3, 2)
+    path = tmp_path / "weights.safetensors"
+    save_file({name: value.to(dtype) for name, value in kept.state_dict().items()}, path, {"config": '{"inputs": 3}'})
+    network = read_network(path, build)
+    assert not network.training
+    assert network.weight.dtype == torch.float32
+    torch.testing.assert_close(network.weight, kept.weight, atol=1e-3 if dtype == torch.float16 else 0, rtol=0)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"config": "no json"}, {"config": json.dumps({"inputs": 4})}])
+def test_other_files_are_refused_in_a_sentence(tmp_path: Path, metadata: dict[str, str]) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file(nn.Linear(3, 2).state_dict(), path, metadata)
+    with pytest.raises(InputError, match="not weights of this network"):
+        read_network(path, build)
+    with pytest.raises(InputError, match="no such weights"):
+        read_network(tmp_path / "none.safetensors", build)
