@@ -29,20 +29,20 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from stgmamba import Dancer
-from stgmamba.api import as_picture
+from stgmamba import DancePipeline
 from stgmamba.bench.skeleton import demo_song
-from stgmamba.characters import DANCERS
-from stgmamba.characters.render import DancerRenderer
-from stgmamba.limb_warp.renderer import LimbWarpRenderer, placed_in_view
+from stgmamba.characters import CHARACTERS
+from stgmamba.characters.render import CharacterRenderer
+from stgmamba.limb_warp.renderer import LimbWarpRenderer, retarget_in_view
 from stgmamba.machine import machine
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import PersonInPicture, find_person
+from stgmamba.person.pose import DetectedPerson, find_person
+from stgmamba.pipeline import as_picture
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton_to_video.compositing import composite
-from stgmamba.skeleton_to_video.model import Answer, Config, FrameGenerator, Inputs
+from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs, Prediction
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
-from stgmamba.skeleton_to_video.rendering import ROWS, NetworkRenderer
+from stgmamba.skeleton_to_video.rendering import ROWS, NeuralRenderer
 from stgmamba.video_io import write_video
 
 WINDOW = 160, ROWS
@@ -54,7 +54,7 @@ SIZES = (256, 512)
 ROUNDS = 9
 SECONDS = 4.0
 USED = "torch, channels last"
-"""What `NetworkRenderer` uses."""
+"""What `NeuralRenderer` uses."""
 
 Run = Callable[[], Any]
 Build = Callable[[FrameGenerator, Inputs, int], Run]
@@ -64,7 +64,7 @@ class Scene(NamedTuple):
     """A person in a picture, and a dance."""
 
     picture: Picture
-    person: PersonInPicture
+    person: DetectedPerson
     dance: Skeleton
 
 
@@ -77,15 +77,15 @@ class Times(NamedTuple):
 
 def make_scene() -> Scene:
     """A built-in dancer drawn large, and our dance to the built-in song."""
-    dance = Dancer.from_pretrained().skeleton(demo_song(SECONDS), facing="camera", seed=0)
-    picture = as_picture(next(DancerRenderer(DANCERS["kofi"], size=(768, 768)).frames(dance.slice(0, 1))))
+    dance = DancePipeline.from_pretrained().skeleton(demo_song(SECONDS), facing="camera", seed=0)
+    picture = as_picture(next(CharacterRenderer(CHARACTERS["kofi"], size=(768, 768)).frames(dance.slice(0, 1))))
     return Scene(picture, find_person(picture), dance)
 
 
 def make_network() -> FrameGenerator:
     torch.manual_seed(0)
     model = FrameGenerator(Config())
-    nn.init.normal_(model.leave.weight, std=0.1)
+    nn.init.normal_(model.head.weight, std=0.1)
     return model.eval()
 
 
@@ -97,11 +97,11 @@ class Whole(nn.Module):
         self.model = model
 
     def forward(self, warped: Tensor, background: Tensor, pose: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.model.answer(Inputs(warped, background, pose)))
+        return tuple(self.model.predict(Inputs(warped, background, pose)))
 
 
 def eager(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
-    return lambda: model.answer(inputs)
+    return lambda: model.predict(inputs)
 
 
 def channels_last(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
@@ -111,11 +111,11 @@ def channels_last(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
 def bfloat16(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
     run = channels_last(model, inputs, 0)
 
-    def answer() -> Any:
+    def predict() -> Any:
         with torch.autocast("cpu", torch.bfloat16):
             return run()
 
-    return answer
+    return predict
 
 
 def traced(model: FrameGenerator, inputs: Inputs, _: int) -> Run:
@@ -190,10 +190,10 @@ def _inputs_last(inputs: Inputs) -> Inputs:
     return Inputs(*(tensor.contiguous(memory_format=torch.channels_last) for tensor in _tensors(inputs)))
 
 
-def frames_of(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArray[np.float32], Inputs]]:
+def render_placement(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArray[np.float32], Inputs]]:
     """Per frame of a film: milliseconds by part, the sheets in the window, and what the network is given."""
     renderer = LimbWarpRenderer(scene.picture, scene.person, size)
-    placement, view = placed_in_view(scene.dance, renderer.body, renderer.size)
+    placement, view = retarget_in_view(scene.dance, renderer.body, renderer.size)
     zoom, origin = view
     times = size // ROWS
     left = (renderer.size[0] - WINDOW[0] * times) // 2
@@ -244,12 +244,12 @@ def race(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # exporters warn of what does not concern us
                 run = build(model, inputs, threads)
-                answer = Answer(*(torch.as_tensor(np.asarray(part)).float() for part in run()))
+                predict = Prediction(*(torch.as_tensor(np.asarray(part)).float() for part in run()))
         except ImportError as error:
             print(f"{name}: {error}; left out")
             continue
         setups[name] = time.perf_counter() - start
-        made = model.compose(answer, inputs.warped, inputs.background)
+        made = model.compose(predict, inputs.warped, inputs.background)
         errors[name] = 255 * float((made - right).abs().max())
         runs[name] = run
     taken = {name: Times([], []) for name in runs}
@@ -328,19 +328,21 @@ def _parts(model: FrameGenerator, scene: Scene, size: int) -> dict[str, str]:
     times = size // ROWS
     taken: dict[str, list[float]] = {}
     frames = []
-    for parts, layer, inputs in frames_of(scene, size):
+    for parts, layer, inputs in render_placement(scene, size):
         behind = np.full((*layer.shape[:2], 3), 100, np.float32)
         frame = behind.astype(np.uint8)
         start = time.thread_time()
-        answer = network.answer(inputs)
+        predict = network.predict(inputs)
         parts["network"], start = 1e3 * (time.thread_time() - start), time.thread_time()
-        said = torch.cat([answer.logits, answer.own, answer.near, answer.seam], 1)[0].permute(1, 2, 0)
-        composite(frame, layer, behind, np.ascontiguousarray(said.numpy()), times)
+        channels = torch.cat([predict.logits, predict.rgb, predict.paint_mask, predict.seam_mask], 1)[0].permute(
+            1, 2, 0
+        )
+        composite(frame, layer, behind, np.ascontiguousarray(channels.numpy()), times)
         parts["compositing"], start = 1e3 * (time.thread_time() - start), time.thread_time()
         sheets = torch.from_numpy(layer / np.array([255, 255, 255, 1], np.float32)).permute(2, 0, 1)[None]
         empty = torch.from_numpy(behind / 255).permute(2, 0, 1)[None]
         start = time.thread_time()
-        made = network.compose(answer, sheets, empty).mul(255).add(0.5).clamp(0, 255).to(torch.uint8)
+        made = network.compose(predict, sheets, empty).mul(255).add(0.5).clamp(0, 255).to(torch.uint8)
         parts["(in its place: compose() in torch)"] = 1e3 * (time.thread_time() - start)
         assert np.abs(made[0].permute(1, 2, 0).numpy().astype(int) - frame).max() <= 1
         for name, figure in parts.items():
@@ -354,7 +356,7 @@ def _parts(model: FrameGenerator, scene: Scene, size: int) -> dict[str, str]:
 
 
 def _films(model: FrameGenerator, scene: Scene, size: int) -> dict[str, str]:
-    renderer = NetworkRenderer(scene.picture, scene.person, size, model=model)
+    renderer = NeuralRenderer(scene.picture, scene.person, size, model=model)
     next(renderer.frames(scene.dance))  # fills the background
     count = len(scene.dance)
     taken = {threads: Times([], []) for threads in (1, 2)}
@@ -387,7 +389,7 @@ def main() -> None:
     console = Console(width=140)
     console.print({**machine(), "torch": torch.__version__})
     model, scene = make_network(), make_scene()
-    given = [inputs for _, _, inputs in frames_of(scene, ROWS)][:: len(scene.dance) // max(BATCHES)]
+    given = [inputs for _, _, inputs in render_placement(scene, ROWS)][:: len(scene.dance) // max(BATCHES)]
     compare_runtimes(model, _stacked(given[:BATCH]), contenders, console)
     compare_batches(model, given, console)
     measure_films(model, scene, console)

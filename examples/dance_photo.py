@@ -2,11 +2,11 @@
 
 import sys
 
-from stgmamba import Dancer, InputError
+from stgmamba import DancePipeline, InputError
 
 
 def main(song: str, image: str, output: str) -> None:
-    video = Dancer.from_pretrained().dance(song, image=image, seconds=15)
+    video = DancePipeline.from_pretrained().dance(song, image=image, seconds=15)
     for note in video.notes:
         print(note)
     video.save(output, progress=lambda done, total: print(f"\r{done} of {total} frames", end="", flush=True))

@@ -3,11 +3,11 @@
 import csv
 import sys
 
-from stgmamba import Dancer
+from stgmamba import DancePipeline
 
 
 def main(song: str, output: str) -> None:
-    dance = Dancer.from_pretrained().skeleton(song, seconds=10)
+    dance = DancePipeline.from_pretrained().skeleton(song, seconds=10)
     with open(output, "w", newline="") as file:  # noqa: PTH123 (an example for everybody)
         table = csv.writer(file)
         table.writerow(["second", *(f"{joint}_{axis}" for joint in dance.layout.joints for axis in "xyz")])

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from stgmamba import Dancer
-from stgmamba.characters import DANCERS
+from stgmamba import DancePipeline
+from stgmamba.characters import CHARACTERS
 from stgmamba.characters.person import rest_pose
-from stgmamba.characters.render import DancerRenderer
+from stgmamba.characters.render import CharacterRenderer
 from stgmamba.music.demo_song import write_demo_song
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
@@ -22,10 +22,12 @@ COLUMNS, WIDTH, HEIGHT = 7, 180, 240
 with tempfile.TemporaryDirectory() as folder:
     song = Path(folder) / "song.wav"
     write_demo_song(song)
-    dancer = Dancer.from_pretrained()
+    dancer = DancePipeline.from_pretrained()
 
-    look = DANCERS["zoe"]
-    still = next(DancerRenderer(look, (576, 768)).frames(Skeleton(rest_pose(look)[None], 25.0, OPENPOSE_18_FEET)))
+    appearance = CHARACTERS["zoe"]
+    still = next(
+        CharacterRenderer(appearance, (576, 768)).frames(Skeleton(rest_pose(appearance)[None], 25.0, OPENPOSE_18_FEET))
+    )
     videos = [
         dancer.dance(song, dancer="mira", facing="camera", seconds=12, size=512),
         dancer.dance(song, image=still, seconds=12, size=512, seed=4),

@@ -3,15 +3,15 @@
 import sys
 from pathlib import Path
 
-from stgmamba import Dancer
-from stgmamba.api import render
-from stgmamba.characters import DANCERS
+from stgmamba import DancePipeline
+from stgmamba.characters import CHARACTERS
+from stgmamba.pipeline import render
 
 
 def main(song: str, folder: str) -> None:
-    dance = Dancer.from_pretrained().skeleton(song, seconds=10, seed=3)
+    dance = DancePipeline.from_pretrained().skeleton(song, seconds=10, seed=3)
     Path(folder).mkdir(exist_ok=True)
-    for name in DANCERS:
+    for name in CHARACTERS:
         film = render(dance, dancer=name, song=song, size=360).save(Path(folder) / f"{name}.mp4")
         print(film)
 

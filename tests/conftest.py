@@ -59,7 +59,7 @@ def sway() -> Skeleton:
     return swaying()
 
 
-class SwayingGenerator:
+class SwayingSampler:
     """In the place of stage 1 where a test is about something else: the dance by formula, as long as the song."""
 
     genres = ("swaying",)
@@ -74,9 +74,9 @@ class SwayingGenerator:
 
 
 @pytest.fixture
-def swaying_generator() -> SwayingGenerator:
+def swaying_sampler() -> SwayingSampler:
     """A generator without a network."""
-    return SwayingGenerator()
+    return SwayingSampler()
 
 
 @pytest.fixture(scope="session")
@@ -93,10 +93,10 @@ def person_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of one whole person: a built-in dancer, standing."""
     from PIL import Image
 
-    from stgmamba.characters import DANCERS
-    from stgmamba.characters.render import DancerRenderer
+    from stgmamba.characters import CHARACTERS
+    from stgmamba.characters.render import CharacterRenderer
 
-    renderer = DancerRenderer(DANCERS["mira"], size=(384, 512))
+    renderer = CharacterRenderer(CHARACTERS["mira"], size=(384, 512))
     path = tmp_path_factory.mktemp("person") / "person.png"
     Image.fromarray(next(renderer.frames(swaying(1)))).save(path)
     return path

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stgmamba import defaults
+from stgmamba import options
 from stgmamba.cli import main
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.formats import read_skeleton, write_skeleton
@@ -29,10 +29,10 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch, swaying_generator: Any) -> Any:
+def no_network(monkeypatch: pytest.MonkeyPatch, swaying_sampler: Any) -> Any:
     """The dance comes by formula, so that tests of everything around it are quick."""
-    monkeypatch.setattr("stgmamba.music_to_skeleton.sampler.load_generator", lambda weights=None: swaying_generator)
-    return swaying_generator
+    monkeypatch.setattr("stgmamba.music_to_skeleton.sampler.load_sampler", lambda weights=None: swaying_sampler)
+    return swaying_sampler
 
 
 @pytest.fixture
@@ -119,11 +119,11 @@ def test_help_imports_nothing_heavy() -> None:
 def test_help_names_every_verb(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("dance", "skeleton", "render", "pose", "info", "dancers", "demo", "bench", "train", "evaluate"):
+    for verb in ("dance", "skeleton", "render", "pose", "info", "characters", "demo", "bench", "train", "evaluate"):
         assert f"  {verb} " in out
 
 
-@pytest.mark.parametrize("verb", ["dance", "skeleton", "render", "pose", "info", "dancers", "demo"])
+@pytest.mark.parametrize("verb", ["dance", "skeleton", "render", "pose", "info", "characters", "demo"])
 def test_each_verb_explains_itself(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0
@@ -132,7 +132,7 @@ def test_each_verb_explains_itself(run: Run, verb: str) -> None:
 
 def test_a_quality_that_is_not_known_is_a_sentence(run: Run, dance_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "x.mp4"
-    code, _, err = run("render", str(dance_file), "--dancer", "mira", "--quality", "lovely", "-o", str(output))
+    code, _, err = run("render", str(dance_file), "--character", "mira", "--quality", "lovely", "-o", str(output))
     assert code == 2
     assert "best or fast" in err
     assert not output.exists()
@@ -194,7 +194,15 @@ def test_evaluate_video_writes_and_prints_the_report(run: Run, tmp_path: Path) -
     (tmp_path / "clips").mkdir()
     write_clip(tmp_path / "clips" / "mira.mp4", dancer_frames()[:12])
     code, out, _ = run(
-        "evaluate", "video", "--data", str(tmp_path / "clips"), "--size", "64", "--json", str(tmp_path / "out.json")
+        "evaluate",
+        "video",
+        "--data",
+        str(tmp_path / "clips"),
+        "--size",
+        "64",
+        "-o",
+        str(tmp_path / "out.json"),
+        "--no-compare",
     )
     assert code == 0
     methods = json.loads((tmp_path / "out.json").read_text())["methods"]
@@ -206,7 +214,7 @@ def test_evaluate_video_writes_and_prints_the_report(run: Run, tmp_path: Path) -
 def test_bench_skeleton_prints_a_table_or_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {
         "machine": {"processor": "abacus", "cores": 2, "threads": 2},
-        "song": {"seconds": 180.0, "total": 6.0, "listening": 1.0, "network": 4.0, "settling": 1.0},
+        "song": {"seconds": 180.0, "total": 6.0, "audio features": 1.0, "network": 4.0, "post-processing": 1.0},
         "length": {"short_seconds": 45.0, "long_seconds": 720.0, "short": 1.5, "long": 24.0, "ratio": 1.0},
         "memory": None,
         "attention": {"ours": 1.0, "attention": 7.0, "speedup": 7.0},
@@ -223,9 +231,9 @@ def test_bench_skeleton_prints_a_table_or_json(run: Run, monkeypatch: pytest.Mon
 # The verbs on good input
 
 
-def test_dancers_are_listed(run: Run) -> None:
-    code, out, _ = run("dancers", "--json")
-    names = json.loads(out)["dancers"]
+def test_characters_are_listed(run: Run) -> None:
+    code, out, _ = run("characters", "--json")
+    names = json.loads(out)["characters"]
     assert code == 0
     assert len(names) >= 7
     assert names[-1] == "random"
@@ -238,7 +246,7 @@ def test_render_makes_a_film_with_the_song(run: Run, dance_file: Path, short_son
     result = json.loads(out)
     assert result["output"] == str(film)
     assert result["frames"] == 50
-    assert set(result["taken"]) == {"performer", "video", "total"}
+    assert set(result["taken"]) == {"subject", "video", "total"}
     assert result["versions"]["stgmamba"]
     media = probe(film)
     assert media.size == tuple(result["size"]) == (96, 128)
@@ -248,7 +256,7 @@ def test_render_makes_a_film_with_the_song(run: Run, dance_file: Path, short_son
 
 def test_render_at_another_rate_and_shape(run: Run, dance_file: Path, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
-    code, out, err = run("render", dance_file, "-o", film, "--size", "160x90", "--fps", "30", "--dancer", "random")
+    code, out, err = run("render", dance_file, "-o", film, "--size", "160x90", "--fps", "30", "--character", "random")
     assert code == 0, err
     assert out == f"{film}: 2.0 s at 30 frames per second, 160 x 90; took {out.split('took ')[1]}"
     media = probe(film)
@@ -258,7 +266,7 @@ def test_render_at_another_rate_and_shape(run: Run, dance_file: Path, tmp_path: 
 def test_same_seed_same_film(run: Run, dance_file: Path, tmp_path: Path) -> None:
     films = [tmp_path / name for name in ("a.mp4", "b.mp4", "c.mp4")]
     for film, seed in zip(films, (1, 1, 2), strict=True):
-        assert run("render", dance_file, "-o", film, "--size", "96", "--dancer", "random", "--seed", seed)[0] == 0
+        assert run("render", dance_file, "-o", film, "--size", "96", "--character", "random", "--seed", seed)[0] == 0
     first, second, third = (np.stack([rgb for _, rgb in read_video(film)][:5]) for film in films)
     np.testing.assert_array_equal(first, second)
     assert (first != third).any()
@@ -347,7 +355,7 @@ def test_dance_writes_film_and_skeleton(
     )
     assert code == 0, err
     result = json.loads(out)
-    assert set(result["taken"]) == {"song", "performer", "load", "skeleton", "video", "total"}
+    assert set(result["taken"]) == {"song", "subject", "model", "skeleton", "video", "total"}
     assert {name: result[name] for name in ("song", "seed", "facing", "size", "fps", "frames", "skeleton")} == {
         "song": str(short_song),
         "seed": 5,
@@ -376,9 +384,9 @@ def test_demo_needs_nothing(run: Run, no_network: Any, tmp_path: Path, monkeypat
     code, out, err = run("demo", "--json", "--size", "64")
     assert code == 0, err
     result = json.loads(out)
-    assert result["output"] == defaults.DEMO_OUTPUT
+    assert result["output"] == options.DEMO_OUTPUT
     assert result["seconds"] >= 15
-    media = probe(defaults.DEMO_OUTPUT)
+    media = probe(options.DEMO_OUTPUT)
     assert (media.fps, media.audio_codec) == (25.0, "aac")
     assert media.seconds >= 15
 
@@ -621,7 +629,7 @@ def test_disk_is_full(run: Run, dance_file: Path, tmp_path: Path) -> None:
         ("--seed", "-1", "seed"),
         ("--facing", "north", "facing"),
         ("--genre", "yodelling", "yodelling"),
-        ("--dancer", "nobody", "nobody"),
+        ("--character", "nobody", "nobody"),
         ("--colour", "red", "--colour"),
         ("--skeleton-out", "dance.xyz", "dance.xyz"),
     ],
@@ -634,9 +642,9 @@ def test_bad_option(run: Run, tmp_path: Path, short_song: Path, option: str, val
 
 
 def test_picture_and_dancer_together(run: Run, tmp_path: Path, short_song: Path) -> None:
-    code, _, err = run("dance", short_song, "-i", "me.jpg", "-d", "random", "-o", tmp_path / "out.mp4")
+    code, _, err = run("dance", short_song, "-i", "me.jpg", "-c", "random", "-o", tmp_path / "out.mp4")
     assert code == 2
-    assert is_one_sentence(err, "--image", "--dancer"), err
+    assert is_one_sentence(err, "--image", "--character"), err
 
 
 def test_film_would_replace_its_song(run: Run, tmp_path: Path) -> None:
@@ -667,7 +675,7 @@ def test_fault_of_ours(run: Run, tmp_path: Path, dance_file: Path, monkeypatch: 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oh no")
 
-    monkeypatch.setattr("stgmamba.api.cast_performer", broken)
+    monkeypatch.setattr("stgmamba.pipeline.load_subject", broken)
     code, _, err = run("render", dance_file, "-o", tmp_path / "out.mp4")
     assert code == 1
     assert is_one_sentence(err, "ZeroDivisionError", "--debug"), err

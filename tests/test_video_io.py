@@ -61,14 +61,14 @@ def test_flashes_and_clicks_stay_together_for_a_minute(tmp_path: Path, fps: floa
     assert write_video(out, frames(), fps, song, audio_start=start) == count
     shown = np.array([second for second, picture in read_video(out) if picture.mean() > 128])
     sound = load_song(out)
-    heard = np.array(
+    audio = np.array(
         [np.argmax(np.abs(sound.samples[round((t - 0.3) * 22_050) :]) > 0.2) / 22_050 + t - 0.3 for t in times]
     )
-    np.testing.assert_allclose(heard, times, atol=0.002)
+    np.testing.assert_allclose(audio, times, atol=0.002)
     assert len(shown) == len(times)
     # A flash is on the first frame that begins after its click: never early, never a frame late.
-    assert (shown - heard > -0.002).all()
-    assert (shown - heard < float(1 / rate) + 0.002).all()
+    assert (shown - audio > -0.002).all()
+    assert (shown - audio < float(1 / rate) + 0.002).all()
     with av.open(str(out)) as container:
         lengths = [float(s.duration * s.time_base) for s in container.streams]
     assert lengths[0] == pytest.approx(float(count / rate), abs=1e-3)

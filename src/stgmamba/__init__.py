@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from stgmamba.errors import InputError
 
 if TYPE_CHECKING:
-    from stgmamba.api import Dancer, DanceVideo
+    from stgmamba.pipeline import DancePipeline, DanceVideo
     from stgmamba.skeleton import Skeleton
 
     __version__: str
 
-__all__ = ["DanceVideo", "Dancer", "InputError", "Skeleton", "__version__"]
+__all__ = ["DancePipeline", "DanceVideo", "InputError", "Skeleton", "__version__"]
 
 # Fetched on first use, so that importing the package (and with it `stgmamba --help`) costs nothing.
-_LAZY = {"Dancer": "stgmamba.api", "DanceVideo": "stgmamba.api", "Skeleton": "stgmamba.skeleton"}
+_LAZY = {"DancePipeline": "stgmamba.pipeline", "DanceVideo": "stgmamba.pipeline", "Skeleton": "stgmamba.skeleton"}
 
 
 def __getattr__(name: str) -> Any:

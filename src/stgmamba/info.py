@@ -6,11 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from stgmamba.errors import InputError
 
-_PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".heic"})
 # Tempo is the same at the end of nearly every song, and an hour of beats takes a minute to track.
 _TEMPO_SECONDS = 120.0
 
@@ -30,22 +27,17 @@ def describe(path: str | Path) -> dict[str, Any]:
         facts = _weights(path)
     elif suffix in (".npz", ".json") or path.is_dir():
         facts = _skeleton(path)
-    elif is_picture(path):
+    elif _is_picture(path):
         facts = _picture(path)
     else:
         facts = _media(path)
     return {"file": str(path), **facts}
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by its name or else by its first bytes."""
-    if path.suffix.lower() in _PICTURE_SUFFIXES:
-        return True
-    try:
-        with Image.open(path) as image:
-            return getattr(image, "n_frames", 1) == 1
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return False
+def _is_picture(path: Path) -> bool:
+    from stgmamba.person.picture import is_picture
+
+    return is_picture(path)
 
 
 def _weights(path: Path) -> dict[str, Any]:

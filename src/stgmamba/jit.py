@@ -35,7 +35,7 @@ class _LockedCache(FunctionCache):  # type: ignore[misc]
             super().save_overload(sig, data)
 
 
-def jit(*freedoms: str) -> Callable[[F], F]:
+def jit(*fastmath: str) -> Callable[[F], F]:
     """Return a decorator that compiles a function on first use, without the GIL, once per machine.
 
     The machine code is kept beside the source or, where that folder cannot be written, in the user's cache; where
@@ -43,11 +43,11 @@ def jit(*freedoms: str) -> Callable[[F], F]:
     calls must stand in the same file.
 
     Args:
-        freedoms: what the compiler may assume of floating-point numbers, in LLVM's words: "contract", "reassoc"...
+        fastmath: what the compiler may assume of floating-point numbers, in LLVM's words: "contract", "reassoc"...
     """
 
     def decorate(function: F) -> F:
-        compiled = numba.njit(nogil=True, fastmath=set(freedoms), error_model="numpy")(function)
+        compiled = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy")(function)
         with contextlib.suppress(RuntimeError):  # Numba found no folder to keep compiled code in
             compiled._cache = _LockedCache(function)
         return cast(F, compiled)

@@ -1,11 +1,11 @@
-"""How long work tells how far it has come: callbacks inside the library, bars on the terminal."""
+"""Progress of long work: a callback inside the library, a reporter per stage, bars on the terminal."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -13,11 +13,53 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int | None], None]
 """Called as progress(done, total), at any rate, in any unit; total is None where it is not known."""
 
+TITLES = {
+    "song": "Decoding the song",
+    "subject": "Finding the person",
+    "model": "Loading the model",
+    "skeleton": "Generating the dance",
+    "video": "Rendering the video",
+    "pose": "Estimating the pose",
+    "examples": "Making training pairs",
+    "train": "Training",
+    "evaluate": "Evaluating",
+    "benchmark": "Measuring",
+}
+"""Stages of work, and what the terminal calls them."""
+
+
+class Reporter(Protocol):
+    """What long work of several stages reports to: the terminal, a Studio, nobody."""
+
+    def stage(self, name: str) -> AbstractContextManager[Progress]:
+        """One stage, a key of `TITLES`, for as long as the block lasts; what it yields is called with the progress."""
+        ...
+
+    def warn(self, sentence: str) -> None:
+        """A sentence that the user should read."""
+        ...
+
+
+class Silent:
+    """A reporter that nobody listens to."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Progress]:
+        """Nothing is shown."""
+        yield lambda done, total: None
+
+    def warn(self, sentence: str) -> None:
+        """Nothing is shown."""
+
 
 class Terminal:
     """Bars with the time left on stderr, and one line per warning, for as long as the block lasts.
 
     Where stderr is not a terminal only the warnings are written.
+
+    Attributes:
+        seconds: duration of each finished stage.
+        warnings: all that was warned of.
     """
 
     def __init__(self) -> None:
@@ -26,7 +68,7 @@ class Terminal:
 
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._bars: Bars = Progress(
-            TextColumn("{task.description:<20}"),
+            TextColumn("{task.description:<21}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
@@ -46,9 +88,9 @@ class Terminal:
         self._bars.stop()
 
     @contextmanager
-    def stage(self, name: str, title: str) -> Iterator[Progress]:
-        """One bar; what is yielded moves it. The time taken is kept in ``seconds[name]``."""
-        task = self._bars.add_task(title, total=None)
+    def stage(self, name: str) -> Iterator[Progress]:
+        """One bar; what is yielded moves it. The duration is kept in ``seconds[name]``."""
+        task = self._bars.add_task(TITLES[name], total=None)
         start = time.perf_counter()
         yield lambda done, total: self._bars.update(task, completed=done, total=total)
         self.seconds[name] = time.perf_counter() - start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output, check_can_write
 from stgmamba.music.decode import decode_packets, moving_picture, open_media, origin_seconds, stream_audio
-
-Progress = Callable[[int, int | None], None]
-"""Called with (frames done, frames in all or None where that is not known)."""
+from stgmamba.progress import Progress
 
 _BT709 = 1  # its number as matrix, primaries and transfer in ITU-T H.273, and as colour space in swscale
 _UNSPECIFIED = 2

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stgmamba.characters import DANCERS, Look, random_look
+from stgmamba.characters import CHARACTERS, Appearance, random_appearance
 from stgmamba.characters.background import Background
 from stgmamba.characters.person import Person, rest_pose
-from stgmamba.characters.render import DancerRenderer, Stage, draw
+from stgmamba.characters.render import CharacterRenderer, SceneRenderer, draw
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import find_person
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
@@ -16,7 +16,7 @@ from stgmamba.skeleton.body import rebuild
 from stgmamba.skeleton.camera import Camera, frame_dance
 
 J = {name: i for i, name in enumerate(OPENPOSE_18_FEET.joints)}
-MIRA = DANCERS["mira"]
+MIRA = CHARACTERS["mira"]
 SIZE = (150, 200)
 
 
@@ -24,9 +24,9 @@ def camera_for(pose: np.ndarray, size: tuple[int, int] = SIZE, yaw: float = 0.0)
     return frame_dance(Skeleton(pose[None], 25.0, OPENPOSE_18_FEET), size, yaw=yaw)
 
 
-def posed(look: Look, **joints: tuple[float, float, float]) -> np.ndarray:
+def posed(appearance: Appearance, **joints: tuple[float, float, float]) -> np.ndarray:
     """The rest pose with limbs turned: each named joint lies in the given direction from its parent."""
-    p = rest_pose(look)
+    p = rest_pose(appearance)
     for name, direction in joints.items():
         j = J[name]
         parent = OPENPOSE_18_FEET.parents[j]
@@ -34,7 +34,7 @@ def posed(look: Look, **joints: tuple[float, float, float]) -> np.ndarray:
         for child in descendants(j):
             p[child] += moved - p[j] if child != j else 0
         p[j] = moved
-    return rebuild(p, look.body)
+    return rebuild(p, appearance.body)
 
 
 def descendants(joint: int) -> list[int]:
@@ -74,9 +74,9 @@ def test_drawing_is_deterministic() -> None:
 
 def test_looks_differ() -> None:
     pictures = []
-    for look in (*DANCERS.values(), *(random_look(seed) for seed in range(6))):
-        pose = rest_pose(look)
-        pictures.append(draw(look, pose, camera_for(pose)).rgb.astype(int))
+    for appearance in (*CHARACTERS.values(), *(random_appearance(seed) for seed in range(6))):
+        pose = rest_pose(appearance)
+        pictures.append(draw(appearance, pose, camera_for(pose)).rgb.astype(int))
     for i, one in enumerate(pictures):
         for other in pictures[:i]:
             assert np.abs(one - other).mean() > 1.0
@@ -85,7 +85,7 @@ def test_looks_differ() -> None:
 def test_mask_is_what_was_drawn() -> None:
     pose = posed(MIRA, **POSES["arms"])
     camera = camera_for(pose)
-    stage = Stage(Background(), camera)
+    stage = SceneRenderer(Background(), camera)
     drawing = stage.draw(Person(MIRA), pose)
     assert drawing.mask.min() == 0
     assert drawing.mask.max() == 1
@@ -103,14 +103,14 @@ def test_mask_is_what_was_drawn() -> None:
 
 
 def test_nearer_limbs_cover_what_is_behind() -> None:
-    look = replace(MIRA, top=replace(MIRA.top, kind="tshirt", colour="#2040d0"))
-    person = Person(look)
+    appearance = replace(MIRA, top=replace(MIRA.top, kind="tshirt", colour="#2040d0"))
+    person = Person(appearance)
     covers = {}
     for where, z in (("front", 0.8), ("behind", -0.8)):
-        pose = posed(look, left_elbow=(0.1, -1, z), left_wrist=(-1, -0.25, 0.1 * np.sign(z)))
+        pose = posed(appearance, left_elbow=(0.1, -1, z), left_wrist=(-1, -0.25, 0.1 * np.sign(z)))
         camera = camera_for(pose, (300, 400))
         xy, depth = camera.project(pose)
-        drawing = Stage(Background(), camera).draw(person, pose)
+        drawing = SceneRenderer(Background(), camera).draw(person, pose)
         x, y = np.rint(xy[J["left_elbow"]] * 0.5 + xy[J["left_wrist"]] * 0.5).astype(int)
         covers[where] = drawing.rgb[y, x].astype(int)
         arm = (depth[J["left_elbow"]] + depth[J["left_wrist"]]) / 2
@@ -157,8 +157,8 @@ def test_person_out_of_the_picture_leaves_it_empty() -> None:
 @settings(max_examples=25, deadline=None)
 def test_degenerate_skeletons_are_drawn_without_nan(seed: int, trouble: str) -> None:
     rng = np.random.default_rng(seed)
-    look = random_look(seed)
-    pose = rest_pose(look)
+    appearance = random_appearance(seed)
+    pose = rest_pose(appearance)
     camera = camera_for(pose, (64, 80))
     if trouble == "points":
         pose[:] = pose[J["neck"]]
@@ -171,18 +171,18 @@ def test_degenerate_skeletons_are_drawn_without_nan(seed: int, trouble: str) -> 
         pose[rng.integers(0, 22)] = np.nan
     else:
         pose *= 100
-    parts = Person(look).parts(np.nan_to_num(pose), np.zeros(3, np.float32))
+    parts = Person(appearance).parts(np.nan_to_num(pose), np.zeros(3, np.float32))
     assert all(np.isfinite(part.points).all() for part in parts)
-    drawing = draw(look, pose, camera)
+    drawing = draw(appearance, pose, camera)
     assert np.isfinite(drawing.mask).all()
     assert 0 <= drawing.mask.min() <= drawing.mask.max() <= 1
 
 
 def test_renderer_gives_one_frame_each_lazily() -> None:
-    pose = rest_pose(DANCERS["kofi"])
+    pose = rest_pose(CHARACTERS["kofi"])
     steps = np.linspace(0, 0.5, 6, dtype=np.float32)[:, None, None] * np.asarray([1.0, 0.0, 0.0], np.float32)
     dance = Skeleton(pose[None] + steps, 25.0, OPENPOSE_18_FEET)
-    renderer = DancerRenderer(DANCERS["lena"], (120, 160))
+    renderer = CharacterRenderer(CHARACTERS["lena"], (120, 160))
     assert renderer.size == (120, 160)
     frames = renderer.frames(dance)
     assert not isinstance(frames, list)
@@ -194,18 +194,18 @@ def test_renderer_gives_one_frame_each_lazily() -> None:
 
 
 def test_feet_stand_on_the_floor() -> None:
-    for look in DANCERS.values():
-        parts = Person(look).parts(rest_pose(look), np.zeros(3, np.float32))
+    for appearance in CHARACTERS.values():
+        parts = Person(appearance).parts(rest_pose(appearance), np.zeros(3, np.float32))
         lowest = min(float(part.points[..., 1].min()) for part in parts)
         assert lowest == pytest.approx(0.0, abs=0.004)
 
 
-def found_share(look: Look, which: str, yaw: float) -> float:
+def found_share(appearance: Appearance, which: str, yaw: float) -> float:
     """Share of the joints that MediaPipe finds within 0.15 torso lengths of where they were drawn."""
-    pose = posed(look, **POSES[which])
+    pose = posed(appearance, **POSES[which])
     camera = camera_for(pose, (300, 400), yaw)
     xy, _ = camera.project(pose)
-    found = find_person(Picture(draw(look, pose, camera).rgb)).skeleton.positions[0]
+    found = find_person(Picture(draw(appearance, pose, camera).rgb)).skeleton.positions[0]
     torso = np.linalg.norm(xy[J["neck"]] - (xy[J["left_hip"]] + xy[J["right_hip"]]) / 2)
     return float((np.linalg.norm(found - xy, axis=1) < 0.15 * torso).mean())
 
@@ -214,14 +214,14 @@ VIEWS = (("rest", 0.5), ("arms", 0.1), ("step", -0.3))
 
 
 def test_the_estimator_finds_the_drawn_people() -> None:
-    shares = [found_share(look, *VIEWS[k % 3]) for k, look in enumerate(DANCERS.values())]
+    shares = [found_share(appearance, *VIEWS[k % 3]) for k, appearance in enumerate(CHARACTERS.values())]
     assert min(shares) > 0.5
     assert np.mean(shares) > 0.8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DANCERS)
+@pytest.mark.parametrize("name", CHARACTERS)
 def test_the_estimator_finds_every_dancer_in_every_pose(name: str) -> None:
-    shares = [found_share(DANCERS[name], *view) for view in VIEWS]
+    shares = [found_share(CHARACTERS[name], *view) for view in VIEWS]
     assert min(shares) > 0.5
     assert np.mean(shares) > 0.75

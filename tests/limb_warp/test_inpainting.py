@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stgmamba.limb_warp.inpainting import fill_hole, spread
+from stgmamba.limb_warp.inpainting import inpaint, push_pull
 
 
 def hole_in(shape: tuple[int, int]) -> np.ndarray:
@@ -14,14 +14,14 @@ def hole_in(shape: tuple[int, int]) -> np.ndarray:
 def test_a_smooth_gradient_stays_smooth() -> None:
     ramp = np.linspace(60, 200, 120)[:, None, None] + np.linspace(0, 30, 90)[None, :, None]
     picture = np.repeat(ramp, 3, axis=2).astype(np.uint8)
-    filled = fill_hole(picture, hole_in((120, 90)))
+    filled = inpaint(picture, hole_in((120, 90)))
     assert np.abs(filled.astype(int) - picture).max() <= 12
 
 
 def test_an_edge_between_wall_and_floor_goes_on() -> None:
     picture = np.full((120, 90, 3), 210, np.uint8)
     picture[70:] = 60
-    filled = fill_hole(picture, hole_in((120, 90))).astype(int)
+    filled = inpaint(picture, hole_in((120, 90))).astype(int)
     assert np.abs(filled[:64] - 210).max() < 40
     assert np.abs(filled[76:] - 60).max() < 40
 
@@ -31,16 +31,16 @@ def test_stripes_go_on() -> None:
     stripes = np.where((x // 6) % 2, 200, 60).astype(np.uint8)
     picture = np.repeat(np.repeat(stripes[None, :, None], 96, axis=0), 3, axis=2)
     hole = hole_in((96, 96))
-    filled = fill_hole(picture, hole)[hole].astype(int)
+    filled = inpaint(picture, hole)[hole].astype(int)
     assert ((np.abs(filled - 200).max(axis=1) < 40) | (np.abs(filled - 60).max(axis=1) < 40)).mean() > 0.7
 
 
 def test_nothing_outside_the_hole_changes_and_the_seed_decides() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (80, 60, 3), dtype=np.uint8)
     hole = hole_in((80, 60))
-    filled = fill_hole(picture, hole, seed=3)
+    filled = inpaint(picture, hole, seed=3)
     assert np.array_equal(filled[~hole], picture[~hole])
-    assert np.array_equal(filled, fill_hole(picture, hole, seed=3))
+    assert np.array_equal(filled, inpaint(picture, hole, seed=3))
 
 
 @settings(max_examples=25, deadline=None)
@@ -50,7 +50,7 @@ def test_spread_keeps_the_known_and_stays_in_their_range(height: int, width: int
     colours = rng.uniform(0, 255, (height, width, 3)).astype(np.float32)
     weight = (rng.random((height, width)) < 0.4).astype(np.float32)
     weight[0, 0] = 1
-    result = spread(colours, weight)
+    result = push_pull(colours, weight)
     known = weight > 0
     assert np.allclose(result[known], colours[known], atol=1e-2)
     assert result.min() >= colours[known].min() - 0.5
@@ -59,4 +59,4 @@ def test_spread_keeps_the_known_and_stays_in_their_range(height: int, width: int
 
 def test_a_picture_that_is_all_hole_comes_back_unchanged() -> None:
     picture = np.full((20, 20, 3), 7, np.uint8)
-    assert np.array_equal(fill_hole(picture, np.ones((20, 20), bool)), picture)
+    assert np.array_equal(inpaint(picture, np.ones((20, 20), bool)), picture)

@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stgmamba.characters import random_look
+from stgmamba.characters import random_appearance
 from stgmamba.characters.background import Background
 from stgmamba.characters.person import Person
-from stgmamba.characters.render import Stage
-from stgmamba.limb_warp.pose_track import PoseTrack, placement_from_track, track_dance, track_frames
+from stgmamba.characters.render import SceneRenderer
+from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, placement_from_track, project_track
 from stgmamba.limb_warp.renderer import LimbWarpRenderer
 from stgmamba.limb_warp.retargeting import measure_body
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import PersonInPicture
+from stgmamba.person.pose import DetectedPerson
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import frame_dance
@@ -55,13 +55,13 @@ def test_limbs_land_on_the_target_joints() -> None:
     body = measure_body(track.slice(0, 1).skeleton)
     placement = placement_from_track(track, track.slice(0, 1), body)
     assert np.abs(placement.points - points).max() < 1e-4
-    assert np.allclose(placement.nearness, 1)
+    assert np.allclose(placement.magnification, 1)
     assert not placement.yaw_hips.any()
     picture, mask = draw_figure(wall())
     renderer = LimbWarpRenderer(picture_of(picture), person_of(mask), size=HEIGHT)
     # One by one, since the renderer averages directions over neighbouring frames.
     alone = [placement_from_track(track.slice(i, i + 1), track.slice(0, 1), renderer.body) for i in range(3)]
-    same, raised, aside = (next(renderer.frames_of(one)).astype(float) for one in alone)
+    same, raised, aside = (next(renderer.render_placement(one)).astype(float) for one in alone)
     inside = mask > 0.5
     assert 10 * np.log10(255**2 / ((same - picture)[inside] ** 2).mean()) > 26
     x, y = points[1, INDEX("left_wrist")].round().astype(int)
@@ -108,17 +108,17 @@ def test_a_resized_track_keeps_pixels_where_they_are() -> None:
 
 
 def test_the_exact_track_of_a_drawn_dance_and_what_mediapipe_makes_of_it(sway: Skeleton) -> None:
-    look = random_look(901)
-    own = retarget(sway.slice(0, 24), look.body)
+    appearance = random_appearance(901)
+    own = retarget(sway.slice(0, 24), appearance.body)
     camera = frame_dance(own, SIZE)
-    stage, person = Stage(Background(), camera), Person(look)
+    stage, person = SceneRenderer(Background(), camera), Person(appearance)
     drawings = [stage.draw(person, pose) for pose in own.positions]
-    exact = track_dance(own, camera)
+    exact = project_track(own, camera)
     # A joint's pixels and depth lead back to where it is.
     hips = (own.joint("left_hip") + own.joint("right_hip")) / 2
     toward = -camera.axes[2]
     assert np.allclose(exact.depth, (own.positions - hips[:, None]) @ toward, atol=1e-4)
-    found = track_frames(((i / 25, drawing.rgb) for i, drawing in enumerate(drawings)), 25, SIZE)
+    found = estimate_track(((i / 25, drawing.rgb) for i, drawing in enumerate(drawings)), 25, SIZE)
     off = np.linalg.norm(found.skeleton.positions - exact.skeleton.positions, axis=-1)[:, ARMS_LEGS]
     assert np.median(off) < 5
     # MediaPipe's metres are those of an average adult.
@@ -127,11 +127,11 @@ def test_the_exact_track_of_a_drawn_dance_and_what_mediapipe_makes_of_it(sway: S
     assert ratio.std() < 0.05
     # The true frames are met better than by standing still.
     first = drawings[0]
-    condition = PersonInPicture(exact.skeleton.slice(0, 1), first.mask, 0, (), np.zeros(22, np.float32))
+    condition = DetectedPerson(exact.skeleton.slice(0, 1), first.mask, 0, (), np.zeros(22, np.float32))
     renderer = LimbWarpRenderer(Picture(first.rgb), condition, size=SIZE[1])
     assert renderer.size == SIZE
     placement = placement_from_track(exact, exact.slice(0, 1), renderer.body)
-    frames = list(renderer.frames_of(placement))
+    frames = list(renderer.render_placement(placement))
 
     def error(frame: np.ndarray, drawing: np.ndarray) -> float:
         return float(np.square(frame.astype(float) - drawing).mean())
@@ -148,4 +148,4 @@ def test_a_nearer_person_is_drawn_larger() -> None:
     track = capsule_track(points)
     track = replace(track, scale=track.scale * np.asarray([[1.0], [1.2]]))
     placement = placement_from_track(track, track.slice(0, 1), measure_body(track.slice(0, 1).skeleton))
-    assert np.allclose(placement.nearness[1], 1.2)
+    assert np.allclose(placement.magnification[1], 1.2)

@@ -9,8 +9,8 @@ import pytest
 
 from stgmamba.errors import InputError
 from stgmamba.limb_warp.renderer import LimbWarpRenderer
-from stgmamba.limb_warp.retargeting import measure_body, place_dance
-from stgmamba.limb_warp.segmentation import cut_limbs
+from stgmamba.limb_warp.retargeting import measure_body, retarget_to_picture
+from stgmamba.limb_warp.segmentation import segment_person
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 from ..support.capsule_figure import (
@@ -77,7 +77,7 @@ def test_a_raised_arm_is_whole_and_leaves_nothing_behind(
     renderer: LimbWarpRenderer, figure: tuple[np.ndarray, np.ndarray]
 ) -> None:
     dance = dance_of(moved(right_elbow=(-0.44, 1.50, 0), right_wrist=(-0.40, 1.74, 0)))
-    placement = place_dance(dance, renderer.body, renderer.size)
+    placement = retarget_to_picture(dance, renderer.body, renderer.size)
     (frame,) = renderer.frames(dance)
     joints = [placement.joint(f"right_{part}")[0] for part in ("shoulder", "elbow", "wrist")]
     for a, b in pairwise(joints):
@@ -91,7 +91,7 @@ def test_an_arm_in_front_covers_the_torso_and_one_behind_does_not(renderer: Limb
     for depth, colour in ((0.25, COLOURS["left_arm"]), (-0.3, TORSO)):
         pose = moved(left_elbow=(0.26, 1.15, depth / 2), left_wrist=(0.02, 1.15, depth))
         dance = dance_of(*[pose] * 3)
-        placement = place_dance(dance, renderer.body, renderer.size)
+        placement = retarget_to_picture(dance, renderer.body, renderer.size)
         frame = list(renderer.frames(dance))[-1]
         spot = 0.35 * placement.joint("left_elbow")[-1] + 0.65 * placement.joint("left_wrist")[-1]
         assert near(frame, spot, colour)
@@ -160,8 +160,8 @@ def test_the_corner_of_a_wide_sleeve_goes_with_its_arm(figure: tuple[np.ndarray,
     for image, value in ((picture, COLOURS["left_arm"]), (mask, 1.0)):
         cv2.fillPoly(image, [sleeve], value, cv2.LINE_AA, shift=3)
     body = measure_body(person_of(mask).skeleton)
-    cut = cut_limbs(picture, mask, body)
+    cut = segment_person(picture, mask, body)
     x, y = np.rint(tip + 3 * (middle - tip) / np.linalg.norm(middle - tip)).astype(int)
     assert mask[y, x] > 0.9
     assert cut.textures["left_arm"][y, x, 3] > 0.9
-    assert cut.textures["core"][y, x, 3] < 0.1
+    assert cut.textures["torso"][y, x, 3] < 0.1

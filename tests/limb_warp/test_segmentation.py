@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from stgmamba.limb_warp.retargeting import measure_body
-from stgmamba.limb_warp.segmentation import ARMS, cut_limbs
+from stgmamba.limb_warp.segmentation import ARMS, segment_person
 
 from ..support.capsule_figure import COLOURS, INDEX, draw_figure, person_of, pose_array, to_pixels, wall
 
@@ -22,6 +22,6 @@ def test_a_forearm_is_cut_out_whole_however_thick(thickness: int) -> None:
         y, x = np.nonzero(arm)
         below = (np.stack([x, y], -1) - joints[1]) @ (joints[2] - joints[1]) > 0
         forearms[name] = y[below], x[below]
-    cut = cut_limbs(picture, mask, measure_body(person_of(mask).skeleton))
+    cut = segment_person(picture, mask, measure_body(person_of(mask).skeleton))
     for name, forearm in forearms.items():
         assert (cut.textures[name][forearm][:, 3] > 0.5).mean() > 0.97

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.music.decode import load_song
-from stgmamba.music.demo_song import DemoSong, compose, write_demo_song
+from stgmamba.music.decode import SAMPLE_RATE, load_song
+from stgmamba.music.demo_song import DemoSong, compose, repeated_demo_song, write_demo_song
 from stgmamba.music.features import log_mel, track_beats
 
 SEEDS = (0, 1, 2)  # one of each groove
@@ -71,3 +71,10 @@ def test_the_written_song_is_the_composed_one(songs: list[DemoSong], tmp_path: P
         write_demo_song(tmp_path / "nowhere" / "demo.wav")
     with pytest.raises(InputError, match=r"\.wav"):
         write_demo_song(tmp_path / "demo.mp3")
+
+
+def test_the_demo_song_goes_on_without_missing_a_beat() -> None:
+    song = repeated_demo_song(45.0)
+    assert song.seconds == 45.0
+    bars = 20 * SAMPLE_RATE  # ten bars at 120 bpm
+    np.testing.assert_array_equal(song.samples[:bars], song.samples[bars : 2 * bars])

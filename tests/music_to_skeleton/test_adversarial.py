@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 
-from stgmamba.music_to_skeleton.adversarial import Adversarial, GlobalContentCritic, LocalTemporalCritic
+from stgmamba.music_to_skeleton import losses
+from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
 from stgmamba.music_to_skeleton.dataset import Batch
+from stgmamba.music_to_skeleton.discriminators import GlobalContentDiscriminator, LocalTemporalDiscriminator
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.perceptual import STGCN, PerceptualLoss
+from stgmamba.training.adversarial import feature_matching, hinge_generator
 
 CONFIG = Config(channels=8, inner=16, states=2, blocks=1, music_channels=8)
 WEIGHTS = dict.fromkeys(("reconstruction", "velocity", "contact", "perceptual", "matching", "adversarial"), 1.0)
@@ -23,46 +29,81 @@ def batch(size: int = 2, frames: int = 20) -> Batch:
 
 
 @pytest.fixture
-def objective() -> Adversarial:
+def objective() -> AdversarialObjective:
     torch.manual_seed(1)
-    return Adversarial(MusicToSkeleton(CONFIG), WEIGHTS, PerceptualLoss(STGCN(4)))
+    return AdversarialObjective(MusicToSkeleton(CONFIG), WEIGHTS, PerceptualLoss(STGCN(4)))
 
 
-def test_the_local_critic_sees_five_frames_at_a_time() -> None:
-    critic = LocalTemporalCritic().eval()
+def test_the_local_discriminator_scores_five_frames_at_a_time() -> None:
+    discriminator = LocalTemporalDiscriminator().eval()
     nodes = torch.randn(1, 20, 23, 3)
-    scores, _ = critic(nodes)
+    scores, _ = discriminator(nodes)
     assert scores.shape == (1, 6)  # windows from frames 0, 3, .. 15
     changed = nodes.clone()
     changed[:, 8] += 1
-    differing = (critic(changed)[0] != scores)[0].nonzero()[:, 0].tolist()
+    differing = (discriminator(changed)[0] != scores)[0].nonzero()[:, 0].tolist()
     assert differing == [2]  # frames 6 .. 10
 
 
-def test_the_global_critic_hears_the_music() -> None:
-    critic, b = GlobalContentCritic(CONFIG).eval(), batch()
-    scores, _ = critic(b.nodes, b.wave, b.features)
+def test_the_global_discriminator_depends_on_the_music() -> None:
+    discriminator, b = GlobalContentDiscriminator(CONFIG).eval(), batch()
+    scores, _ = discriminator(b.nodes, b.wave, b.features)
     assert scores.shape == (2, 1)
-    assert not torch.allclose(critic(b.nodes, b.wave, b.features.flip(1))[0], scores)
+    assert not torch.allclose(discriminator(b.nodes, b.wave, b.features.flip(1))[0], scores)
 
 
-def test_each_player_moves_its_own_parameters_in_its_own_interest(objective: Adversarial) -> None:
+def test_each_group_optimizes_its_own_parameters(objective: AdversarialObjective) -> None:
     b = batch()
     terms = objective(b, "generator")
     assert terms.keys() == WEIGHTS.keys()
     torch.stack(list(terms.values())).sum().backward()
     assert all(p.grad is not None for p in objective.model.stgm.parameters())
-    optimiser = torch.optim.Adam(objective.critics.parameters(), 1e-2)
-    before = objective(b, "critics")["critics"].item()
+    optimizer = torch.optim.Adam(objective.discriminators.parameters(), 1e-2)
+    before = objective(b, "discriminators")["discriminators"].item()
     for _ in range(20):
-        optimiser.zero_grad()
-        objective(b, "critics")["critics"].backward()
-        optimiser.step()
-    assert objective(b, "critics")["critics"].item() < before - 0.5
+        optimizer.zero_grad()
+        objective(b, "discriminators")["discriminators"].backward()
+        optimizer.step()
+    assert objective(b, "discriminators")["discriminators"].item() < before - 0.5
 
 
-def test_a_perfect_dance_costs_no_perception_and_another_one_does(objective: Adversarial) -> None:
+def test_a_perfect_dance_costs_no_perception_and_another_one_does(objective: AdversarialObjective) -> None:
     nodes = batch().nodes
     assert objective.perceptual(nodes, nodes) == 0
     assert objective.perceptual(nodes + 0.1 * torch.randn_like(nodes), nodes) > 0
     assert not any(p.requires_grad for p in objective.perceptual.parameters())
+
+
+@pytest.mark.parametrize("zero", [*WEIGHTS])
+def test_a_term_of_weight_0_is_not_computed(zero: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: dict[str, int] = {}
+
+    def counting(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            calls[name] = calls.get(name, 0) + 1
+            return original(*arguments)
+
+        return call
+
+    module = "stgmamba.music_to_skeleton.adversarial."
+    for name, function in (
+        ("velocity", losses.velocity), ("contact", losses.foot_contact),
+    ):  # fmt: skip
+        monkeypatch.setattr(losses, function.__name__, counting(name, function))
+    monkeypatch.setattr(module + "feature_matching", counting("matching", feature_matching))
+    monkeypatch.setattr(module + "hinge_generator", counting("adversarial", hinge_generator))
+    monkeypatch.setattr(PerceptualLoss, "forward", counting("perceptual", PerceptualLoss.forward))
+    torch.manual_seed(1)
+    weights = WEIGHTS | {zero: 0.0}
+    perceptual = PerceptualLoss(STGCN(4)) if weights["perceptual"] else None
+    terms = AdversarialObjective(MusicToSkeleton(CONFIG), weights, perceptual)(batch(), "generator")
+    assert terms.keys() == WEIGHTS.keys() - {zero}
+    assert calls.keys() == WEIGHTS.keys() - {zero, "reconstruction"}
+
+
+def test_without_adversarial_terms_there_are_no_discriminators() -> None:
+    weights = WEIGHTS | {"adversarial": 0.0, "matching": 0.0}
+    objective = AdversarialObjective(MusicToSkeleton(CONFIG), weights, PerceptualLoss(STGCN(4)))
+    assert objective.discriminators is None
+    assert objective.optimizer_groups == ("generator",)
+    assert not [name for name, _ in objective.named_parameters() if "discriminator" in name]

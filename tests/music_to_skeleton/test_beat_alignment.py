@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stgmamba.music_to_skeleton.beat_alignment import moments, retimed, time_map
+from stgmamba.music_to_skeleton.beat_alignment import motion_events, retime, time_warp
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, measure, retarget
-from stgmamba.skeleton.root_trajectory import apply_path, split_path
+from stgmamba.skeleton.root_trajectory import to_local, to_world
 
 from ..support.synthetic_dances import stepping
 
@@ -24,24 +24,24 @@ def when(shown: np.ndarray, events: np.ndarray, fps: float) -> np.ndarray:  # ty
 
 
 def test_what_is_on_the_beat_stays() -> None:
-    np.testing.assert_allclose(time_map(BEATS, BEATS, 12.0, 25.0), np.arange(300) / 25, atol=1e-9)
+    np.testing.assert_allclose(time_warp(BEATS, BEATS, 12.0, 25.0), np.arange(300) / 25, atol=1e-9)
 
 
 def test_without_beats_or_moments_nothing_changes() -> None:
-    for events, beats in ((BEATS, np.zeros(0)), (np.zeros(0), BEATS)):
-        np.testing.assert_array_equal(time_map(events, beats, 4.0, 25.0), np.arange(100) / 25)
+    for times, beats in ((BEATS, np.zeros(0)), (np.zeros(0), BEATS)):
+        np.testing.assert_array_equal(time_warp(times, beats, 4.0, 25.0), np.arange(100) / 25)
 
 
 @pytest.mark.parametrize("late", [-0.15, 0.1, 0.2])
 def test_a_dance_that_is_late_or_early_comes_onto_the_beat(late: float) -> None:
     events = BEATS[2:-2] + late
-    shown = time_map(events, BEATS, 12.0, 25.0)
+    shown = time_warp(events, BEATS, 12.0, 25.0)
     assert off(when(shown, events, 25.0), BEATS) < 0.15 * abs(late)
 
 
 def test_a_dance_that_drifts_is_carried_along() -> None:
     events = BEATS[2:-2] + np.linspace(-0.2, 0.2, len(BEATS) - 4)
-    shown = time_map(events, BEATS, 12.0, 25.0)
+    shown = time_warp(events, BEATS, 12.0, 25.0)
     assert off(when(shown, events, 25.0), BEATS) < 0.3 * off(events, BEATS)
 
 
@@ -53,7 +53,7 @@ def test_a_dance_that_drifts_is_carried_along() -> None:
 @settings(max_examples=60, deadline=None)
 def test_time_never_runs_back_nor_much_faster(events: list[float], beats: list[float], seconds: float) -> None:
     inside = np.unique(np.array([event for event in events if event <= seconds]))
-    shown = time_map(inside, np.unique(np.array(beats)), seconds, 25.0)
+    shown = time_warp(inside, np.unique(np.array(beats)), seconds, 25.0)
     assert len(shown) == max(1, round(seconds * 25))
     assert shown[0] >= 0
     assert shown[-1] <= (len(shown) - 1) / 25
@@ -64,10 +64,10 @@ def test_time_never_runs_back_nor_much_faster(events: list[float], beats: list[f
 
 def test_a_dance_with_other_timing_is_the_same_dance() -> None:
     dance = retarget(stepping(np.arange(1.0, 9.0, 0.7), 10.0), Body())
-    poses, path = split_path(dance.positions, dance.fps)
+    poses, trajectory = to_local(dance.positions, dance.fps)
     frames = np.clip(np.arange(len(poses)) + 3.0, 0, len(poses) - 1)
-    moved_poses, moved_path = retimed(poses, path, frames)
-    made = apply_path(moved_poses, moved_path)
+    moved_poses, moved_path = retime(poses, trajectory, frames)
+    made = to_world(moved_poses, moved_path)
     np.testing.assert_allclose(made[:-3], dance.positions[3:], atol=0.01)
     body = measure(Skeleton(made, dance.fps, OPENPOSE_18_FEET))
     assert body.thigh == pytest.approx(Body().thigh, abs=1e-4)
@@ -76,28 +76,28 @@ def test_a_dance_with_other_timing_is_the_same_dance() -> None:
 def test_steps_come_onto_the_beat() -> None:
     landings = np.arange(1.0, 11.0, 0.6)
     dance = stepping(landings, 12.0)
-    found = moments(dance)
+    found = motion_events(dance)
     beats = np.arange(0.2, 12.0, 0.6)
-    poses, path = split_path(dance.positions, dance.fps)
-    shown = time_map(found, beats, dance.seconds, dance.fps)
-    made = Skeleton(apply_path(*retimed(poses, path, shown * dance.fps)), dance.fps, OPENPOSE_18_FEET)
-    assert off(moments(made), beats) < 0.7 * off(found, beats)
+    poses, trajectory = to_local(dance.positions, dance.fps)
+    shown = time_warp(found, beats, dance.seconds, dance.fps)
+    made = Skeleton(to_world(*retime(poses, trajectory, shown * dance.fps)), dance.fps, OPENPOSE_18_FEET)
+    assert off(motion_events(made), beats) < 0.7 * off(found, beats)
 
 
 def test_hours_take_no_more_memory_than_their_moments() -> None:
     beats = np.arange(0.2, 4 * 3600, 0.5)
     events = beats[1:-1] + 0.1
-    shown = time_map(events, beats, 4 * 3600.0, 25.0)  # all against all would be tens of gigabytes
+    shown = time_warp(events, beats, 4 * 3600.0, 25.0)  # all against all would be tens of gigabytes
     assert off(when(shown, events[::1000], 25.0), beats) < 0.03
 
 
 @pytest.mark.parametrize("beats", [[1.0], [1.0, 2.0]])
 def test_few_beats(beats: list[float]) -> None:
-    shown = time_map(np.array([1.1]), np.array(beats), 3.0, 25.0)
+    shown = time_warp(np.array([1.1]), np.array(beats), 3.0, 25.0)
     assert off(when(shown, np.array([1.1]), 25.0), np.array(beats)) < 0.05
 
 
 def test_one_frame() -> None:
     dance = stepping(np.array([1.0]), 2.0)
-    poses, path = split_path(dance.positions[:1], dance.fps)
-    assert retimed(poses, path, np.zeros(1))[0].shape == (1, 22, 3)
+    poses, trajectory = to_local(dance.positions[:1], dance.fps)
+    assert retime(poses, trajectory, np.zeros(1))[0].shape == (1, 22, 3)

@@ -32,7 +32,7 @@ def test_shapes_and_gradients_reach_every_parameter(mixer: str) -> None:
     torch.manual_seed(0)
     model = awake(MusicToSkeleton(Config(**{**vars(SMALL), "mixer": mixer}))).train()
     x, t, _, genre = inputs()
-    hidden = model.hear(torch.randn(2, 12, 2205), torch.randn(2, 12, 4))
+    hidden = model.encode_audio(torch.randn(2, 12, 2205), torch.randn(2, 12, 4))
     out = model(x, t, hidden, genre)
     assert out.shape == x.shape
     out.square().mean().backward()

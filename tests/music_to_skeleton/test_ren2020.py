@@ -5,7 +5,7 @@ from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.ren2020 import Ren2020
 from stgmamba.music_to_skeleton.representation import GRAPH
 
-CONFIG = Config(channels=16, music_channels=16, network="ren2020", flow_steps=1)
+CONFIG = Config(channels=16, music_channels=16, network="ren2020", sampling_steps=1)
 J = len(GRAPH)
 
 
@@ -34,7 +34,7 @@ def test_as_large_as_ours() -> None:
 def test_shapes_and_gradients_reach_every_parameter(model: Ren2020) -> None:
     x, t, _, genre = inputs()
     model.train()
-    out = model(x, t, model.hear(torch.randn(2, 12, 2205), torch.randn(2, 12, 4)), genre)
+    out = model(x, t, model.encode_audio(torch.randn(2, 12, 2205), torch.randn(2, 12, 4)), genre)
     assert out.shape == x.shape
     out.square().mean().backward()
     for name, parameter in model.named_parameters():

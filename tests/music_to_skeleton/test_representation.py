@@ -4,7 +4,7 @@ import pytest
 from stgmamba.music_to_skeleton.representation import GRAPH, JOINTS, MODEL_FPS, ROOT, decode, encode, mirror
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, rebuild
-from stgmamba.skeleton.root_trajectory import apply_path, split_path
+from stgmamba.skeleton.root_trajectory import to_local, to_world
 
 
 def dance(seconds: float = 6.0, fps: float = 25.0, seed: int = 0) -> Skeleton:
@@ -18,10 +18,10 @@ def dance(seconds: float = 6.0, fps: float = 25.0, seed: int = 0) -> Skeleton:
         base[OPENPOSE_18_FEET.index(f"right_{name}")] = (-2, 3, 0)
     wave = 0.3 * np.sin(2 * np.pi * rng.uniform(0.1, 0.5, (22, 3)) * t[:, None, None] + rng.uniform(0, 6, (22, 3)))
     positions = rebuild((base + wave).astype(np.float32), Body())
-    local, path = split_path(positions, fps)
+    local, trajectory = to_local(positions, fps)
     heading = (0.8 * t).astype(np.float32)
     moved = np.stack([0.4 * t, np.sin(t)], axis=1).astype(np.float32)
-    return Skeleton(apply_path(local, type(path)(moved, heading)), fps, OPENPOSE_18_FEET)
+    return Skeleton(to_world(local, type(trajectory)(moved, heading)), fps, OPENPOSE_18_FEET)
 
 
 def test_the_graph_hangs_from_the_root_node() -> None:
@@ -35,15 +35,15 @@ def test_encoding_and_decoding_give_the_dance_back() -> None:
     original = dance()
     nodes = encode(original)
     assert nodes.shape == (round(original.seconds * MODEL_FPS), 23, 3)
-    poses, path = decode(nodes, original.fps)
-    want, want_path = split_path(original.positions, original.fps)
+    poses, trajectory = decode(nodes, original.fps)
+    want, want_path = to_local(original.positions, original.fps)
     frames = min(len(poses), len(want))
     inner = slice(10, frames - 10)
     # encode smooths by a frame, which the marker noise of real captures needs.
     assert np.abs(poses[inner] - want[inner]).mean() < 0.01
-    turned = path.heading[inner] - path.heading[10]
+    turned = trajectory.heading[inner] - trajectory.heading[10]
     np.testing.assert_allclose(turned, want_path.heading[inner] - want_path.heading[10], atol=0.1)
-    travelled = np.ptp(path.position[inner], axis=0).sum()
+    travelled = np.ptp(trajectory.position[inner], axis=0).sum()
     assert travelled == pytest.approx(np.ptp(want_path.position[inner], axis=0).sum(), rel=0.15)
 
 

@@ -11,10 +11,10 @@ from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.registry import build_network
-from stgmamba.music_to_skeleton.sampler import Generator, load_generator
+from stgmamba.music_to_skeleton.sampler import DanceSampler, load_sampler
 from stgmamba.skeleton import OPENPOSE_18_FEET
 from stgmamba.skeleton.motion_events import foot_strikes
-from stgmamba.skeleton.root_trajectory import heading_of
+from stgmamba.skeleton.root_trajectory import body_heading
 
 
 def clicks(seconds: float, bpm: float = 120.0) -> Song:
@@ -28,12 +28,12 @@ def clicks(seconds: float, bpm: float = 120.0) -> Song:
 
 
 @pytest.fixture(scope="module")
-def generator() -> Generator:
-    return load_generator()
+def generator() -> DanceSampler:
+    return load_sampler()
 
 
 @pytest.mark.parametrize("seconds", [1.0, 9.3, 21.0])
-def test_a_dance_lasts_as_long_as_asked_and_is_a_body(generator: Generator, seconds: float) -> None:
+def test_a_dance_lasts_as_long_as_asked_and_is_a_body(generator: DanceSampler, seconds: float) -> None:
     dance = generator.generate(clicks(seconds), seed=3)
     assert dance.layout == OPENPOSE_18_FEET
     assert dance.fps == 25.0
@@ -44,7 +44,7 @@ def test_a_dance_lasts_as_long_as_asked_and_is_a_body(generator: Generator, seco
         assert np.ptp(lengths) < 0.01 * lengths.mean(), (a, b)
 
 
-def test_the_package_weights_dance(generator: Generator) -> None:
+def test_the_package_weights_dance(generator: DanceSampler) -> None:
     dance = generator.generate(clicks(20.0), seed=0)
     p = dance.positions
     speed = np.linalg.norm(np.diff(p, axis=0), axis=-1) * dance.fps
@@ -61,31 +61,31 @@ def test_the_package_weights_dance(generator: Generator) -> None:
     assert np.abs(p[:, :, [0, 2]]).max() < 3.0
 
 
-def test_same_seed_same_dance_other_seed_other_dance(generator: Generator) -> None:
+def test_same_seed_same_dance_other_seed_other_dance(generator: DanceSampler) -> None:
     song = clicks(6.0)
     a, b, c = (generator.generate(song, seed=seed).positions for seed in (1, 1, 2))
     np.testing.assert_array_equal(a, b)
     assert np.abs(a - c).mean() > 0.02
 
 
-def test_the_same_seed_on_another_song_is_another_dance_and_a_preview_begins_alike(generator: Generator) -> None:
+def test_the_same_seed_on_another_song_is_another_dance_and_a_preview_begins_alike(generator: DanceSampler) -> None:
     long, other = clicks(20.0), clicks(20.0, bpm=90.0)
-    whole, elsewhere = (generator.generate(song, seed=1, on_beat=False).positions for song in (long, other))
+    whole, elsewhere = (generator.generate(song, seed=1, align_beats=False).positions for song in (long, other))
     assert np.abs(whole - elsewhere).mean() > 0.02
-    preview = generator.generate(long, seconds=18.0, seed=1, on_beat=False).positions
+    preview = generator.generate(long, seconds=18.0, seed=1, align_beats=False).positions
     still = whole[:250, :, 1] - preview[:250, :, 1]  # heights; where on the stage depends on the whole path
     assert np.abs(still).mean() < 0.02
 
 
-def test_timing_fitted_to_the_beats_or_free(generator: Generator) -> None:
+def test_timing_fitted_to_the_beats_or_free(generator: DanceSampler) -> None:
     song = clicks(20.0)
     beats = np.arange(0, 20, 0.5)
-    fitted, free = (generator.generate(song, seed=2, on_beat=on) for on in (True, False))
+    fitted, free = (generator.generate(song, seed=2, align_beats=on) for on in (True, False))
     off = [np.abs(foot_strikes(dance)[:, None] - beats).min(axis=1).mean() for dance in (fitted, free)]
     assert off[0] < 0.8 * off[1]
 
 
-def test_chunks_leave_no_seam(generator: Generator) -> None:
+def test_chunks_leave_no_seam(generator: DanceSampler) -> None:
     song = clicks(30.0)
     p = generator.generate(song, seed=0).positions
     jump = np.linalg.norm(np.diff(p, n=2, axis=0), axis=-1).max(axis=1)
@@ -93,13 +93,13 @@ def test_chunks_leave_no_seam(generator: Generator) -> None:
     assert jump.max() < 12 * np.median(jump) + 0.05
 
 
-def test_facing_the_camera(generator: Generator) -> None:
+def test_facing_the_camera(generator: DanceSampler) -> None:
     dance = generator.generate(clicks(20.0), seed=0, facing="camera")
-    heading = np.degrees(heading_of(dance.positions, 25.0))
+    heading = np.degrees(body_heading(dance.positions, 25.0))
     assert np.percentile(np.abs(heading), 95) < 50
 
 
-def test_genres_are_checked(generator: Generator) -> None:
+def test_genres_are_checked(generator: DanceSampler) -> None:
     with pytest.raises(InputError, match="waltz"):
         generator.generate(clicks(2.0), genre="polka")
     assert len(generator.generate(clicks(2.0), genre="waltz")) == 50
@@ -107,28 +107,28 @@ def test_genres_are_checked(generator: Generator) -> None:
 
 def test_weights_files_that_are_none_are_input_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such weights"):
-        load_generator(tmp_path / "none.safetensors")
+        load_sampler(tmp_path / "none.safetensors")
     garbage = tmp_path / "garbage.safetensors"
     garbage.write_bytes(b"pickle me not")
     with pytest.raises(InputError, match="garbage"):
-        load_generator(garbage)
+        load_sampler(garbage)
     other = tmp_path / "other.safetensors"
     save_file({"x": torch.zeros(1)}, other, metadata={"config": json.dumps({"channels": 8})})
     with pytest.raises(InputError, match="other"):
-        load_generator(other)
+        load_sampler(other)
 
 
-@pytest.mark.parametrize("choice", [{}, {"mixer": "attention"}, {"network": "ren2020", "flow_steps": 1}])
+@pytest.mark.parametrize("choice", [{}, {"mixer": "attention"}, {"network": "ren2020", "sampling_steps": 1}])
 def test_weights_survive_the_file(tmp_path: Path, choice: dict[str, Any]) -> None:
     torch.manual_seed(0)
     model = build_network(Config(channels=16, inner=32, states=2, blocks=1, music_channels=16, **choice))
     path = tmp_path / "small.safetensors"
     save_file(model.state_dict(), path, metadata={"config": json.dumps(vars(model.config))})
-    again = load_generator(path)
+    again = load_sampler(path)
     assert again.model.config == model.config
     song = clicks(2.0)
     np.testing.assert_array_equal(
-        again.generate(song, seed=1).positions, Generator(model).generate(song, seed=1).positions
+        again.generate(song, seed=1).positions, DanceSampler(model).generate(song, seed=1).positions
     )
 
 
@@ -137,16 +137,16 @@ def test_weights_from_before_there_was_a_choice_of_networks_are_ours(tmp_path: P
     values = {name: value for name, value in vars(model.config).items() if name not in ("mixer", "network")}
     path = tmp_path / "old.safetensors"
     save_file(model.state_dict(), path, metadata={"config": json.dumps(values)})
-    assert load_generator(path).model.config == model.config
+    assert load_sampler(path).model.config == model.config
     save_file(model.state_dict(), path, metadata={"config": json.dumps(values | {"network": "gan"})})
     with pytest.raises(InputError, match="network is 'gan'"):
-        load_generator(path)
+        load_sampler(path)
 
 
 @pytest.mark.slow
 def test_an_hour_of_song_gives_an_hour_of_dance() -> None:
     torch.manual_seed(0)
-    small = Generator(MusicToSkeleton(Config(channels=8, inner=16, states=1, blocks=1, music_channels=8)))
+    small = DanceSampler(MusicToSkeleton(Config(channels=8, inner=16, states=1, blocks=1, music_channels=8)))
     dance = small.generate(clicks(3600.0), seed=0)
     assert len(dance) == 90_000
     assert np.isfinite(dance.positions).all()

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.person.drawn_figure import figure_by_hand, mask_from
+from stgmamba.person.drawn_figure import figure_from_pose, load_mask
 from stgmamba.person.picture import Picture, load_picture
 from stgmamba.person.pose import GUESSED
-from stgmamba.person.pose_file import GivenPose, joints_to_pose, read_pose
+from stgmamba.person.pose_file import ManualPose, joints_to_pose, read_pose
 
 SIZE = (240, 320)
 JOINTS = {
@@ -31,7 +31,7 @@ JOINTS = {
 }
 
 
-def given(**changes: object) -> GivenPose:
+def given(**changes: object) -> ManualPose:
     joints = {joint: at for joint, at in (JOINTS | changes).items() if at is not None}
     return joints_to_pose(joints, "pose.yaml")
 
@@ -72,7 +72,7 @@ def overlap(mask: np.ndarray, true: np.ndarray) -> float:
 @pytest.mark.parametrize("dark", [0, 25])
 @pytest.mark.parametrize("gap", [0, 6])
 def test_lines_on_paper(true: np.ndarray, dark: float, gap: int) -> None:
-    person, notes = figure_by_hand(Picture(in_lines(true, paper(dark), gap)), given())
+    person, notes = figure_from_pose(Picture(in_lines(true, paper(dark), gap)), given())
     assert overlap(person.mask, true) > 0.9
     assert person.mask.dtype == np.float32
     assert 0 <= person.mask.min() <= person.mask.max() <= 1
@@ -82,11 +82,11 @@ def test_lines_on_paper(true: np.ndarray, dark: float, gap: int) -> None:
 def test_a_figure_filled_with_colours(true: np.ndarray) -> None:
     rgb = np.where(true[..., None] > 0, (240, 150, 40), paper()).astype(np.uint8)
     rgb[105:175, 105:135] = 225  # its belly is white as the paper
-    assert overlap(figure_by_hand(Picture(rgb), given())[0].mask, true) > 0.95
+    assert overlap(figure_from_pose(Picture(rgb), given())[0].mask, true) > 0.95
 
 
 def test_a_figure_cut_off_by_the_rim(true: np.ndarray) -> None:
-    person, _ = figure_by_hand(Picture(in_lines(true, paper())[:250]), given(right_ankle=None, left_ankle=None))
+    person, _ = figure_from_pose(Picture(in_lines(true, paper())[:250]), given(right_ankle=None, left_ankle=None))
     assert overlap(person.mask, true[:250]) > 0.85  # what is between the legs cannot be told
     assert person.missing == ("right_ankle", "left_ankle")
 
@@ -95,7 +95,7 @@ def test_a_figure_before_something(true: np.ndarray) -> None:
     rng = np.random.default_rng(0)
     ground = cv2.resize(rng.integers(0, 120, (20, 15, 3), np.uint8), SIZE, interpolation=cv2.INTER_CUBIC)
     rgb = np.where(true[..., None] > 0, (250, 200, 60), ground).astype(np.uint8)
-    person, notes = figure_by_hand(Picture(rgb, Path("tiger.png")), given())
+    person, notes = figure_from_pose(Picture(rgb, Path("tiger.png")), given())
     assert overlap(person.mask, true) > 0.9
     assert notes == ("tiger.png: the figure is cut out by its colours alone; give its outline with --mask.",)
 
@@ -103,15 +103,15 @@ def test_a_figure_before_something(true: np.ndarray) -> None:
 def test_transparency_is_the_outline_and_a_mask_stands_above_it(true: np.ndarray) -> None:
     alpha = true.astype(np.float32)
     picture = Picture(np.full((*SIZE[::-1], 3), 90, np.uint8), alpha=alpha)
-    np.testing.assert_array_equal(figure_by_hand(picture, given())[0].mask, alpha)
+    np.testing.assert_array_equal(figure_from_pose(picture, given())[0].mask, alpha)
     grown = cv2.dilate(true, np.ones((9, 9)))
     drawn = Picture(np.repeat(grown[..., None] * 255, 3, axis=2))
-    np.testing.assert_array_equal(figure_by_hand(picture, given(), drawn)[0].mask, grown)
-    np.testing.assert_array_equal(mask_from(Picture(drawn.rgb, alpha=alpha), picture), alpha)
+    np.testing.assert_array_equal(figure_from_pose(picture, given(), drawn)[0].mask, grown)
+    np.testing.assert_array_equal(load_mask(Picture(drawn.rgb, alpha=alpha), picture), alpha)
 
 
 def test_what_is_left_out_is_guessed_and_named(true: np.ndarray) -> None:
-    person, _ = figure_by_hand(Picture(in_lines(true, paper())), given(left_wrist=None, nose=None))
+    person, _ = figure_from_pose(Picture(in_lines(true, paper())), given(left_wrist=None, nose=None))
     assert person.missing == ("nose", "left_wrist")
     confidence = dict(zip(person.skeleton.layout.joints, person.skeleton.confidence[0], strict=True))
     assert confidence["left_wrist"] == confidence["left_toe"] == np.float32(GUESSED)
@@ -125,7 +125,7 @@ def test_joints_follow_the_size_of_the_picture(true: np.ndarray) -> None:
     double = joints_to_pose({j: (2 * x, 2 * y) for j, (x, y) in JOINTS.items()} | {"size": [480, 640]})
     shrunk = joints_to_pose({j: (2 * x, 2 * y) for j, (x, y) in JOINTS.items()})
     for pose, picture in ((double, Picture(rgb)), (shrunk, Picture(rgb, original_size=(480, 640)))):
-        person, _ = figure_by_hand(picture, pose)
+        person, _ = figure_from_pose(picture, pose)
         np.testing.assert_allclose(person.skeleton.joint("left_knee")[0], JOINTS["left_knee"])
 
 
@@ -139,7 +139,7 @@ def test_joints_follow_the_size_of_the_picture(true: np.ndarray) -> None:
 )
 def test_a_pose_of_another_picture(true: np.ndarray, changes: dict[str, tuple[float, float]], says: str) -> None:
     with pytest.raises(InputError, match=rf"pose\.yaml: .*{says}"):
-        figure_by_hand(Picture(in_lines(true, paper())), given(**changes))
+        figure_from_pose(Picture(in_lines(true, paper())), given(**changes))
 
 
 def test_masks_that_do_not_fit(true: np.ndarray) -> None:
@@ -151,7 +151,7 @@ def test_masks_that_do_not_fit(true: np.ndarray) -> None:
         (255 - white, "outside of the figure's outline"),
     ):
         with pytest.raises(InputError, match=rf"^m\.png: .*{says}"):
-            figure_by_hand(picture, given(), Picture(rgb, Path("m.png")))
+            figure_from_pose(picture, given(), Picture(rgb, Path("m.png")))
 
 
 def test_real_drawings(research_data: Path) -> None:
@@ -160,8 +160,8 @@ def test_real_drawings(research_data: Path) -> None:
         pytest.skip(f"no drawings in {research_data}")
     picture, pose = load_picture(folder / "texture.png"), read_pose(folder / "char_cfg.yaml")
     assert pose.mask is not None
-    true = mask_from(load_picture(pose.mask), picture)
-    person, notes = figure_by_hand(picture, pose)
+    true = load_mask(load_picture(pose.mask), picture)
+    person, notes = figure_from_pose(picture, pose)
     assert overlap(person.mask, true) > 0.94
     assert (person.missing, notes) == ((), ())
     with pytest.raises(InputError, match="four legs"):

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stgmamba.errors import InputError
-from stgmamba.person.pose_file import GivenPose, joints_to_pose, pose_of, read_pose
+from stgmamba.person.pose_file import ManualPose, joints_to_pose, pose_of, read_pose
 from stgmamba.skeleton import BODY_25, COCO_17, OPENPOSE_18, OPENPOSE_18_FEET, Layout, Skeleton
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.formats import write_skeleton
@@ -23,7 +23,7 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-def joints_of(pose: GivenPose) -> dict[str, list[float]]:
+def joints_of(pose: ManualPose) -> dict[str, list[float]]:
     known = pose.skeleton.confidence[0] > 0
     return {
         joint: pose.skeleton.positions[0, j].tolist() for j, joint in enumerate(OPENPOSE_18_FEET.joints) if known[j]

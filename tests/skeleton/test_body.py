@@ -80,8 +80,8 @@ def test_no_head_is_turned_further_than_a_neck_can(degrees: float, standing: Cal
     turned[:, face] += neck[:, None]
     out = rebuild(turned, Body())
     ears = (out[:, OPENPOSE_18_FEET.index("left_ear")] + out[:, OPENPOSE_18_FEET.index("right_ear")]) / 2
-    look = (out[:, OPENPOSE_18_FEET.index("nose")] - ears)[0]
-    angle = np.degrees(np.arctan2(look[0], look[2]))
+    appearance = (out[:, OPENPOSE_18_FEET.index("nose")] - ears)[0]
+    angle = np.degrees(np.arctan2(appearance[0], appearance[2]))
     assert abs(angle) <= 81
     if abs(degrees) <= 80:
         assert angle == pytest.approx(degrees, abs=1)

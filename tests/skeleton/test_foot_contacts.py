@@ -5,8 +5,8 @@ import pytest
 
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import FEET, measure
-from stgmamba.skeleton.foot_contacts import SOLE, contacts, drop_to_floor, follow_feet, plant_feet
-from stgmamba.skeleton.root_trajectory import Path, apply_path
+from stgmamba.skeleton.foot_contacts import SOLE, align_to_floor, foot_contacts, lock_feet, remove_root_slide
+from stgmamba.skeleton.root_trajectory import RootTrajectory, to_world
 
 FPS = 25.0
 LEFT_ANKLE = OPENPOSE_18_FEET.index("left_ankle")
@@ -29,7 +29,7 @@ def lifted(standing: Callable[[int], np.ndarray]) -> np.ndarray:
 
 
 def test_contacts_see_the_lifted_foot_only(lifted: np.ndarray) -> None:
-    standing_feet = contacts(lifted, FPS)
+    standing_feet = foot_contacts(lifted, FPS)
     assert standing_feet[:35].all()
     assert not standing_feet[46:54, 0].any()
     assert standing_feet[:, 1].all()
@@ -37,7 +37,7 @@ def test_contacts_see_the_lifted_foot_only(lifted: np.ndarray) -> None:
 
 def test_planted_feet_do_not_slide_and_bones_keep_their_length(lifted: np.ndarray) -> None:
     poses = lifted
-    planted = plant_feet(poses, contacts(poses, FPS), FPS)
+    planted = lock_feet(poses, foot_contacts(poses, FPS), FPS)
     before = np.ptp(poses[5:35, LEFT_ANKLE, 0])
     after = np.ptp(planted[5:35, LEFT_ANKLE, 0])
     assert before > 0.015
@@ -50,8 +50,8 @@ def test_planted_feet_do_not_slide_and_bones_keep_their_length(lifted: np.ndarra
 def test_no_foot_pierces_the_floor(lifted: np.ndarray) -> None:
     poses = lifted
     poses[20:30, :, 1] -= 0.1
-    held = contacts(poses, FPS)
-    planted = plant_feet(drop_to_floor(poses, held, FPS), held, FPS)
+    held = foot_contacts(poses, FPS)
+    planted = lock_feet(align_to_floor(poses, held, FPS), held, FPS)
     assert planted[:, FEET, 1].min() > -0.02
 
 
@@ -59,7 +59,7 @@ def test_a_dance_without_any_contact_passes_through(standing: Callable[[int], np
     poses = standing(20)
     poses[..., 1] += 1.0
     held = np.zeros((20, 2), bool)
-    np.testing.assert_allclose(plant_feet(poses, held, FPS)[:, 0], poses[:, 0])
+    np.testing.assert_allclose(lock_feet(poses, held, FPS)[:, 0], poses[:, 0])
 
 
 def test_the_feet_carry_the_body(standing: Callable[[int], np.ndarray]) -> None:
@@ -67,8 +67,8 @@ def test_the_feet_carry_the_body(standing: Callable[[int], np.ndarray]) -> None:
     poses = standing(60)
     poses[..., 1] -= poses[:, FEET, 1].min() - SOLE
     glide = np.stack([np.linspace(0, 0.8, 60), np.zeros(60)], axis=1).astype(np.float32)
-    path = Path(glide, np.zeros(60, np.float32))
-    followed = follow_feet(apply_path(poses, path), path, FPS)
+    trajectory = RootTrajectory(glide, np.zeros(60, np.float32))
+    followed = remove_root_slide(to_world(poses, trajectory), trajectory, FPS)
     assert np.ptp(followed.position[:, 0]) < 0.1
-    flying = follow_feet(apply_path(poses, path) + np.float32([0, 0.3, 0]), path, FPS)
-    np.testing.assert_allclose(flying.position, path.position, atol=1e-3)
+    flying = remove_root_slide(to_world(poses, trajectory) + np.float32([0, 0.3, 0]), trajectory, FPS)
+    np.testing.assert_allclose(flying.position, trajectory.position, atol=1e-3)

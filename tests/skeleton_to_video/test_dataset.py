@@ -11,7 +11,7 @@ import torch
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.errors import InputError
 from stgmamba.skeleton_to_video import dataset as examples
-from stgmamba.skeleton_to_video.dataset import Corpus, Sources, make_examples
+from stgmamba.skeleton_to_video.dataset import PairDataset, Sources, make_examples
 
 from ..conftest import swaying
 from ..support.training_pairs import example, write_some
@@ -24,9 +24,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_same_numbers_give_the_same_batch(folder: Path) -> None:
-    corpus = Corpus(folder, 4, (96, 128), (0.3, 0.2), 2.0)
-    assert len(corpus) == 6
-    one, again, other = (corpus.batch(0, 0, step) for step in (5, 5, 6))
+    dataset = PairDataset(folder, 4, (96, 128), (0.3, 0.2), 2.0)
+    assert len(dataset) == 6
+    one, again, other = (dataset.batch(0, 0, step) for step in (5, 5, 6))
     assert torch.equal(one.truth, again.truth)
     assert torch.equal(one.baseline.pose, again.baseline.pose)
     assert not torch.equal(one.truth, other.truth)
@@ -35,8 +35,8 @@ def test_the_same_numbers_give_the_same_batch(folder: Path) -> None:
 
 
 def test_a_batch_says_what_the_files_say(folder: Path) -> None:
-    corpus = Corpus(folder, 8, (96, 128), (0.0, 0.0), 2.0)
-    batch = corpus.batch(0, 0, 0)
+    dataset = PairDataset(folder, 8, (96, 128), (0.0, 0.0), 2.0)
+    batch = dataset.batch(0, 0, 0)
     alpha = batch.baseline.warped[:, 3]
     assert set(alpha.unique().tolist()) == {0.0, 1.0}
     # One gain for all pictures of an example: the sheets stay 200 / 120 times as bright as the truth.
@@ -48,7 +48,7 @@ def test_a_batch_says_what_the_files_say(folder: Path) -> None:
 
 
 def test_whole_examples_to_look_at(folder: Path) -> None:
-    batch = Corpus(folder, 1, (96, 128), (0.5, 0.0), 0.0).first(3)
+    batch = PairDataset(folder, 1, (96, 128), (0.5, 0.0), 0.0).first(3)
     assert batch.truth.shape == (3, 3, 256, 192)
     expected = torch.from_numpy(example(100).truth).permute(2, 0, 1) / 255
     assert torch.allclose(batch.truth[0], expected, atol=1e-6)
@@ -67,7 +67,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "drawn_00001.poses.npy").unlink()  # as if killed in between
     make_examples(tmp_path, sources)
     assert made == [(0, 0, 0), (0, 0, 1), (0, 0, 1)]
-    assert len(Corpus(tmp_path, 1, (64, 64), (0.5, 0.5), 0.0)) == 2
+    assert len(PairDataset(tmp_path, 1, (64, 64), (0.5, 0.5), 0.0)) == 2
 
 
 def test_examples_of_another_seed_are_in_the_way(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_real_clip_gives_examples_from_its_first_part_only(research_data: Path
     (tmp_path / "clips" / name).symlink_to(research_data / "clips" / name)
     sources = Sources([], 0, tmp_path / "clips", 1, None, 1, HeldOut(frozenset(), 0.8), 0)
     make_examples(tmp_path / "out", sources)
-    batch = Corpus(tmp_path / "out", 1, (64, 64), (1.0, 0.0), 0.0).first(1)
+    batch = PairDataset(tmp_path / "out", 1, (64, 64), (1.0, 0.0), 0.0).first(1)
     layer, truth = batch.baseline.warped[0].numpy(), batch.truth[0].numpy()
     composite = layer[:3] + (1 - layer[3:]) * batch.baseline.background[0].numpy()
     assert np.abs(composite - truth).mean() < 0.05

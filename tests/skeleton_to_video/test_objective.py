@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from stgmamba.skeleton_to_video.dataset import Corpus
+from stgmamba.skeleton_to_video.dataset import PairDataset
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator
-from stgmamba.skeleton_to_video.objective import WEIGHTS, Batch, Objective
+from stgmamba.skeleton_to_video.objective import LOSS_WEIGHTS, Batch, SelfSupervisedObjective
 
 from ..support.training_pairs import write_some
 
@@ -18,12 +18,12 @@ SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0))
 def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
     folder = tmp_path_factory.mktemp("adversarial") / "examples"
     write_some(folder)
-    return Corpus(folder, 2, (96, 96), (0.5, 0.0), 1.0).batch(0, 0, 0)
+    return PairDataset(folder, 2, (96, 96), (0.5, 0.0), 1.0).batch(0, 0, 0)
 
 
-def objective(**weights: float) -> Objective:
+def objective(**weights: float) -> SelfSupervisedObjective:
     torch.manual_seed(0)
-    return Objective(FrameGenerator(SMALL), dict.fromkeys(WEIGHTS, 0.0) | weights)
+    return SelfSupervisedObjective(FrameGenerator(SMALL), dict.fromkeys(LOSS_WEIGHTS, 0.0) | weights)
 
 
 def test_untrained_the_terms_are_those_of_the_limb_warp(batch: Batch) -> None:
@@ -42,37 +42,63 @@ def test_a_term_of_weight_0_is_left_out(batch: Batch) -> None:
     assert objective(reconstruction=1.0, bsr=1.0)(batch, "generator").keys() == {"reconstruction", "bsr"}
     later = batch._replace(regularised=False)
     assert objective(reconstruction=1.0, bsr=1.0)(later, "generator").keys() == {"reconstruction"}
-    assert objective(reconstruction=1.0).players == ("generator",)
+    assert objective(reconstruction=1.0).optimizer_groups == ("generator",)
 
 
-def test_generator_and_critics_pull_against_each_other(batch: Batch) -> None:
+@pytest.mark.parametrize("zero", ["reconstruction", "structure", "fsr", "bsr", "adversarial", "temporal", "matching"])
+def test_a_term_of_weight_0_is_not_computed(zero: str, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: dict[str, int] = {}
+
+    def count(module: object, function: str, name: str) -> None:
+        original = getattr(module, function)
+
+        def call(*arguments: object) -> object:
+            calls[name] = calls.get(name, 0) + 1
+            return original(*arguments)
+
+        monkeypatch.setattr(module, function, call)
+
+    from stgmamba.skeleton_to_video import losses
+    from stgmamba.skeleton_to_video import objective as module
+
+    count(losses, "dissimilarity", "structure")
+    count(losses, "forward_regularization", "fsr")
+    count(losses, "backward_regularization", "bsr")
+    count(module, "feature_matching", "matching")
+    weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {zero: 0.0}
+    terms = objective(**weights)(batch, "generator")
+    assert terms.keys() == LOSS_WEIGHTS.keys() - {zero}
+    assert calls.keys() == {"structure", "fsr", "bsr", "matching"} - {zero}
+
+
+def test_generator_and_discriminators_are_opposed(batch: Batch) -> None:
     game = objective(reconstruction=1.0, adversarial=1.0, temporal=1.0, matching=1.0)
-    assert game.players == ("generator", "critics")
-    assert game.critics is not None
-    optimiser = torch.optim.Adam(game.critics.parameters(), 2e-3)
+    assert game.optimizer_groups == ("generator", "discriminators")
+    assert game.discriminators is not None
+    optimizer = torch.optim.Adam(game.discriminators.parameters(), 2e-3)
     values = []
     for _ in range(12):
         game(batch, "generator")
-        loss = game(batch, "critics")["critics"]
-        optimiser.zero_grad()
+        loss = game(batch, "discriminators")["discriminators"]
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         values.append(loss.item())
-    assert values[0] == pytest.approx(8.0, rel=0.2)  # two critics, two scales, two sides, all undecided
+    assert values[0] == pytest.approx(8.0, rel=0.2)  # two discriminators, two scales, two sides, all undecided
     assert values[-1] < 0.95 * values[0]
     game.zero_grad()
     sum(game(batch, "generator").values()).backward()  # type: ignore[union-attr]
-    assert game.model.leave.weight.grad is not None
-    assert game.model.leave.weight.grad.abs().sum() > 0
+    assert game.model.head.weight.grad is not None
+    assert game.model.head.weight.grad.abs().sum() > 0
 
 
 def test_a_network_without_warps_takes_neighbours_as_conditions(batch: Batch) -> None:
     torch.manual_seed(0)
     model = FrameGenerator(Config(SMALL.widths, SMALL.blocks, warps=False))
-    torch.nn.init.normal_(model.leave.weight, std=0.1)
-    weights = dict.fromkeys(WEIGHTS, 0.0) | {"reconstruction": 1.0, "fsr": 1.0}
+    torch.nn.init.normal_(model.head.weight, std=0.1)
+    weights = dict.fromkeys(LOSS_WEIGHTS, 0.0) | {"reconstruction": 1.0, "fsr": 1.0}
     same = batch._replace(before=batch.baseline.condition)
-    terms = Objective(model, weights)(same, "generator")
+    terms = SelfSupervisedObjective(model, weights)(same, "generator")
     assert terms["fsr"].item() < 0.1
-    other = Objective(model, weights)(batch._replace(before=1 - batch.truth), "generator")
+    other = SelfSupervisedObjective(model, weights)(batch._replace(before=1 - batch.truth), "generator")
     assert other["fsr"].item() > 2 * terms["fsr"].item()

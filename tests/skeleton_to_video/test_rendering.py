@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from stgmamba.limb_warp.renderer import LimbWarpRenderer, placed_in_view
+from stgmamba.limb_warp.renderer import LimbWarpRenderer, retarget_in_view
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
-from stgmamba.skeleton_to_video.rendering import NetworkRenderer, _window
+from stgmamba.skeleton_to_video.rendering import NeuralRenderer, _window
 
 from ..support.capsule_figure import HEIGHT, dance_of, draw_figure, moved, person_of, picture_of, pose_array, wall
 
@@ -30,7 +27,7 @@ def network(trained: bool) -> FrameGenerator:
     torch.manual_seed(0)
     model = FrameGenerator(SMALL)
     if trained:
-        torch.nn.init.normal_(model.leave.weight, std=0.2)
+        torch.nn.init.normal_(model.head.weight, std=0.2)
     return model
 
 
@@ -42,7 +39,7 @@ def _tensor(picture: np.ndarray) -> Tensor:
 def test_untrained_it_draws_what_the_limb_warp_draws(figure: tuple[np.ndarray, np.ndarray], size: int) -> None:
     picture, person = picture_of(figure[0]), person_of(figure[1])
     dance = dance_of(pose_array(), moved(right_elbow=(-0.44, 1.50, 0), right_wrist=(-0.40, 1.74, 0)))
-    ours = NetworkRenderer(picture, person, size, model=network(trained=False))
+    ours = NeuralRenderer(picture, person, size, model=network(trained=False))
     plain = LimbWarpRenderer(picture, person, size)
     assert ours.size == plain.size
     for frame, expected in zip(ours.frames(dance), plain.frames(dance), strict=True):
@@ -50,32 +47,29 @@ def test_untrained_it_draws_what_the_limb_warp_draws(figure: tuple[np.ndarray, n
         assert np.abs(frame.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("options", [{}, {"flow": 8.0}, {"paint": False}, {"seams": False}])
 @pytest.mark.parametrize("size", [256, 512])
-def test_frames_are_what_the_network_composes(
-    figure: tuple[np.ndarray, np.ndarray], size: int, options: dict[str, Any]
-) -> None:
+def test_frames_are_what_the_network_composes(figure: tuple[np.ndarray, np.ndarray], size: int) -> None:
     torch.manual_seed(0)
-    model = FrameGenerator(replace(SMALL, **options))
-    torch.nn.init.normal_(model.leave.weight, std=0.2)
-    ours = NetworkRenderer(picture_of(figure[0]), person_of(figure[1]), size, model=model)
-    placement, view = placed_in_view(dance_of(pose_array()), ours.body, ours.size)
+    model = FrameGenerator(SMALL)
+    torch.nn.init.normal_(model.head.weight, std=0.2)
+    ours = NeuralRenderer(picture_of(figure[0]), person_of(figure[1]), size, model=model)
+    placement, view = retarget_in_view(dance_of(pose_array()), ours.body, ours.size)
     plain = LimbWarpRenderer(picture_of(figure[0]), person_of(figure[1]), size)
     window = _window(placement, view, ours.body.torso, ours.size)
-    behind, (layer,) = plain.background(view), plain.layers(placement, view)
-    sheets, empty = _tensor(window.cut(layer)), _tensor(window.cut(behind))
-    sheets[:, 3:] *= 255
+    behind, (layer,) = plain.background(view), plain.foreground(placement, view)
+    layers, empty = _tensor(window.padded_crop(layer)), _tensor(window.padded_crop(behind))
+    layers[:, 3:] *= 255
     points = (placement.points[0] - (view[1].real, view[1].imag)) * view[0] - (window.left, window.top)
     points, scale = (points + 0.5) * window.shrink - 0.5, view[0] * window.shrink
-    poses = pose_maps(points, placement.depth[0] * scale, ours.body.torso * scale, window.small)
-    small = (torch.nn.functional.interpolate(x, size=window.small[::-1], mode="area") for x in (sheets, empty))
+    poses = pose_maps(points, placement.depth[0] * scale, ours.body.torso * scale, window.input_size)
+    small = (torch.nn.functional.interpolate(x, size=window.input_size[::-1], mode="area") for x in (layers, empty))
     with torch.no_grad():
-        answer = model.answer(Inputs(*small, torch.from_numpy(poses)[None]))
-        made = model.compose(answer, sheets, empty)[0].permute(1, 2, 0).numpy()
+        prediction = model.predict(Inputs(*small, torch.from_numpy(poses)[None]))
+        made = model.compose(prediction, layers, empty)[0].permute(1, 2, 0).numpy()
     expected = np.clip(behind + 0.5, 0, 255).astype(np.uint8)
-    part = window.inside(expected)
+    part = window.crop(expected)
     part[:] = np.clip(made * 255 + 0.5, 0, 255).astype(np.uint8)[: part.shape[0], : part.shape[1]]
-    (frame,) = ours.frames_of(placement, view)
+    (frame,) = ours.render_placement(placement, view)
     difference = np.abs(frame.astype(int) - expected)
     assert difference.max() <= 1
     assert (difference > 0).mean() < 1e-3
@@ -83,7 +77,7 @@ def test_frames_are_what_the_network_composes(
 
 def test_trained_it_changes_the_person_and_never_what_is_far_away(figure: tuple[np.ndarray, np.ndarray]) -> None:
     picture, person = picture_of(figure[0]), person_of(figure[1])
-    ours = NetworkRenderer(picture, person, 256, model=network(trained=True))
+    ours = NeuralRenderer(picture, person, 256, model=network(trained=True))
     plain = LimbWarpRenderer(picture, person, 256)
     dance = dance_of(*[pose_array()] * 5)
     frames, expected = list(ours.frames(dance)), list(plain.frames(dance))
@@ -96,12 +90,12 @@ def test_trained_it_changes_the_person_and_never_what_is_far_away(figure: tuple[
 
 
 def test_frames_are_lazy_and_the_same_each_time(figure: tuple[np.ndarray, np.ndarray]) -> None:
-    ours = NetworkRenderer(picture_of(figure[0]), person_of(figure[1]), 128, model=network(trained=True))
+    ours = NeuralRenderer(picture_of(figure[0]), person_of(figure[1]), 128, model=network(trained=True))
     dance = Skeleton(np.repeat(pose_array()[None], 20_000, axis=0), 25, OPENPOSE_18_FEET)
     assert np.array_equal(next(ours.frames(dance)), next(ours.frames(dance)))
 
 
 def test_a_network_of_another_kind_is_refused(figure: tuple[np.ndarray, np.ndarray]) -> None:
     blind = FrameGenerator(Config(SMALL.widths, SMALL.blocks, warps=False))
-    with pytest.raises(ValueError, match="warped sheets"):
-        NetworkRenderer(picture_of(figure[0]), person_of(figure[1]), 128, model=blind)
+    with pytest.raises(ValueError, match="warped layers"):
+        NeuralRenderer(picture_of(figure[0]), person_of(figure[1]), 128, model=blind)

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from stgmamba.errors import InputError
 from stgmamba.skeleton_to_video.rendering import load_network
-from stgmamba.skeleton_to_video.train import read_recipe, train
+from stgmamba.skeleton_to_video.train import read_video_config, train
 
 from ..support.training_pairs import write_some
 
@@ -43,7 +43,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe(folder: Path, examples: Path, name: str = "run", **changes: object) -> Path:
+def config(folder: Path, examples: Path, name: str = "run", **changes: object) -> Path:
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(SMALL | {"out": str(folder / name), "examples": str(examples)} | changes))
     return path
@@ -51,7 +51,7 @@ def recipe(folder: Path, examples: Path, name: str = "run", **changes: object) -
 
 def test_training_lowers_the_loss_and_leaves_weights_that_can_be_loaded(tmp_path: Path, examples: Path) -> None:
     lines: list[str] = []
-    weights = train(read_recipe(recipe(tmp_path, examples, checkpoint_minutes=10)), log=lines.append)
+    weights = train(read_video_config(config(tmp_path, examples, checkpoint_minutes=10)), log=lines.append)
     steps = [line for line in lines if line.startswith("step")]
     first, last = (float(line.split("reconstruction ")[1].split()[0]) for line in (steps[0], steps[-1]))
     assert last < 0.97 * first  # only outlines and gaps can be learnt: what the sheets cover stays
@@ -62,10 +62,10 @@ def test_training_lowers_the_loss_and_leaves_weights_that_can_be_loaded(tmp_path
 
 
 def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, examples: Path) -> None:
-    game = {"weights": {"adversarial": 0.1, "matching": 0.1}, "steps": 15, "batch": 1, "regularise_from": 8}
-    whole = train(read_recipe(recipe(tmp_path, examples, "whole", **game)), log=lambda _: None)
-    path = recipe(tmp_path, examples, "killed", **game)
-    program = f"from stgmamba.skeleton_to_video.train import *; train(read_recipe({str(path)!r}))"
+    adversarial = {"loss_weights": {"adversarial": 0.1, "matching": 0.1}, "steps": 15, "batch": 1, "regularise_from": 8}
+    whole = train(read_video_config(config(tmp_path, examples, "whole", **adversarial)), log=lambda _: None)
+    path = config(tmp_path, examples, "killed", **adversarial)
+    program = f"from stgmamba.skeleton_to_video.train import *; train(read_video_config({str(path)!r}))"
     running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
     checkpoint, begun = tmp_path / "killed" / "checkpoint.pt", time.monotonic()
     while not checkpoint.exists() and time.monotonic() - begun < 120:
@@ -74,7 +74,7 @@ def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, exam
     running.wait()
     stopped_at = torch.load(checkpoint, weights_only=True)["step"]
     assert 0 < stopped_at < 15
-    resumed = train(read_recipe(path), log=lambda _: None)
+    resumed = train(read_video_config(path), log=lambda _: None)
     expected, found = load_file(whole), load_file(resumed)
     for name, value in expected.items():
         assert torch.equal(value, found[name]), name
@@ -82,15 +82,15 @@ def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, exam
 
 @pytest.mark.parametrize("path", [*CONFIGS.glob("skeleton_to_video*.yaml"), *CONFIGS.glob("compared_video/*.yaml")])
 def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
-    assert read_recipe(path).out.startswith("runs/")
+    assert read_video_config(path).out.startswith("runs/")
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"crop": [60, 64]}, "multiples of 16"),
-        ({"crop": 64}, "not a training recipe"),
-        ({"weights": {"beauty": 1.0}}, "beauty"),
+        ({"crop": 64}, "not a training configuration"),
+        ({"loss_weights": {"beauty": 1.0}}, "beauty"),
         ({"model": {"widths": [8]}}, "four resolutions"),
         ({"model": {"previous": 2}}, "previous"),
         ({"clip_share": 2}, "clip_share"),
@@ -102,7 +102,7 @@ def test_recipes_that_cannot_work_are_refused(
     change: dict[str, object], sentence: str, tmp_path: Path, examples: Path
 ) -> None:
     with pytest.raises(InputError, match=sentence):
-        read_recipe(recipe(tmp_path, examples, **change))
+        read_video_config(config(tmp_path, examples, **change))
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
@@ -114,13 +114,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         load_network(path)
 
 
-def test_weights_that_the_package_lacks_are_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("stgmamba.skeleton_to_video.rendering.resources.files", lambda _: tmp_path)
-    with pytest.raises(InputError, match="--quality fast"):
-        load_network()
-
-
 def test_no_examples_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no examples"):
-        train(read_recipe(recipe(tmp_path, tmp_path / "empty")), log=lambda _: None)
+        train(read_video_config(config(tmp_path, tmp_path / "empty")), log=lambda _: None)

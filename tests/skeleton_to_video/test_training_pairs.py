@@ -10,20 +10,20 @@ import pytest
 
 from stgmamba.errors import InputError
 from stgmamba.person.picture import Picture, load_picture
-from stgmamba.skeleton_to_video.training_pairs import SIZE, Example, drawn_scene, photo_scenes
+from stgmamba.skeleton_to_video.training_pairs import SIZE, TrainingPair, drawn_scene, photo_scenes
 
 from ..conftest import swaying
 
 
 @pytest.fixture(scope="module")
-def scene() -> list[Example]:
+def scene() -> list[TrainingPair]:
     return drawn_scene((0, 0, 3), [swaying(60)])
 
 
-def test_examples_are_whole_and_of_one_size(scene: list[Example]) -> None:
+def test_examples_are_whole_and_of_one_size(scene: list[TrainingPair]) -> None:
     assert len(scene) == 4
     for example in scene:
-        for field in fields(Example):
+        for field in fields(TrainingPair):
             value = getattr(example, field.name)
             if isinstance(value, np.ndarray) and value.ndim == 3:
                 assert value.shape[:2] == SIZE[::-1]
@@ -33,7 +33,7 @@ def test_examples_are_whole_and_of_one_size(scene: list[Example]) -> None:
         assert np.all(example.baseline[..., :3].max(axis=-1) <= example.baseline[..., 3].astype(int) + 1)
 
 
-def test_the_sheets_of_all_three_conditions_lie_on_the_truth(scene: list[Example]) -> None:
+def test_the_sheets_of_all_three_conditions_lie_on_the_truth(scene: list[TrainingPair]) -> None:
     for example in scene:
         truth = example.truth.astype(float)
         person = example.baseline[..., 3] > 200
@@ -44,11 +44,11 @@ def test_the_sheets_of_all_three_conditions_lie_on_the_truth(scene: list[Example
             assert np.abs(truth - made)[person].mean() < 0.5 * alone
 
 
-def test_the_same_seed_gives_the_same_examples(scene: list[Example]) -> None:
+def test_the_same_seed_gives_the_same_examples(scene: list[TrainingPair]) -> None:
     again = drawn_scene((0, 0, 3), [swaying(60)])
     other = drawn_scene((0, 0, 4), [swaying(60)])
     for one, two in zip(scene, again, strict=True):
-        for field in fields(Example):
+        for field in fields(TrainingPair):
             assert np.array_equal(getattr(one, field.name), getattr(two, field.name)), field.name
     assert not np.array_equal(scene[0].truth, other[0].truth)
 

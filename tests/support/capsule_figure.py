@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import PersonInPicture
+from stgmamba.person.pose import DetectedPerson
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 WIDTH, HEIGHT = 260, 360
@@ -75,7 +75,7 @@ def picture_of(rgb: np.ndarray) -> Picture:
     return types.SimpleNamespace(rgb=rgb, size=(rgb.shape[1], rgb.shape[0]), path=None, note=None)  # type: ignore[return-value]
 
 
-def person_of(mask: np.ndarray, confidence: np.ndarray | None = None) -> PersonInPicture:
+def person_of(mask: np.ndarray, confidence: np.ndarray | None = None) -> DetectedPerson:
     conf = np.ones((1, 22), np.float32) if confidence is None else confidence[None]
     skeleton = Skeleton(to_pixels(pose_array())[None], 25, OPENPOSE_18_FEET, conf, (mask.shape[1], mask.shape[0]))
     return types.SimpleNamespace(skeleton=skeleton, mask=mask, others=0, missing=())  # type: ignore[return-value]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stgmamba.characters import DANCERS
-from stgmamba.characters.render import DancerRenderer
+from stgmamba.characters import CHARACTERS
+from stgmamba.characters.render import CharacterRenderer
 from stgmamba.video_io import write_video
 
 from ..conftest import swaying
@@ -19,7 +19,7 @@ SIZE = (192, 256)
 @lru_cache(maxsize=4)
 def dancer_frames(name: str = "mira", frames: int = 24) -> np.ndarray:
     """uint8 [T, 256, 192, 3]."""
-    return np.stack(list(DancerRenderer(DANCERS[name], size=SIZE).frames(swaying(frames))))
+    return np.stack(list(CharacterRenderer(CHARACTERS[name], size=SIZE).frames(swaying(frames))))
 
 
 def write_clip(path: Path, frames: np.ndarray, fps: float = 25.0) -> Path:

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from stgmamba.skeleton_to_video.dataset import write_examples
-from stgmamba.skeleton_to_video.training_pairs import SIZE, Example
+from stgmamba.skeleton_to_video.training_pairs import SIZE, TrainingPair
 
 from ..support.capsule_figure import HEIGHT, WIDTH, pose_array, to_pixels
 
 
-def example(seed: int) -> Example:
+def example(seed: int) -> TrainingPair:
     """A bright square person on a dark wall; in the true frames it is darker than the sheets say."""
     rng = np.random.default_rng(seed)
     width, height = SIZE
@@ -28,7 +28,7 @@ def example(seed: int) -> Example:
     truth = background.copy()
     truth[box] = 120
     depth = np.zeros(22, np.float32)
-    return Example(
+    return TrainingPair(
         before=truth, truth=truth, after=truth, condition=truth, background=background,
         baseline=sheets(200), forward=sheets(190), backward=sheets(210),
         points=points, depth=depth, condition_points=points, condition_depth=depth, torso=60.0,

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stgmamba.errors import InputError
-from stgmamba.training.weights import read_network
+from stgmamba.training.weights import default_weights, read_network
 
 
 def build(values: dict[str, int]) -> nn.Linear:
@@ -33,3 +33,9 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, metadata: dict[st
         read_network(path, build)
     with pytest.raises(InputError, match="no such weights"):
         read_network(tmp_path / "none.safetensors", build)
+
+
+def test_weights_that_the_package_lacks_are_a_sentence() -> None:
+    assert default_weights("music_to_skeleton").is_file()
+    with pytest.raises(InputError, match=r"nosuch\.safetensors: .*train some"):
+        default_weights("nosuch")

@@ -67,7 +67,7 @@ def bench_scan(shapes: Sequence[Shape] = SHAPES, repeats: int = 5, seed: int = 0
     results = []
     for shape in shapes:
         for backward in (False, True):
-            times = _race(contenders, shape, backward, repeats, seed)
+            times = _time_contenders(contenders, shape, backward, repeats, seed)
             ours, *others = times.values()
             row: dict[str, Any] = {"shape": shape._asdict(), "pass": "forward + backward" if backward else "forward"}
             row |= {
@@ -96,7 +96,7 @@ def bench_lengths(lengths: Sequence[int] = LENGTHS, repeats: int = 15, seed: int
             for length, backward in best:
                 shape = Shape("length", 1, length, 128, 16)
                 turns = max(1, max(lengths) // length // 3)
-                seconds = _race(contender, shape, backward, turns, seed, best=True)["ours"]
+                seconds = _time_contenders(contender, shape, backward, turns, seed, best=True)["ours"]
                 best[length, backward] = min(best[length, backward], seconds / length * 1e9)
     finally:
         torch.set_num_threads(threads)
@@ -167,7 +167,7 @@ def make_inputs(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
     return {name: tensor.requires_grad_() for name, tensor in inputs.items()}
 
 
-def _race(
+def _time_contenders(
     contenders: dict[str, Scan], shape: Shape, backward: bool, repeats: int, seed: int, best: bool = False
 ) -> dict[str, float]:
     """Seconds of each contender, the median or the best of `repeats` rounds in which everybody has a turn.

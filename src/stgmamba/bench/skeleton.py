@@ -16,20 +16,21 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from scipy.signal import resample_poly
 
 from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
-from stgmamba.music.decode import SAMPLE_RATE, Song
-from stgmamba.music.demo_song import compose
-from stgmamba.music_to_skeleton.audio_features import HOP, listen
+from stgmamba.music.decode import Song
+from stgmamba.music.demo_song import repeated_demo_song
+from stgmamba.music_to_skeleton.audio_features import HOP, extract_audio_features
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+from stgmamba.music_to_skeleton.postprocessing import postprocess
 from stgmamba.music_to_skeleton.representation import GRAPH, MODEL_FPS
-from stgmamba.music_to_skeleton.sampler import FPS, Generator, load_generator, settle
+from stgmamba.music_to_skeleton.sampler import DanceSampler, load_sampler
+from stgmamba.options import FPS
 
 SECONDS = 180.0
 SHORT, TIMES = 45.0, 16
 
-_STAGES = ("listening", "network", "settling")
+_PARTS = ("audio features", "network", "post-processing")
 
 
 def bench_skeleton(
@@ -50,20 +51,23 @@ def bench_skeleton(
 
     Returns:
         A dictionary for JSON: ``machine``; ``song`` (seconds of the song, then the seconds for a skeleton at 25 fps,
-        ``total`` and of it ``listening``, ``network``, ``settling``); ``length`` (seconds for the ``short`` and the
-        ``long`` song, ``ratio`` of the two over ``times``: 1 is linear); ``memory`` (resident MB of a process of its
-        own before the dance and at its peak; None where the system has no /proc); ``attention`` (seconds of one
+        ``total`` and of it ``audio features``, ``network``, ``post-processing``); ``length`` (seconds for the ``short``
+        and the ``long`` song, ``ratio`` of the two over ``times``: 1 is linear); ``memory`` (resident MB of a process
+        of its own before the dance and at its peak; None where the system has no /proc); ``attention`` (seconds of one
         evaluation of the network and of its twin with attention in place of the SSM, random weights, the song in one
         piece; parameters of both; ``speedup``).
 
     Raises:
         InputError: not weights of this network.
     """
-    generator = load_generator(weights)
-    _stage_times(generator, demo_song(5.0))  # compiles
-    runs = [_stage_times(generator, demo_song(seconds)) for _ in range(repeats)]
+    generator = load_sampler(weights)
+    _stage_times(generator, repeated_demo_song(5.0))  # compiles
+    runs = [_stage_times(generator, repeated_demo_song(seconds)) for _ in range(repeats)]
     lengths = [
-        [sum(_stage_times(generator, song).values()) for song in (demo_song(short), demo_song(short * times))]
+        [
+            sum(_stage_times(generator, song).values())
+            for song in (repeated_demo_song(short), repeated_demo_song(short * times))
+        ]
         for _ in range(repeats)
     ]
     brief, long = (median(column) for column in zip(*lengths, strict=True))
@@ -72,7 +76,7 @@ def bench_skeleton(
         "song": {
             "seconds": seconds,
             "total": median(sum(run.values()) for run in runs),
-            **{stage: median(run[stage] for run in runs) for stage in _STAGES},
+            **{stage: median(run[stage] for run in runs) for stage in _PARTS},
         },
         "length": {
             "short_seconds": short,
@@ -81,8 +85,8 @@ def bench_skeleton(
             "long": long,
             "ratio": long / brief / times,
         },
-        "memory": _watched_apart(weights, seconds),
-        "attention": _race_attention(generator.model.config, seconds, repeats),
+        "memory": _peak_memory(weights, seconds),
+        "attention": _time_attention(generator.model.config, seconds, repeats),
     }
 
 
@@ -93,7 +97,7 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
     table.add_column("what")
     table.add_column("figure", justify="right")
     table.add_row(f"{song['seconds']:g} s of song to a dance", f"{song['total']:.2f} s")
-    for stage in _STAGES:
+    for stage in _PARTS:
         table.add_row(f"  of it {stage}", f"{song[stage]:.2f} s")
     table.add_row(f"{length['short_seconds']:g} s of song", f"{length['short']:.2f} s")
     table.add_row(f"{length['long_seconds']:g} s of song", f"{length['long']:.2f} s")
@@ -107,27 +111,19 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
     (console or Console()).print(table)
 
 
-def demo_song(seconds: float) -> Song:
-    """The built-in demo song, repeated to a length without missing a beat."""
-    song = compose()
-    mono = resample_poly(song.samples.mean(axis=1), SAMPLE_RATE, song.rate).astype(np.float32)
-    bars = mono[: round(song.beats[-1] * SAMPLE_RATE)]  # without the last chord, which dies away
-    return Song(np.resize(bars, round(seconds * SAMPLE_RATE)), SAMPLE_RATE)
-
-
-def _stage_times(generator: Generator, song: Song) -> dict[str, float]:
-    """Seconds of each stage of ``Generator.generate``."""
+def _stage_times(generator: DanceSampler, song: Song) -> dict[str, float]:
+    """Seconds of each stage of ``DanceSampler.generate``."""
     times = [time.perf_counter()]
-    heard = listen(song.samples, round(len(song.samples) / HOP))
+    audio = extract_audio_features(song.samples, round(len(song.samples) / HOP))
     times.append(time.perf_counter())
-    nodes = generator.flow(heard, 0, len(generator.genres), None)
+    nodes = generator.sample_nodes(audio, 0, len(generator.genres), None)
     times.append(time.perf_counter())
-    settle(nodes, round(song.seconds * FPS), "free", heard.beats)
+    postprocess(nodes, round(song.seconds * FPS), "free", audio.beats)
     times.append(time.perf_counter())
-    return dict(zip(_STAGES, np.diff(times).tolist(), strict=True))
+    return dict(zip(_PARTS, np.diff(times).tolist(), strict=True))
 
 
-def _race_attention(config: Config, seconds: float, repeats: int) -> dict[str, float]:
+def _time_attention(config: Config, seconds: float, repeats: int) -> dict[str, float]:
     """One evaluation each of our network and its attention twin, taking turns."""
     frames = round(seconds * MODEL_FPS)
     networks = {"ours": MusicToSkeleton(config), "attention": MusicToSkeleton(replace(config, mixer="attention"))}
@@ -154,17 +150,17 @@ def _race_attention(config: Config, seconds: float, repeats: int) -> dict[str, f
     }
 
 
-def _watched_apart(weights: str | Path | None, seconds: float) -> dict[str, float] | None:
+def _peak_memory(weights: str | Path | None, seconds: float) -> dict[str, float] | None:
     """Memory of making one dance, in a fresh process, so that nothing measured before counts."""
     if not CAN_WATCH_MEMORY:
         return None
     with multiprocessing.get_context("spawn").Pool(1) as fresh:
-        return fresh.apply(_watch_memory, (weights, seconds))
+        return fresh.apply(_measure_memory, (weights, seconds))
 
 
-def _watch_memory(weights: str | Path | None, seconds: float) -> dict[str, float]:
-    generator, song = load_generator(weights), demo_song(seconds)
-    _stage_times(generator, demo_song(5.0))
+def _measure_memory(weights: str | Path | None, seconds: float) -> dict[str, float]:
+    generator, song = load_sampler(weights), repeated_demo_song(seconds)
+    _stage_times(generator, repeated_demo_song(5.0))
     before = resident()
     peak = peak_resident(lambda: _stage_times(generator, song))
     return {"before_mb": before / 1e6, "peak_mb": peak / 1e6}

@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from stgmamba import defaults
-from stgmamba.api import Dancer, DanceVideo, cast_performer
-from stgmamba.characters import DANCERS
-from stgmamba.characters.render import DancerRenderer
+from stgmamba.characters import CHARACTERS
+from stgmamba.characters.render import CharacterRenderer
 from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
+from stgmamba.music.demo_song import repeated_demo_song
+from stgmamba.options import QUALITY, SEED
+from stgmamba.pipeline import DancePipeline, DanceVideo
 from stgmamba.skeleton import Skeleton
+from stgmamba.subject import load_subject
 from stgmamba.video_io import write_video
 
 SIZES = (256, 512)
@@ -39,7 +41,7 @@ def bench_video(
     seconds: float = SECONDS,
     long: float = LONG,
     sizes: tuple[int, ...] = SIZES,
-    quality: str = defaults.QUALITY,
+    quality: str = QUALITY,
 ) -> dict[str, Any]:
     """Measure the renderer that ``stgmamba dance`` uses for a picture, on the CPU.
 
@@ -114,20 +116,18 @@ def _time_film(dance: Skeleton, picture: NDArray[np.uint8], size: int, quality: 
 
 
 def _film(dance: Skeleton, picture: NDArray[np.uint8], size: int, quality: str) -> DanceVideo:
-    return DanceVideo(dance, cast_performer(picture, size=(size, size), quality=quality))
+    return DanceVideo(dance, load_subject(picture, size=(size, size), quality=quality))
 
 
 def _picture(dance: Skeleton) -> NDArray[np.uint8]:
     """A built-in dancer in a dance's first pose."""
-    look = next(iter(DANCERS.values()))
-    return next(DancerRenderer(look, size=(_PICTURE, _PICTURE)).frames(dance.slice(0, 1)))
+    look = next(iter(CHARACTERS.values()))
+    return next(CharacterRenderer(look, size=(_PICTURE, _PICTURE)).frames(dance.slice(0, 1)))
 
 
 def _dance(seconds: float) -> Skeleton:
     """The built-in song's dance, to and fro, of any length."""
-    from stgmamba.bench.skeleton import demo_song
-
-    dance = Dancer.from_pretrained().skeleton(demo_song(_DANCE), facing="camera", seed=defaults.SEED)
+    dance = DancePipeline.from_pretrained().skeleton(repeated_demo_song(_DANCE), facing="camera", seed=SEED)
     way = np.arange(round(seconds * dance.fps)) % (2 * len(dance))
     frames = np.where(way < len(dance), way, 2 * len(dance) - 1 - way)
     return Skeleton(dance.positions[frames], dance.fps, dance.layout)

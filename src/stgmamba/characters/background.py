@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from stgmamba.characters.looks import linear
-from stgmamba.characters.mesh import Floats
+from stgmamba.arrays import FloatArray, smoothstep
+from stgmamba.characters.appearance import linear
 from stgmamba.characters.view import View
 
 KINDS = ("studio", "stage", "room", "disco", "outdoor")
@@ -42,7 +42,7 @@ class Background:
         for colour in (self.wall, self.floor, self.accent):
             linear(colour)
 
-    def paint(self, view: View) -> Floats:
+    def paint(self, view: View) -> FloatArray:
         """The empty place, linear light, [H, W, 3] float32 in 0..1."""
         wall, floor, accent = (np.asarray(linear(c), np.float32) for c in (self.wall, self.floor, self.accent))
         rng = np.random.default_rng(self.seed)
@@ -52,7 +52,7 @@ class Background:
         picture = picture * (1 + 0.012 * rng.standard_normal(picture.shape[:2]).astype(np.float32)[..., None])
         return np.ascontiguousarray(np.clip(picture, 0.0, 1.0), np.float32)
 
-    def lights(self, view: View) -> Floats:
+    def lights(self, view: View) -> FloatArray:
         """The light table of ``shading``, [8, 3]: lamps stand relative to the camera, their colours suit the place."""
         wall, floor, accent = (np.asarray(linear(c), np.float32) for c in (self.wall, self.floor, self.accent))
         side = self.key_side
@@ -61,7 +61,7 @@ class Background:
         rim_direction = -side * 0.55 * view.right + 0.45 * view.up + 0.75 * view.ahead
         white = np.ones(3, np.float32)
 
-        def tint(colour: Floats, share: float) -> Floats:
+        def tint(colour: FloatArray, share: float) -> FloatArray:
             return white + share * (colour / max(float(colour.max()), 1e-3) - white)
 
         power = {"studio": (0.86, 0.20, 0.40, 0.7), "stage": (1.0, 0.12, 0.22, 1.3), "room": (0.80, 0.20, 0.42, 0.5),
@@ -117,26 +117,23 @@ def random_background(seed: int) -> Background:
     return Background(kind, wall, floor, accent, seed, float(rng.choice([-1.0, 1.0])))
 
 
-def _soft(low: float, high: float, x: Floats) -> Floats:
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)[..., None]
-
-
-def _studio(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+def _studio(
+    view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+) -> FloatArray:
     """A paper roll: the floor runs up into the wall without an edge, a soft glow behind the dancer."""
     x, z, height = view.stage(4.0)
     glow = np.exp(-((x / 2.2) ** 2) - ((height - 1.2) / 1.7) ** 2)[..., None]
     back = wall * (0.66 + 0.42 * glow)
     ground = floor * (0.78 + 0.34 * np.exp(-((x / 2.4) ** 2) - (z / 2.4) ** 2)[..., None])
     bent = np.where(height > 0, 1.0 + height / 0.9, 1.0 - (4.0 - z) / 2.6)
-    return np.asarray(ground + _soft(0.0, 2.0, bent) * (back - ground), np.float32)
+    return np.asarray(ground + smoothstep(0.0, 2.0, bent)[..., None] * (back - ground), np.float32)
 
 
-def _stage(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+def _stage(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A dark stage: curtain folds, beams from above and their pools on the boards."""
     x, z, height = view.stage(3.2)
     folds = 0.5 + 0.5 * np.sin(x * 9 + 0.8 * np.sin(x * 2.3 + float(rng.uniform(0, 6))))
-    back = wall * (0.35 + 0.65 * folds**1.5)[..., None] * (0.45 + 0.55 * _soft(3.2, 0.0, height))
+    back = wall * (0.35 + 0.65 * folds**1.5)[..., None] * (0.45 + 0.55 * smoothstep(3.2, 0.0, height)[..., None])
     seam = ((x / 0.19) % 1.0 < 0.035) & (height <= 0)
     ground = floor * (0.75 + 0.12 * np.sin(np.floor(x / 0.19) * 2.1))[..., None] * np.where(seam, 0.6, 1.0)[..., None]
     pool = np.exp(-((x / 1.15) ** 2) - (z / 0.95) ** 2)[..., None]
@@ -154,7 +151,7 @@ def _stage(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.rand
     return np.asarray(picture, np.float32)
 
 
-def _room(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+def _room(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A practice room: boards, skirting board, and a window or pictures on the wall."""
     x, z, height = view.stage(2.2)
     back = wall * (0.80 + 0.25 * np.exp(-(((x + 1.0) / 2.5) ** 2) - ((height - 1.6) / 1.8) ** 2))[..., None]
@@ -190,7 +187,7 @@ def _room(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.rando
     return np.asarray(np.where(height[..., None] > 0, back, ground) * crease, np.float32)
 
 
-def _disco(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+def _disco(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A club: lit floor tiles, dots of light on the wall."""
     x, z, height = view.stage(3.4)
     tile_x, tile_z = np.floor(x / 0.6), np.floor(z / 0.6)
@@ -209,12 +206,14 @@ def _disco(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.rand
     return np.asarray(np.where(height[..., None] > 0, back, ground), np.float32)
 
 
-def _outdoor(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.random.Generator) -> Floats:
+def _outdoor(
+    view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+) -> FloatArray:
     """Open air: sky, two rows of hills or houses, a plain square."""
     x, z, height = view.stage(9.0)
     sky = (
         wall
-        + _soft(0.0, 6.0, height) * (wall * np.asarray([0.62, 0.78, 1.0], np.float32) - wall)
+        + smoothstep(0.0, 6.0, height)[..., None] * (wall * np.asarray([0.62, 0.78, 1.0], np.float32) - wall)
         + 0.18 * np.exp(-np.maximum(height, 0) / 1.2)[..., None]
     )
     ground = floor * (0.92 + 0.08 * np.sin(x * 0.9) * np.sin(z * 0.7))[..., None]
@@ -237,6 +236,6 @@ def _outdoor(view: View, wall: Floats, floor: Floats, accent: Floats, rng: np.ra
             )
         haze = 0.55 - 0.3 * row
         colour = (0.5 * floor + 0.5 * accent * 0.6) * (0.55 if houses else 0.45) * (1 - haze) + wall * haze
-        edge = _soft(0.02, -0.02, height - top) * (height > 0)[..., None]
+        edge = smoothstep(0.02, -0.02, height - top)[..., None] * (height > 0)[..., None]
         picture = picture + edge * (colour - picture)
     return np.asarray(picture, np.float32)

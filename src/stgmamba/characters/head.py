@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from stgmamba.characters.looks import Look
-from stgmamba.characters.mesh import Floats, profile, smoothstep
+from stgmamba.arrays import FloatArray, smoothstep
+from stgmamba.characters.appearance import Appearance
+from stgmamba.characters.mesh import profile
 
 # Height, half width, how far the front and the back reach.
 _SKULL = [
@@ -34,10 +35,16 @@ _RINGS = np.concatenate(
 _SIDES = 38
 
 
-def _skull(look: Look, heights: Floats, sides: int, front_dense: float = 0.0) -> tuple[Floats, Floats]:
+def _skull(
+    appearance: Appearance, heights: FloatArray, sides: int, front_dense: float = 0.0
+) -> tuple[FloatArray, FloatArray]:
     """The head without its features: points [R, S, 3] and azimuth [S] (0 in front, growing to the head's left)."""
     width, front, back = profile([(y, w, f, b) for y, w, f, b in _SKULL], heights)
-    width = width * (1 + (look.face.jaw - 1) * smoothstep(0.03, -0.06, heights)) * (0.97 + 0.03 * look.figure.girth)
+    width = (
+        width
+        * (1 + (appearance.face.jaw - 1) * smoothstep(0.03, -0.06, heights))
+        * (0.97 + 0.03 * appearance.figure.girth)
+    )
     step = np.arange(sides, dtype=np.float32) * np.float32(2 * np.pi / sides)
     azimuth = step - front_dense * np.sin(step)
     sin, cos = np.sin(azimuth), np.cos(azimuth)
@@ -49,16 +56,16 @@ def _skull(look: Look, heights: Floats, sides: int, front_dense: float = 0.0) ->
     return points.astype(np.float32), azimuth.astype(np.float32)
 
 
-def _bump(points: Floats, x: float, y: float, wide: float, high: float) -> Floats:
+def _bump(points: FloatArray, x: float, y: float, wide: float, high: float) -> FloatArray:
     """A smooth bump over the face, 1 at (|x|, y), only on its front."""
     d = ((np.abs(points[..., 0]) - x) / wide) ** 2 + ((points[..., 1] - y) / high) ** 2
     return np.asarray(np.exp(-d) * (points[..., 2] > 0), np.float32)
 
 
-def head(look: Look) -> Floats:
+def head(appearance: Appearance) -> FloatArray:
     """The head with nose, eye sockets, cheeks and lips, [R, S, 3]."""
-    p, _ = _skull(look, _RINGS, _SIDES, 0.42)
-    face = look.face
+    p, _ = _skull(appearance, _RINGS, _SIDES, 0.42)
+    face = appearance.face
     bridge = np.clip((0.030 - p[..., 1]) / 0.050, 0.0, 1.0) * smoothstep(-0.034, -0.020, p[..., 1])
     z = 0.020 * face.nose * bridge * np.exp(-((p[..., 0] / (0.008 + 0.005 * bridge)) ** 2)) * (p[..., 2] > 0)
     z = z + 0.005 * face.nose * _bump(p, 0.010, -0.020, 0.007, 0.008)
@@ -66,14 +73,14 @@ def head(look: Look) -> Floats:
     z = (
         z
         + 0.005 * _bump(p, 0.042, -0.020, 0.022, 0.020)
-        + 0.004 * look.face.lip_fullness * _bump(p, 0.0, -0.056, 0.024, 0.012)
+        + 0.004 * appearance.face.lip_fullness * _bump(p, 0.0, -0.056, 0.024, 0.012)
     )
     z = z + 0.004 * _bump(p, 0.0, -0.093, 0.020, 0.013)
     p[..., 2] += z
     return p
 
 
-def ear(side: float) -> Floats:
+def ear(side: float) -> FloatArray:
     """An ear, a flat oval; side +1 is the left one, [R, S, 3]."""
     t = np.linspace(0, np.pi, 8, dtype=np.float32)
     a = np.arange(12, dtype=np.float32) * np.float32(2 * np.pi / 12)
@@ -117,32 +124,34 @@ _THICKNESS = {
 }  # fmt: skip
 
 
-def hair_cap(look: Look) -> Floats | None:
+def hair_cap(appearance: Appearance) -> FloatArray | None:
     """The hair on the skull; inside the skull where no hair grows, so that the hairline is where the two meet."""
-    style = look.hair.style
+    style = appearance.hair.style
     if style == "bald":
         return None
     heights = np.concatenate([np.linspace(-0.085, 0.095, 21), np.linspace(0.104, 0.138, 6)]).astype(np.float32)
-    p, azimuth = _skull(look, heights, 40, 0.12)
+    p, azimuth = _skull(appearance, heights, 40, 0.12)
     turn = np.abs(np.where(azimuth > np.pi, azimuth - 2 * np.pi, azimuth)).astype(np.float32)
     (line,) = profile(_HAIRLINE_LOW if style in ("bob", "long") else _HAIRLINE, turn)
     grows = smoothstep(-0.004, 0.010 if style == "buzz" else 0.016, p[..., 1] - line[None])
     centre = np.asarray([0.0, 0.03, 0.0], np.float32)
     out = p - centre
     out /= np.linalg.norm(out, axis=-1, keepdims=True)
-    thick = np.full(p.shape[:2], _THICKNESS[style] * look.hair.volume, np.float32)
+    thick = np.full(p.shape[:2], _THICKNESS[style] * appearance.hair.volume, np.float32)
     top = smoothstep(0.02, 0.12, p[..., 1])
     if style == "short":
         thick = thick * (0.55 + 0.85 * top) + 0.0025 * np.sin(9 * azimuth)[None] * top
     elif style == "quiff":
         front = smoothstep(-0.02, 0.075, p[..., 2]) * top
-        thick = thick * (0.35 + 0.9 * top) + 0.034 * look.hair.volume * front * (
+        thick = thick * (0.35 + 0.9 * top) + 0.034 * appearance.hair.volume * front * (
             1 + 0.12 * np.sin(7 * azimuth + 1)[None]
         )
     elif style == "afro":
         # A ball round the head, as far as hair grows.
         middle = np.asarray([0.0, 0.045, -0.022], np.float32)
-        radius = (0.128 + 0.022 * look.hair.volume) * (1 + 0.012 * np.sin(13 * azimuth)[None] * np.sin(120 * p[..., 1]))
+        radius = (0.128 + 0.022 * appearance.hair.volume) * (
+            1 + 0.012 * np.sin(13 * azimuth)[None] * np.sin(120 * p[..., 1])
+        )
         along = (out * (p - middle)).sum(-1)
         gap = ((p - middle) ** 2).sum(-1) - radius**2
         thick = np.maximum(-along + np.sqrt(np.maximum(along**2 - gap, 0.0)), 0.006).astype(np.float32)
@@ -159,13 +168,13 @@ def hair_cap(look: Look) -> Floats | None:
     return np.asarray(p + out * (thick * grows - 0.012 * (1 - grows))[..., None], np.float32)
 
 
-def curtain(look: Look) -> Floats | None:
+def curtain(appearance: Appearance) -> FloatArray | None:
     """Hair that hangs round the sides and the back, a sheet with two faces, [R, S, 3]; None without."""
-    style = look.hair.style
+    style = appearance.hair.style
     if style not in ("bob", "long"):
         return None
     bob = style == "bob"
-    length = (0.105 if bob else 0.27) * (0.85 + 0.15 * look.hair.volume)
+    length = (0.105 if bob else 0.27) * (0.85 + 0.15 * appearance.hair.volume)
     heights = np.concatenate([np.linspace(0.075, -0.06, 11), np.linspace(-0.075, -length, 6 if bob else 11)]).astype(
         np.float32
     )
@@ -184,7 +193,7 @@ def curtain(look: Look) -> Floats | None:
     turn = opening[:, None] + s[None] * (2 * np.pi - 2 * opening[:, None])
     drop = np.maximum(0.0, 0.03 - heights)
     swell = 0.020 + (0.013 if bob else 0.004) * np.sin(np.clip(drop / 0.13, 0, 1) * np.pi * 0.85)
-    swell = (swell * look.hair.volume)[:, None] + 0.0018 * np.sin(turn * 14)
+    swell = (swell * appearance.hair.volume)[:, None] + 0.0018 * np.sin(turn * 14)
     end = smoothstep(0.0, 0.02, heights - heights.min())[:, None]
     edge = smoothstep(0.0, 0.10, s)[None] * smoothstep(1.0, 0.90, s)[None]
     # Above the ears the sheet runs under the hair on the skull.
@@ -192,7 +201,7 @@ def curtain(look: Look) -> Floats | None:
     outer = 0.008 + (swell * (0.35 + 0.65 * edge) * (0.6 + 0.4 * end) - 0.008) * start
     inner = outer - 0.016 * (0.3 + 0.7 * end)
 
-    def sheet(offset: Floats) -> Floats:
+    def sheet(offset: FloatArray) -> FloatArray:
         depth = np.where(np.cos(turn) > 0, front[:, None], back[:, None])
         return np.asarray(
             np.stack(
@@ -209,13 +218,13 @@ def curtain(look: Look) -> Floats | None:
     return np.concatenate([sheet(outer), sheet(inner)[:, ::-1]], axis=1)
 
 
-def dome(look: Look, kind: str) -> Floats:
+def dome(appearance: Appearance, kind: str) -> FloatArray:
     """The crown of a cap or a beanie, [R, S, 3]."""
     low = 0.052 if kind == "cap" else 0.040
     heights = np.concatenate([[low, low], np.linspace(low + 0.004, 0.10, 9), np.linspace(0.106, 0.138, 7)]).astype(
         np.float32
     )
-    p, azimuth = _skull(look, heights, 40)
+    p, azimuth = _skull(appearance, heights, 40)
     centre = np.asarray([0.0, 0.03, 0.0], np.float32)
     out = p - centre
     out /= np.linalg.norm(out, axis=-1, keepdims=True)
@@ -229,7 +238,7 @@ def dome(look: Look, kind: str) -> Floats:
     return np.asarray(p, np.float32)
 
 
-def brim() -> Floats:
+def brim() -> FloatArray:
     """A cap's brim, [R, S, 3]: a curved tongue forward."""
     s = np.linspace(0.0, 1.0, 10, dtype=np.float32)
     a = np.arange(24, dtype=np.float32) * np.float32(2 * np.pi / 24)
@@ -242,7 +251,7 @@ def brim() -> Floats:
     return np.asarray(np.stack([x, y, z], -1), np.float32)
 
 
-def glasses() -> list[Floats]:
+def glasses() -> list[FloatArray]:
     """Two rims, a bridge and two temples, each [R, S, 3]."""
     parts = []
     around = np.linspace(0, 2 * np.pi, 21, dtype=np.float32)
@@ -271,7 +280,7 @@ def glasses() -> list[Floats]:
     return parts
 
 
-def _rod(a: Floats, b: Floats) -> Floats:
+def _rod(a: FloatArray, b: FloatArray) -> FloatArray:
     tube = np.arange(5) * (2 * np.pi / 5)
     line = a + np.linspace(0, 1, 4)[:, None] * (b - a)
     axis = (b - a) / np.linalg.norm(b - a)
@@ -283,7 +292,7 @@ def _rod(a: Floats, b: Floats) -> Floats:
     )
 
 
-def ball(centre: tuple[float, float, float], radius: float, lumps: float = 0.0) -> Floats:
+def ball(centre: tuple[float, float, float], radius: float, lumps: float = 0.0) -> FloatArray:
     """A ball, [R, S, 3], with ``lumps`` metres of waviness."""
     t = np.linspace(0, np.pi, 12, dtype=np.float32)[:, None]
     a = (np.arange(18, dtype=np.float32) * np.float32(2 * np.pi / 18))[None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stgmamba.characters.looks import NECKLINES, PATTERNS, Cloth, Look, linear
-from stgmamba.characters.mesh import Floats
+from stgmamba.arrays import FloatArray
+from stgmamba.characters.appearance import NECKLINES, PATTERNS, Appearance, Cloth, linear
 
 SKIN, FACE, HAIR, CLOTH, TOP, SHOE, PLAIN = range(7)
 
@@ -41,14 +41,14 @@ ROWS = {
 }  # fmt: skip
 
 
-def table(look: Look) -> Floats:
+def table(appearance: Appearance) -> FloatArray:
     """Materials of a look, [rows, COLUMNS], in the order of ``ROWS``."""
     rows = np.zeros((len(ROWS), COLUMNS), np.float32)
 
     def put(
         name: str, kind: int, colour: str, second: str | None = None, under: str | None = None, gloss: float = 0.04
-    ) -> Floats:
-        row: Floats = rows[ROWS[name]]
+    ) -> FloatArray:
+        row: FloatArray = rows[ROWS[name]]
         row[KIND] = kind
         row[COLOUR : COLOUR + 3] = linear(colour)
         row[SECOND : SECOND + 3] = linear(second or colour)
@@ -56,66 +56,66 @@ def table(look: Look) -> Floats:
         row[GLOSS] = gloss
         return row
 
-    def cloth(name: str, kind: int, garment: Cloth, under: str | None = None) -> Floats:
+    def cloth(name: str, kind: int, garment: Cloth, under: str | None = None) -> FloatArray:
         row = put(name, kind, garment.colour, garment.second, under, 0.03)
         row[PATTERN] = PATTERNS.index(garment.pattern)
         row[SCALE] = {"stripes": 0.055, "pinstripes": 0.028, "checks": 0.06, "dots": 0.045}.get(garment.pattern, 0.05)
         return row
 
-    put("skin", SKIN, look.skin, under=look.skin, gloss=0.10)
-    put("face", FACE, look.skin, look.hair.colour, look.face.lips, 0.10)
+    put("skin", SKIN, appearance.skin, under=appearance.skin, gloss=0.10)
+    put("face", FACE, appearance.skin, appearance.hair.colour, appearance.face.lips, 0.10)
     # Bare legs end in socks; column A is the share of the shin at which they begin.
-    put("leg", SKIN, look.skin, look.shoes.socks, gloss=0.10)
-    put("hair", HAIR, look.hair.colour, gloss=0.35)
-    top = cloth("top", TOP, look.top, look.skin)
-    height = look.figure.height
-    neckline = NECKLINES.index(look.top.neckline)
+    put("leg", SKIN, appearance.skin, appearance.shoes.socks, gloss=0.10)
+    put("hair", HAIR, appearance.hair.colour, gloss=0.35)
+    top = cloth("top", TOP, appearance.top, appearance.skin)
+    height = appearance.figure.height
+    neckline = NECKLINES.index(appearance.top.neckline)
     # How far above the shoulder joints the neckline lies in front, and how wide it opens there.
     top[A] = (0.030, -0.055, -0.045)[neckline] * height / 1.7
     top[B] = (0.078, 0.080, 0.098)[neckline] * height / 1.7
     top[C] = neckline
     top[D] = 0.0
-    if look.top.kind in ("tank", "crop"):
+    if appearance.top.kind in ("tank", "crop"):
         top[A] = -0.060 * height / 1.7
         top[B] = 0.080 * height / 1.7
         top[C] = 2
         # Width of what covers the shoulder, from the middle of the body.
-        top[D] = 0.120 * height / 1.7 * look.figure.shoulders
-    elif look.top.kind in ("hoodie", "shirt"):
-        top[A], top[B], top[C] = (0.026, 0.07, 0) if look.top.kind == "hoodie" else (-0.02, 0.062, 1)
-    top[E] = {"shirt": 1.0, "hoodie": 2.0}.get(look.top.kind, 0.0)
-    top[F] = look.body.spine
-    cloth("sleeve", CLOTH, look.top)
-    if look.top.pattern in ("band", "fade", "print"):
+        top[D] = 0.120 * height / 1.7 * appearance.figure.shoulders
+    elif appearance.top.kind in ("hoodie", "shirt"):
+        top[A], top[B], top[C] = (0.026, 0.07, 0) if appearance.top.kind == "hoodie" else (-0.02, 0.062, 1)
+    top[E] = {"shirt": 1.0, "hoodie": 2.0}.get(appearance.top.kind, 0.0)
+    top[F] = appearance.body.spine
+    cloth("sleeve", CLOTH, appearance.top)
+    if appearance.top.pattern in ("band", "fade", "print"):
         rows[ROWS["sleeve"], PATTERN] = 0
-    cloth("hood", CLOTH, look.top)
+    cloth("hood", CLOTH, appearance.top)
     rows[ROWS["hood"], PATTERN] = 0
-    cloth("bottom", CLOTH, look.bottom)
-    if look.bottom.pattern in ("band", "print"):
+    cloth("bottom", CLOTH, appearance.bottom)
+    if appearance.bottom.pattern in ("band", "print"):
         rows[ROWS["bottom"], PATTERN] = 0
-    cloth("skirt", CLOTH, look.bottom)[A] = 1.0
-    put("shoe", SHOE, look.shoes.colour, look.shoes.sole, gloss=0.18)[A] = float(
-        look.shoes.kind in ("sneaker", "hightop")
+    cloth("skirt", CLOTH, appearance.bottom)[A] = 1.0
+    put("shoe", SHOE, appearance.shoes.colour, appearance.shoes.sole, gloss=0.18)[A] = float(
+        appearance.shoes.kind in ("sneaker", "hightop")
     )
-    put("sock", CLOTH, look.shoes.socks)
-    jacket = look.jacket or look.top
+    put("sock", CLOTH, appearance.shoes.socks)
+    jacket = appearance.jacket or appearance.top
     for name in ("jacket", "jacket_sleeve"):
         cloth(name, CLOTH, jacket)
         rows[ROWS[name], GLOSS] = 0.08
-    put("headwear", CLOTH, look.hair.accent)
-    put("brim", PLAIN, look.hair.accent)
-    put("glasses", PLAIN, look.face.glasses or "#1a1a1c", gloss=0.5)
-    put("earring", PLAIN, look.face.earrings or "#d8b04a", gloss=0.9)
-    put("band", PLAIN, look.hair.accent)
+    put("headwear", CLOTH, appearance.hair.accent)
+    put("brim", PLAIN, appearance.hair.accent)
+    put("glasses", PLAIN, appearance.face.glasses or "#1a1a1c", gloss=0.5)
+    put("earring", PLAIN, appearance.face.earrings or "#d8b04a", gloss=0.9)
+    put("band", PLAIN, appearance.hair.accent)
     # One colour all over: painted once per pixel.
     for row in rows:
         row[PLAIN_PAINT] = float(row[KIND] in (SKIN, HAIR, PLAIN) or (row[KIND] == CLOTH and row[PATTERN] == 0))
     return rows
 
 
-def face_numbers(look: Look) -> Floats:
+def face_numbers(appearance: Appearance) -> FloatArray:
     """What the face is painted from: eye colour (3), eye size, brows, lips, smile, blush, lashes, beard, jaw."""
-    face = look.face
+    face = appearance.face
     return np.asarray(
         [
             *linear(face.eyes),

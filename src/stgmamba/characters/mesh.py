@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
-Scalar = np.floating[Any]
+from stgmamba.arrays import FloatArray, IntArray, unit
 
 
 @dataclass(frozen=True)
@@ -22,12 +19,12 @@ class Part:
     Attributes:
         points: [R, S, 3] metres; ring r runs round the tube, its last point joins its first.
         texture: [R, S, 3] the part's own coordinates, from which its material paints patterns and features.
-        material: row of the look's material table.
+        inputs: row of the look's material table.
     """
 
-    points: Floats
-    texture: Floats
-    material: int
+    points: FloatArray
+    texture: FloatArray
+    inputs: int
 
 
 @dataclass(frozen=True)
@@ -41,19 +38,19 @@ class Sweep:
         pieces: for each tube its first ring, the ring after its last, and its material.
     """
 
-    at: Floats
-    x: Floats
-    z: Floats
-    texture: Floats
+    at: FloatArray
+    x: FloatArray
+    z: FloatArray
+    texture: FloatArray
     pieces: tuple[tuple[int, int, int], ...]
 
-    def along(self, centre: Floats, across: Floats, forward: Floats) -> list[Part]:
+    def along(self, centre: FloatArray, across: FloatArray, forward: FloatArray) -> list[Part]:
         """The tubes along a line with its two axes, each [R, 3]."""
         points = centre[:, None] + across[:, None] * self.x[..., None] + forward[:, None] * self.z[..., None]
-        return [Part(points[a:b], self.texture[a:b], material) for a, b, material in self.pieces]
+        return [Part(points[a:b], self.texture[a:b], inputs) for a, b, inputs in self.pieces]
 
 
-def sweep(tubes: list[tuple[Floats, Floats, Floats, Floats, int]]) -> Sweep:
+def sweep(tubes: list[tuple[FloatArray, FloatArray, FloatArray, FloatArray, int]]) -> Sweep:
     """Put tubes (at [R], x [R, S], z [R, S], texture [R, S, 3], material) together."""
     stops = np.cumsum([len(tube[0]) for tube in tubes])
     pieces = tuple((int(stop) - len(tube[0]), int(stop), tube[4]) for stop, tube in zip(stops, tubes, strict=True))
@@ -72,14 +69,14 @@ class Rigid:
         self._parts = parts
         self._points = np.concatenate([part.points.reshape(-1, 3) for part in parts]).astype(np.float32)
 
-    def place(self, turn: Floats, origin: Floats) -> list[Part]:
+    def place(self, turn: FloatArray, origin: FloatArray) -> list[Part]:
         """The parts with their axes along the rows of ``turn`` [3, 3] and their origin at ``origin`` [3]."""
         points = self._points @ turn + origin
         placed, start = [], 0
         for part in self._parts:
             rings, sides = part.points.shape[:2]
             placed.append(
-                Part(points[start : start + rings * sides].reshape(rings, sides, 3), part.texture, part.material)
+                Part(points[start : start + rings * sides].reshape(rings, sides, 3), part.texture, part.inputs)
             )
             start += rings * sides
         return placed
@@ -91,17 +88,17 @@ class Topology:
 
     Attributes:
         triangles: [F, 3].
-        material: of each triangle, [F].
+        inputs: of each triangle, [F].
         solid: whether the surface at a vertex is closed, so that its back never shows, [V].
         texture: the parts' own coordinates, [V, 3].
         casting: the triangles that cast shadows, [G, 3].
     """
 
-    triangles: Ints
-    material: Ints
+    triangles: IntArray
+    inputs: IntArray
     solid: NDArray[np.bool_]
-    texture: Floats
-    casting: Ints
+    texture: FloatArray
+    casting: IntArray
 
 
 def topology(parts: list[Part], hollow: set[int], light: set[int]) -> Topology:
@@ -123,17 +120,17 @@ def topology(parts: list[Part], hollow: set[int], light: set[int]) -> Topology:
         if _inside_out(part.points):
             faces = faces[:, ::-1]
         triangles.append(faces)
-        materials.append(np.full(len(faces), part.material))
-        solids.append(np.full(rings * sides, part.material not in hollow))
+        materials.append(np.full(len(faces), part.inputs))
+        solids.append(np.full(rings * sides, part.inputs not in hollow))
         start += rings * sides
     faces = np.ascontiguousarray(np.concatenate(triangles), np.int32)
-    material = np.concatenate(materials).astype(np.int32)
+    inputs = np.concatenate(materials).astype(np.int32)
     texture = np.ascontiguousarray(np.concatenate([part.texture.reshape(-1, 3) for part in parts]), np.float32)
-    casting = np.ascontiguousarray(faces[~np.isin(material, list(light))])
-    return Topology(faces, material, np.concatenate(solids), texture, casting)
+    casting = np.ascontiguousarray(faces[~np.isin(inputs, list(light))])
+    return Topology(faces, inputs, np.concatenate(solids), texture, casting)
 
 
-def _inside_out(points: Floats) -> bool:
+def _inside_out(points: FloatArray) -> bool:
     """Whether triangles (a, next in ring, next ring) face the inside of the tube."""
     along = points[1:] - points[:-1]
     around = np.roll(points, -1, axis=1) - points
@@ -142,7 +139,7 @@ def _inside_out(points: Floats) -> bool:
     return float((normal * outward).sum()) < 0
 
 
-def profile(knots: Sequence[tuple[float, ...]], at: Floats) -> Floats:
+def profile(knots: Sequence[tuple[float, ...]], at: FloatArray) -> FloatArray:
     """Smooth columns [columns, N] without overshoot through knots (position, value, ...), at positions ``at`` [N]."""
     table = np.asarray(knots, np.float64)
     order = np.argsort(table[:, 0])
@@ -150,7 +147,7 @@ def profile(knots: Sequence[tuple[float, ...]], at: Floats) -> Floats:
     return np.ascontiguousarray(curve(np.clip(at, table[:, 0].min(), table[:, 0].max())).T.astype(np.float32))
 
 
-def ring(sides: int, power: float = 1.0) -> tuple[Floats, Floats]:
+def ring(sides: int, power: float = 1.0) -> tuple[FloatArray, FloatArray]:
     """(cos, sin) round a superellipse, each [S]; power < 1 is boxier than an ellipse. Point 0 lies to the left (+x)."""
     angle = np.arange(sides) * (2 * np.pi / sides)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -160,15 +157,7 @@ def ring(sides: int, power: float = 1.0) -> tuple[Floats, Floats]:
     )
 
 
-def unit(v: Floats, fallback: Floats | tuple[float, float, float] = (0.0, 1.0, 0.0)) -> Floats:
-    """Vectors [..., 3] at length 1; those of length 0 become ``fallback``."""
-    norm = np.sqrt((v * v).sum(axis=-1, keepdims=True))
-    if norm.min() > 1e-6:
-        return np.asarray(v / norm, np.float32)
-    return np.asarray(np.where(norm > 1e-6, v / np.maximum(norm, 1e-6), np.asarray(fallback, np.float32)), np.float32)
-
-
-def cross(a: Floats, b: Floats) -> Floats:
+def cross(a: FloatArray, b: FloatArray) -> FloatArray:
     """Cross product of vectors [..., 3]; numpy's own is several times slower on few vectors."""
     out = np.empty(np.broadcast_shapes(a.shape, b.shape), np.float32)
     out[..., 0] = a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1]
@@ -177,20 +166,14 @@ def cross(a: Floats, b: Floats) -> Floats:
     return out
 
 
-def reject(v: Floats, axis: Floats) -> Floats:
+def reject(v: FloatArray, axis: FloatArray) -> FloatArray:
     """The part of v [..., 3] at right angles to unit vectors axis [..., 3]."""
     return np.asarray(v - axis * (v * axis).sum(axis=-1, keepdims=True), np.float32)
 
 
-def frame(across: Floats, up: Floats) -> tuple[Floats, Floats, Floats]:
+def frame(across: FloatArray, up: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Right-handed unit axes (across, up, forward), each [3]: up is kept, across made square to it."""
     up = unit(up)
     spare = np.asarray([1.0, 0.0, 0.0] if abs(up[0]) < 0.9 else [0.0, 0.0, 1.0], np.float32)
     across = unit(reject(across, up), unit(reject(spare, up)))
     return across, up, cross(across, up)
-
-
-def smoothstep(low: float | Scalar | Floats, high: float | Scalar | Floats, x: Floats) -> Floats:
-    """0 below low, 1 above high, smooth between."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)

@@ -11,31 +11,17 @@ from functools import cached_property
 
 import numpy as np
 
+from stgmamba.arrays import FloatArray, smoothstep, unit
 from stgmamba.characters import head as heads
-from stgmamba.characters.looks import Look
+from stgmamba.characters.appearance import Appearance
 from stgmamba.characters.materials import ROWS, face_numbers, table
-from stgmamba.characters.mesh import (
-    Floats,
-    Part,
-    Rigid,
-    Sweep,
-    Topology,
-    cross,
-    frame,
-    profile,
-    reject,
-    ring,
-    smoothstep,
-    sweep,
-    topology,
-    unit,
-)
+from stgmamba.characters.mesh import Part, Rigid, Sweep, Topology, cross, frame, profile, reject, ring, sweep, topology
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 
 _J = {name: i for i, name in enumerate(OPENPOSE_18_FEET.joints)}
 _SIDES = ("left", "right")
 Tube = tuple[
-    Floats, Floats, Floats, Floats, int
+    FloatArray, FloatArray, FloatArray, FloatArray, int
 ]  # places, offsets across and forward, texture, material: as ``sweep`` takes them
 
 # Place along the spine (0 hips, 1 neck), half width, reach to the front and to the back.
@@ -114,26 +100,26 @@ class Person:
     """The surface of one look.
 
     Args:
-        look: who.
+        appearance: who.
 
     Attributes:
         materials, face: what ``shading`` paints it with.
     """
 
-    def __init__(self, look: Look) -> None:
-        self.look = look
-        self.materials = table(look)
-        self.face = face_numbers(look)
-        self._size = np.float32(look.figure.height / 1.70)
-        self._girth = np.float32(look.figure.girth) * self._size
-        self._bare_legs = look.bottom.kind in ("skirt", "dress")
+    def __init__(self, appearance: Appearance) -> None:
+        self.appearance = appearance
+        self.materials = table(appearance)
+        self.face = face_numbers(appearance)
+        self._size = np.float32(appearance.figure.height / 1.70)
+        self._girth = np.float32(appearance.figure.girth) * self._size
+        self._bare_legs = appearance.bottom.kind in ("skirt", "dress")
         self._trunk = self._trunk_tubes()
         self._arm = self._arm_tubes()
         self._leg = self._leg_tubes()
         self._hands = {"left": Rigid(_hand(1.0)), "right": Rigid(_hand(-1.0))}
         self._shoe, self._shoe_texture = self._shoe_grid()
         self._head = self._head_parts()
-        self._curtain = heads.curtain(look)
+        self._curtain = heads.curtain(appearance)
         (self._bow,) = profile(_SPINE, self._trunk.at) * self._size
 
     @cached_property
@@ -141,14 +127,14 @@ class Person:
         """Triangles and materials, the same for every pose."""
         hollow = {ROWS[name] for name in ("skirt", "sleeve", "top", "jacket", "jacket_sleeve")}
         light = {ROWS[name] for name in ("glasses", "earring", "sock")}
-        return topology(self.parts(rest_pose(self.look), np.zeros(3, np.float32)), hollow, light)
+        return topology(self.parts(rest_pose(self.appearance), np.zeros(3, np.float32)), hollow, light)
 
     # What no pose changes.
 
-    def _trunk_shape(self, v: Floats, ease: float, cloth: bool = False) -> Floats:
+    def _trunk_shape(self, v: FloatArray, ease: float, cloth: bool = False) -> FloatArray:
         """Half width, front and back, [3, R], of the trunk or of cloth on it."""
-        look, size = self.look, self._size
-        figure = look.figure
+        appearance, size = self.appearance, self._size
+        figure = appearance.figure
         shape = profile(_TRUNK, v) * size
         heavy = figure.girth - 1.0
         middle = np.exp(-(((v - 0.38) / 0.22) ** 2))
@@ -161,7 +147,7 @@ class Person:
         if not cloth:
             return np.asarray(shape + ease * size, np.float32)
         # Cloth hangs straight from the chest instead of following the waist, and goes round both thighs.
-        loose = look.top.loose
+        loose = appearance.top.loose
         chest = (
             profile(_TRUNK, np.asarray([0.80], np.float32))
             * size
@@ -172,17 +158,19 @@ class Person:
         shape += (
             ease * (0.5 + 0.5 * loose) * smoothstep(1.22, 0.95, v) + 0.010 * smoothstep(0.25, -0.10, v) + 0.004
         ) * size
-        baggy = {"wide": 0.016, "joggers": 0.018, "shorts": 0.022}.get(look.bottom.kind, 0.012)
-        thighs = look.body.hips / 2 + 0.087 * self._girth + (baggy + 0.004) * size
+        baggy = {"wide": 0.016, "joggers": 0.018, "shorts": 0.022}.get(appearance.bottom.kind, 0.012)
+        thighs = appearance.body.hips / 2 + 0.087 * self._girth + (baggy + 0.004) * size
         low = smoothstep(0.30, -0.02, v)
         shape[0] = np.maximum(shape[0], thighs * low)
         shape[1] = np.maximum(shape[1], (0.085 * self._girth + (baggy + 0.010) * size) * low)
         shape[2] = np.maximum(shape[2], (0.100 * self._girth + (baggy + 0.010) * size) * low)
-        if look.top.kind == "hoodie":
+        if appearance.top.kind == "hoodie":
             shape += (0.010 * smoothstep(1.0, 0.8, v) - 0.010 * smoothstep(0.02, -0.03, v)) * size
         return np.asarray(shape, np.float32)
 
-    def _trunk_tube(self, v: Floats, shape: Floats, material: str, bust: float = 0.0, opening: float = 0.0) -> Tube:
+    def _trunk_tube(
+        self, v: FloatArray, shape: FloatArray, inputs: str, bust: float = 0.0, opening: float = 0.0
+    ) -> Tube:
         # Boxier towards the shoulders, where the chest meets the arms.
         boxy = 0.20 if opening == 0 else 0.06
         power = (0.88 - boxy * np.exp(-(((v - 0.94) / 0.10) ** 2)))[:, None]
@@ -197,18 +185,22 @@ class Person:
             # Where an open jacket gapes its points dip below the cloth under it.
             gap = opening * self._size * (1 - 0.35 * smoothstep(0.5, 1.0, v))[:, None]
             z = z - 0.035 * self._size * smoothstep(gap + 0.012, gap - 0.004, np.abs(x)) * (sin > 0)
-        height = np.broadcast_to((v * np.float32(self.look.body.spine))[:, None], x.shape)
-        return v, x, z, np.stack([x, height, z], -1), ROWS[material]
+        height = np.broadcast_to((v * np.float32(self.appearance.body.spine))[:, None], x.shape)
+        return v, x, z, np.stack([x, height, z], -1), ROWS[inputs]
 
     def _trunk_tubes(self) -> Sweep:
-        look, size, bust = self.look, self._size, self.look.figure.bust
+        appearance, size, bust = self.appearance, self._size, self.appearance.figure.bust
         # A top that is worn inside the waistband ends below it.
-        tucked = look.bottom.kind == "dress" or (look.bottom.kind == "skirt" and look.top.kind != "hoodie")
+        tucked = appearance.bottom.kind == "dress" or (
+            appearance.bottom.kind == "skirt" and appearance.top.kind != "hoodie"
+        )
         hem = (
-            0.20 if tucked else {"crop": 0.44, "shirt": -0.12, "hoodie": -0.06, "tank": -0.07}.get(look.top.kind, -0.08)
+            0.20
+            if tucked
+            else {"crop": 0.44, "shirt": -0.12, "hoodie": -0.06, "tank": -0.07}.get(appearance.top.kind, -0.08)
         )
 
-        def hemmed(shape: Floats) -> Floats:
+        def hemmed(shape: FloatArray) -> FloatArray:
             # The first ring folds the hem in, so that the cloth has an edge.
             shape[:, 0] -= 0.012 * size
             return shape
@@ -216,16 +208,16 @@ class Person:
         v = np.linspace(-0.24, 0.36, 13).astype(np.float32)
         lower = self._trunk_tube(
             v,
-            self._trunk_shape(v, 0.003 if look.bottom.kind == "leggings" else 0.008),
+            self._trunk_shape(v, 0.003 if appearance.bottom.kind == "leggings" else 0.008),
             "leg" if self._bare_legs else "bottom",
         )
         tubes = [lower]
-        if look.top.kind == "crop":
+        if appearance.top.kind == "crop":
             v = np.linspace(0.24, 0.56, 8).astype(np.float32)
             tubes.append(self._trunk_tube(v, self._trunk_shape(v, 0.0), "skin", bust))
         v = np.concatenate([[hem], np.linspace(hem, 0.9, 17), np.linspace(0.94, 1.27, 12)]).astype(np.float32)
         tubes.append(self._trunk_tube(v, hemmed(self._trunk_shape(v, 0.010, cloth=True)), "top", bust))
-        if look.jacket is not None:
+        if appearance.jacket is not None:
             v = np.concatenate([[-0.11], np.linspace(-0.11, 0.9, 17), np.linspace(0.94, 1.18, 9)]).astype(np.float32)
             tubes.append(
                 self._trunk_tube(
@@ -234,7 +226,7 @@ class Person:
             )
         return sweep(tubes)
 
-    def _limb_tube(self, t: Floats, shape: Floats, material: str) -> Tube:
+    def _limb_tube(self, t: FloatArray, shape: FloatArray, inputs: str) -> Tube:
         cos, sin = ring(16)
         x = shape[0][:, None] * cos
         z = np.where(sin > 0, shape[1][:, None], shape[2][:, None]) * sin
@@ -243,14 +235,14 @@ class Person:
             x,
             z,
             np.stack([x, np.broadcast_to(t[:, None] * (-0.26 * self._size), x.shape), z], -1),
-            ROWS[material],
+            ROWS[inputs],
         )
 
     def _arm_tubes(self) -> Sweep:
-        look = self.look
-        kind, loose = look.top.kind, look.top.loose
+        appearance = self.appearance
+        kind, loose = appearance.top.kind, appearance.top.loose
         end = {"tshirt": 0.62, "longsleeve": 1.92, "hoodie": 1.95, "shirt": 1.30, "tank": 0.0, "crop": 0.0}[kind]
-        covered = max(end, 1.88 if look.jacket is not None else 0.0)
+        covered = max(end, 1.88 if appearance.jacket is not None else 0.0)
         # What a sleeve covers is not drawn.
         start = covered - 0.12 if covered > 0 else -0.105
         t = np.concatenate(
@@ -266,11 +258,11 @@ class Person:
         if end > 0:
             ease = 0.017 if kind == "hoodie" else 0.008 + 0.007 * loose
             tubes.append(self._sleeve(end, ease, "sleeve", cuff=kind in ("hoodie", "longsleeve")))
-        if look.jacket is not None:
+        if appearance.jacket is not None:
             tubes.append(self._sleeve(1.88, 0.024, "jacket_sleeve", cuff=False))
         return sweep(tubes)
 
-    def _sleeve(self, end: float, ease: float, material: str, cuff: bool) -> Tube:
+    def _sleeve(self, end: float, ease: float, inputs: str, cuff: bool) -> Tube:
         t = np.concatenate(
             [
                 [-0.105, -0.098, -0.085, -0.065, -0.035, 0.0],
@@ -288,11 +280,11 @@ class Person:
         else:
             shape *= 1 + 0.06 * smoothstep(end - 0.5, end, t)
         shape[:, -1] -= 0.8 * ease * self._size
-        return self._limb_tube(t, shape, material)
+        return self._limb_tube(t, shape, inputs)
 
     def _leg_tubes(self) -> Sweep:
-        look, size, girth = self.look, self._size, self._girth
-        kind, loose = look.bottom.kind, np.float32(look.bottom.loose)
+        appearance, size, girth = self.appearance, self._size, self._girth
+        kind, loose = appearance.bottom.kind, np.float32(appearance.bottom.loose)
         start = {"shorts": 0.5, "skirt": 0.2, "dress": 0.2}.get(kind, 1.72)
         t = np.concatenate([np.linspace(0.2, 0.86, 8), np.linspace(0.9, 1.1, 6), np.linspace(1.16, 2.15, 13)])
         t = t[t >= start - 1e-6].astype(np.float32)
@@ -321,18 +313,18 @@ class Person:
                 shape *= 1 + 0.018 * np.sin(t * 21) * smoothstep(0.5, 0.9, t) * smoothstep(2.1, 1.5, t)
             shape[:, -1] -= 0.010 * size
             tubes.append(self._limb_tube(t, shape, "bottom"))
-        if look.shoes.kind != "flat":
+        if appearance.shoes.kind != "flat":
             # The sock, or the shaft of the shoe.
-            low = {"sneaker": 1.80, "hightop": 1.74, "boot": 1.62}[look.shoes.kind]
+            low = {"sneaker": 1.80, "hightop": 1.74, "boot": 1.62}[appearance.shoes.kind]
             t = np.asarray([low, low, *np.linspace(low + 0.03, 2.12, 6)], np.float32)
-            shape = profile(_LEG, t) * girth + (0.003 if look.shoes.kind == "sneaker" else 0.009) * size
+            shape = profile(_LEG, t) * girth + (0.003 if appearance.shoes.kind == "sneaker" else 0.009) * size
             shape[:, 0] -= 0.008 * size
-            tubes.append(self._limb_tube(t, shape, "sock" if look.shoes.kind == "sneaker" else "shoe"))
+            tubes.append(self._limb_tube(t, shape, "sock" if appearance.shoes.kind == "sneaker" else "shoe"))
         return sweep(tubes)
 
-    def _shoe_grid(self) -> tuple[Floats, Floats]:
+    def _shoe_grid(self) -> tuple[FloatArray, FloatArray]:
         """Points (across, up from the sole, share of the length) and texture of a shoe, [R, S, 3]."""
-        size, flat = self._size, self.look.shoes.kind == "flat"
+        size, flat = self._size, self.appearance.shoes.kind == "flat"
         s = np.concatenate(
             [[0.0, 0.025, 0.06, 0.1], np.linspace(0.17, 0.82, 9), [0.88, 0.93, 0.965, 0.985, 1.0]]
         ).astype(np.float32)
@@ -349,41 +341,41 @@ class Person:
         return np.stack([x, y, along], -1).astype(np.float32), np.stack([x, y / sole, along], -1).astype(np.float32)
 
     def _head_parts(self) -> Rigid:
-        look = self.look
-        rest: list[tuple[Floats, str]] = [
-            (heads.head(look), "face"),
+        appearance = self.appearance
+        rest: list[tuple[FloatArray, str]] = [
+            (heads.head(appearance), "face"),
             (heads.ear(1.0), "skin"),
             (heads.ear(-1.0), "skin"),
         ]
-        hair = heads.hair_cap(look)
+        hair = heads.hair_cap(appearance)
         if hair is not None:
             rest.append((hair, "hair"))
-        style = look.hair.style
+        style = appearance.hair.style
         if style in ("cap", "beanie"):
-            rest.append((heads.dome(look, style), "headwear"))
+            rest.append((heads.dome(appearance, style), "headwear"))
         if style == "cap":
             rest.append((heads.brim(), "brim"))
             rest.append((heads.ball((0.0, 0.153, 0.0), 0.007), "brim"))
         if style == "bun":
-            rest.append((heads.ball((0.0, 0.135, -0.060), 0.045 * look.hair.volume**0.5, 0.003), "hair"))
+            rest.append((heads.ball((0.0, 0.135, -0.060), 0.045 * appearance.hair.volume**0.5, 0.003), "hair"))
         if style == "ponytail":
             rest.append((heads.ball((0.0, 0.070, -0.108), 0.020), "band"))
-        if look.face.glasses:
+        if appearance.face.glasses:
             rest.extend((part, "glasses") for part in heads.glasses())
-        if look.face.earrings:
+        if appearance.face.earrings:
             rest.extend((heads.ball((side * 0.083, -0.036, -0.006), 0.008), "earring") for side in (-1.0, 1.0))
-        return Rigid([Part(points, points, ROWS[material]) for points, material in rest])
+        return Rigid([Part(points, points, ROWS[inputs]) for points, inputs in rest])
 
     # What follows the pose.
 
-    def parts(self, positions: Floats, sway: Floats) -> list[Part]:
+    def parts(self, positions: FloatArray, sway: FloatArray) -> list[Part]:
         """All parts of the person.
 
         Args:
             positions: joints of OPENPOSE_18_FEET, [22, 3] metres; bones of length 0 are drawn as well as can be.
             sway: how far loose ends of hair and cloth hang behind, [3] metres.
         """
-        pose = _Pose(np.asarray(positions, np.float32), np.float32(self.look.figure.head) * self._size)
+        pose = _Pose(np.asarray(positions, np.float32), np.float32(self.appearance.figure.head) * self._size)
         parts = self._trunk.along(*pose.along_spine(self._trunk.at, self._bow))
         parts += self._collars(pose)
         parts.append(self._neck(pose))
@@ -395,21 +387,21 @@ class Person:
         parts += self._head.place(pose.head_turn, pose.ears)
         if self._curtain is not None:
             parts.append(self._hanging_hair(pose, self._curtain, sway))
-        if self.look.hair.style == "ponytail":
+        if self.appearance.hair.style == "ponytail":
             parts.append(self._ponytail(pose, sway))
         return parts
 
     def _collars(self, pose: _Pose) -> list[Part]:
-        if self.look.top.kind == "hoodie":
+        if self.appearance.top.kind == "hoodie":
             return [self._collar(pose, "hood", 0.070, 0.018, 0.042, 1.115, 0.030)]
-        if self.look.top.kind == "shirt":
+        if self.appearance.top.kind == "shirt":
             return [self._collar(pose, "hood", 0.056, 0.0, 0.017, 1.15, 0.030)]
-        if self.look.jacket is not None:
+        if self.appearance.jacket is not None:
             return [self._collar(pose, "jacket_sleeve", 0.070, 0.008, 0.024, 1.13, 0.060)]
         return []
 
     def _collar(
-        self, pose: _Pose, material: str, radius: float, thin: float, thick: float, v: float, drop: float
+        self, pose: _Pose, inputs: str, radius: float, thin: float, thick: float, v: float, drop: float
     ) -> Part:
         """A rolled collar or a hood round the neck; thicker and higher behind than in front."""
         size = self._size
@@ -428,7 +420,7 @@ class Person:
         points = line[:, None] + thickness[:, None, None] * (
             radial[:, None] * np.cos(b)[:, None] + 1.15 * pose.up * np.sin(b)[:, None]
         )
-        return Part(points.astype(np.float32), _plain(points), ROWS[material])
+        return Part(points.astype(np.float32), _plain(points), ROWS[inputs])
 
     def _neck(self, pose: _Pose) -> Part:
         size = self._size
@@ -438,10 +430,10 @@ class Person:
         across, _, forward = frame(pose.chest[0] + unit(pose.head_turn[0], pose.chest[0]), unit(top - base, pose.up))
         radius = (
             np.asarray([0.062, 0.057, 0.053, 0.050, 0.050, 0.051, 0.052, 0.052], np.float32)
-            * (0.6 + 0.4 * self.look.figure.girth)
+            * (0.6 + 0.4 * self.appearance.figure.girth)
             * size
         )
-        radius = radius * np.float32(0.92 if self.look.figure.bust > 0 else 1.06)
+        radius = radius * np.float32(0.92 if self.appearance.figure.bust > 0 else 1.06)
         cos, sin = ring(16)
         points = (base + t * (top - base))[:, None] + radius[:, None, None] * (
             across * cos[:, None] + forward * sin[:, None]
@@ -487,10 +479,10 @@ class Person:
         points[..., 1] = np.where(points[..., 1] > -0.03, np.maximum(points[..., 1], 0.0), points[..., 1])
         return [*parts, Part(points.astype(np.float32), self._shoe_texture, ROWS["shoe"])]
 
-    def _skirt(self, pose: _Pose, sway: Floats) -> Part:
+    def _skirt(self, pose: _Pose, sway: FloatArray) -> Part:
         """Waistband to hem; wide enough for both thighs wherever they go."""
-        dress = self.look.bottom.kind == "dress"
-        size, loose = self._size, self.look.bottom.loose
+        dress = self.appearance.bottom.kind == "dress"
+        size, loose = self._size, self.appearance.bottom.loose
         top = 0.34 if dress else 0.30
         v = np.concatenate([[top], np.linspace(top, 0.0, 7)]).astype(np.float32)
         t = np.linspace(0.05, 0.95 if dress else 0.78, 13).astype(np.float32)
@@ -510,7 +502,7 @@ class Person:
         flat = reject(half, pose.up)
         spread = np.abs(flat @ direction.T) + (profile(_LEG, t)[1] * self._girth + 0.012 * size)[:, None]
         rest = np.where(sin > 0, shape[1][-1], shape[2][-1]) * np.abs(sin) + shape[0][-1] * np.abs(cos)
-        reach = t[:, None] * np.float32(self.look.body.thigh)
+        reach = t[:, None] * np.float32(self.appearance.body.thigh)
         flare = rest * (1 - 0.06 * t[:, None]) + (0.20 + 0.16 * loose) * reach
         folds = 1 + (0.045 * np.sin(9 * angle + 0.7) + 0.02 * np.sin(14 * angle)) * t[:, None]
         radius = np.maximum(flare, spread) * folds
@@ -528,7 +520,7 @@ class Person:
         around = np.broadcast_to(angle * np.float32(1.08 / (2 * np.pi)), points.shape[:2])
         down = np.concatenate(
             [
-                np.broadcast_to(v[:, None] * np.float32(self.look.body.spine), x.shape),
+                np.broadcast_to(v[:, None] * np.float32(self.appearance.body.spine), x.shape),
                 np.broadcast_to(-reach, radius.shape),
             ]
         )
@@ -538,7 +530,7 @@ class Person:
             ROWS["skirt"],
         )
 
-    def _hanging_hair(self, pose: _Pose, rest: Floats, sway: Floats) -> Part:
+    def _hanging_hair(self, pose: _Pose, rest: FloatArray, sway: FloatArray) -> Part:
         """Hair hangs from the head: below the ears it follows gravity more than the head, and lies on the back."""
         level = np.float32(-0.03)
         kept = rest.copy()
@@ -548,9 +540,9 @@ class Person:
         points = kept @ pose.head_turn + pose.ears + drop * down + sway * (drop / 0.25) ** 2
         return Part(self._behind_trunk(pose, points), rest, ROWS["hair"])
 
-    def _ponytail(self, pose: _Pose, sway: Floats) -> Part:
+    def _ponytail(self, pose: _Pose, sway: FloatArray) -> Part:
         s = np.linspace(0, 1, 14, dtype=np.float32)
-        volume = np.float32(self.look.hair.volume)
+        volume = np.float32(self.appearance.hair.volume)
         start = np.asarray([0.0, 0.068, -0.100], np.float32) @ pose.head_turn + pose.ears
         left, up, forward = pose.head_turn / pose.head_scale
         line = start - forward * (0.075 * np.sin(np.minimum(s * 2.6, 1.9)) * self._size)[:, None]
@@ -569,18 +561,20 @@ class Person:
         texture = np.stack([flat + 0.06 * cos, flat - 0.25 * s[:, None], flat + 0.06 * sin], -1)
         return Part(self._behind_trunk(pose, points), texture, ROWS["hair"])
 
-    def _behind_trunk(self, pose: _Pose, points: Floats) -> Floats:
+    def _behind_trunk(self, pose: _Pose, points: FloatArray) -> FloatArray:
         """Points moved backwards out of the trunk and the shoulders."""
         across, up, forward = pose.chest
         size = self._size
         relative = points - pose.neck
         x, y, z = relative @ across, relative @ up, relative @ forward
-        thick = 0.015 + (0.03 if self.look.top.kind == "hoodie" else 0.016 if self.look.jacket is not None else 0.0)
+        thick = 0.015 + (
+            0.03 if self.appearance.top.kind == "hoodie" else 0.016 if self.appearance.jacket is not None else 0.0
+        )
         levels = np.asarray([-0.4, -0.05, 0.02, 0.05, 0.08, 0.12], np.float32) * size
         deep = np.interp(
             y, levels, np.asarray([0.100, 0.125, 0.115, 0.095, 0.075, 0.0]) * (0.5 + 0.5 * self._girth) + thick * size
         )
-        if self.look.top.kind == "hoodie":
+        if self.appearance.top.kind == "hoodie":
             deep = deep + np.interp(y, levels, np.asarray([0.0, 0.03, 0.075, 0.085, 0.08, 0.0]) * size)
         wide = np.interp(y, levels, np.asarray([0.20, 0.24, 0.24, 0.18, 0.13, 0.08]) * size)
         surface = -deep * np.sqrt(np.maximum(1 - (x / wide) ** 2, 0.0))
@@ -593,7 +587,7 @@ class Person:
 class _Pose:
     """Joints of one frame with the axes (left, up, forward) of pelvis, chest and head."""
 
-    def __init__(self, p: Floats, head_scale: np.float32) -> None:
+    def __init__(self, p: FloatArray, head_scale: np.float32) -> None:
         self._p = p
         self.hips = (self["left_hip"] + self["right_hip"]) / 2
         self.neck = self["neck"]
@@ -611,11 +605,11 @@ class _Pose:
         forward, up = unit(forward + 0.093 * up), unit(up - 0.093 * forward)
         self.head_turn = np.stack([across, up, forward]) * head_scale
 
-    def __getitem__(self, joint: str) -> Floats:
-        found: Floats = self._p[_J[joint]]
+    def __getitem__(self, joint: str) -> FloatArray:
+        found: FloatArray = self._p[_J[joint]]
         return found
 
-    def along_spine(self, v: Floats, bow: Floats) -> tuple[Floats, Floats, Floats]:
+    def along_spine(self, v: FloatArray, bow: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Middle of the trunk and axes across and forward at places v, each [R, 3]; it lies ``bow`` forward."""
         turn = smoothstep(0.1, 0.8, v)[:, None]
         across = unit(self.pelvis[0] + turn * (self.chest[0] - self.pelvis[0]), self.chest[0])
@@ -623,7 +617,7 @@ class _Pose:
         return self.hips + self.spine * v[:, None] + forward * bow[:, None], across, forward
 
 
-def _bend(joints: tuple[Floats, Floats, Floats], t: Floats) -> tuple[Floats, Floats]:
+def _bend(joints: tuple[FloatArray, FloatArray, FloatArray], t: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Points and unit tangents, each [R, 3], along two bones with a rounded bend between them; t as in ``_ARM``."""
     a, b, c = joints
     first, second = b - a, c - b
@@ -659,7 +653,7 @@ def _hand(sign: float) -> list[Part]:
     return parts
 
 
-def _finger(start: Floats, along: Floats, palm: Floats, length: float, radius: float, curl: float) -> Part:
+def _finger(start: FloatArray, along: FloatArray, palm: FloatArray, length: float, radius: float, curl: float) -> Part:
     """A curved finger that tapers, bending towards the palm."""
     along = unit(along)
     palm = unit(reject(palm, along))
@@ -674,18 +668,18 @@ def _finger(start: Floats, along: Floats, palm: Floats, length: float, radius: f
     return Part(points.astype(np.float32), _plain(points), ROWS["skin"])
 
 
-def _plain(points: Floats) -> Floats:
+def _plain(points: FloatArray) -> FloatArray:
     return np.zeros(points.shape, np.float32)
 
 
-def rest_pose(look: Look) -> Floats:
+def rest_pose(appearance: Appearance) -> FloatArray:
     """Standing upright, facing +z, arms a little away from the body: joints [22, 3] of OPENPOSE_18_FEET, metres."""
-    body = look.body
+    body = appearance.body
     p = np.zeros((len(OPENPOSE_18_FEET), 3), np.float32)
-    foot = SOLE + 0.065 * look.figure.height / 1.70
+    foot = SOLE + 0.065 * appearance.figure.height / 1.70
     hip = foot + body.leg * 0.998
     neck = hip + body.spine
-    ears = neck + 0.114 * look.figure.height
+    ears = neck + 0.114 * appearance.figure.height
     p[_J["neck"]] = (0, neck, 0)
     for side, s in (("left", 1.0), ("right", -1.0)):
         p[_J[f"{side}_hip"]] = (s * body.hips / 2, hip, 0)

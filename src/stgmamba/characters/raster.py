@@ -10,14 +10,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray, IntArray
 from stgmamba.jit import jit
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
+def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
     """Area-weighted unit normals [V, 3] of a mesh; a vertex without area gets (0, 1, 0)."""
     normals = np.zeros_like(vertices)
     for f in range(len(triangles)):
@@ -42,7 +40,13 @@ def vertex_normals(vertices: Floats, triangles: Ints) -> Floats:
 
 @jit("contract", "arcp", "nsz", "reassoc")
 def rasterize(
-    xy: Floats, inverse: Floats, triangles: Ints, solid: NDArray[np.bool_], depth: Floats, face: Ints, weights: Floats
+    xy: FloatArray,
+    inverse: FloatArray,
+    triangles: IntArray,
+    solid: NDArray[np.bool_],
+    depth: FloatArray,
+    face: IntArray,
+    weights: FloatArray,
 ) -> None:
     """Draw triangles into the buffers, nearest wins.
 
@@ -90,7 +94,7 @@ def rasterize(
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def rasterize_depth(points: Floats, triangles: Ints, depth: Floats) -> None:
+def rasterize_depth(points: FloatArray, triangles: IntArray, depth: FloatArray) -> None:
     """Nearest depth only, for the shadow map.
 
     Args:
@@ -134,7 +138,7 @@ _TURNS = np.asarray([[np.cos(0.3927 * i), np.sin(0.3927 * i)] for i in range(16)
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def ambient_occlusion(depth: Floats, radius: float, focal: float) -> Floats:
+def ambient_occlusion(depth: FloatArray, radius: float, focal: float) -> FloatArray:
     """How open each drawn pixel is to its surroundings, [H, W] in 0..1, from inverse depth [H, W].
 
     Args:
@@ -185,7 +189,7 @@ def ambient_occlusion(depth: Floats, radius: float, focal: float) -> Floats:
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def project(points: Floats, matrix: Floats, near: float) -> tuple[Floats, Floats]:
+def project(points: FloatArray, matrix: FloatArray, near: float) -> tuple[FloatArray, FloatArray]:
     """Pixels [N, 2] and inverse depths [N] (0 where nearer than ``near``) of points [N, 3] by a [3, 4] matrix."""
     xy = np.zeros((len(points), 2), np.float32)
     inverse = np.zeros(len(points), np.float32)

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray, Frame
+from stgmamba.characters.appearance import Appearance
 from stgmamba.characters.background import Background
-from stgmamba.characters.looks import Look
-from stgmamba.characters.mesh import Floats, Topology
+from stgmamba.characters.mesh import Topology
 from stgmamba.characters.person import Person
 from stgmamba.characters.raster import ambient_occlusion, project, rasterize, rasterize_depth, vertex_normals
 from stgmamba.characters.shading import KEY_DIRECTION, compose, floor_shadow, shade
@@ -22,8 +22,6 @@ from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import Camera, frame_dance
 
-Picture = NDArray[np.uint8]
-
 _OVERSAMPLE = 2
 _SHADOW_MAP = 192
 _NEAR = 0.05
@@ -31,7 +29,7 @@ _FEET = [OPENPOSE_18_FEET.index(f"{side}_{part}") for side in ("left", "right") 
 _HEAD = OPENPOSE_18_FEET.index("neck")
 
 
-class Drawing(NamedTuple):
+class RenderedCharacter(NamedTuple):
     """A drawn person.
 
     Attributes:
@@ -40,12 +38,12 @@ class Drawing(NamedTuple):
         depth: metres to the person along the viewing direction, float32 [H, W], infinite where there is none.
     """
 
-    rgb: Picture
-    mask: Floats
-    depth: Floats
+    rgb: Frame
+    mask: FloatArray
+    depth: FloatArray
 
 
-class Stage:
+class SceneRenderer:
     """A background as one camera sees it, painted once and drawn on many times.
 
     Args:
@@ -59,9 +57,9 @@ class Stage:
         self.lights = background.lights(self.view)
         self.shadow_strength = background.shadow_strength
         self.encode = _srgb_table()
-        self.rgb: Picture = self.encode[np.rint(self.linear * (len(self.encode) - 1)).astype(np.int32)]
+        self.rgb: Frame = self.encode[np.rint(self.linear * (len(self.encode) - 1)).astype(np.int32)]
 
-    def draw(self, person: Person, positions: Floats, sway: Floats | None = None) -> Drawing:
+    def draw(self, person: Person, positions: FloatArray, sway: FloatArray | None = None) -> RenderedCharacter:
         """One pose of a person here.
 
         Args:
@@ -81,7 +79,7 @@ class Stage:
         self._shadow_on_floor(rgb, vertices, positions, light)
         box, xy, inverse = self._window(vertices)
         if box is None:
-            return Drawing(rgb, mask, depth)
+            return RenderedCharacter(rgb, mask, depth)
         left, top, right, bottom = box
         rows, columns = (bottom - top) * _OVERSAMPLE, (right - left) * _OVERSAMPLE
         near = np.zeros((rows, columns), np.float32)
@@ -93,15 +91,15 @@ class Stage:
         open_sky = ambient_occlusion(nearest, 0.085, self.view.focal)
         colour, cover = shade(
             near, face, weights, vertices, vertex_normals(vertices, mesh.triangles), mesh.texture, mesh.triangles,
-            mesh.material, person.materials, person.face, open_sky, light[0], light[1], self.view.eye, self.lights,
+            mesh.inputs, person.materials, person.face, open_sky, light[0], light[1], self.view.eye, self.lights,
         )  # fmt: skip
         compose(self.linear, colour, cover, left, top, self.encode, rgb)
         mask[top:bottom, left:right] = cover
         with np.errstate(divide="ignore"):
             depth[top:bottom, left:right] = 1.0 / nearest
-        return Drawing(rgb, mask, depth)
+        return RenderedCharacter(rgb, mask, depth)
 
-    def _window(self, vertices: Floats) -> tuple[tuple[int, int, int, int] | None, Floats, Floats]:
+    def _window(self, vertices: FloatArray) -> tuple[tuple[int, int, int, int] | None, FloatArray, FloatArray]:
         """Part of the picture that points cover (left, top, right, bottom), their pixels and inverse depths."""
         width, height = self.view.size
         xy, inverse = project(np.ascontiguousarray(vertices, np.float32), self.view.matrix, _NEAR)
@@ -115,7 +113,7 @@ class Stage:
             return None, xy, inverse
         return (left, top, right, bottom), xy, inverse
 
-    def _shadow_map(self, vertices: Floats, mesh: Topology) -> tuple[Floats, Floats]:
+    def _shadow_map(self, vertices: FloatArray, mesh: Topology) -> tuple[FloatArray, FloatArray]:
         """Nearness to the key light seen from it, [N, N], and the [3, 4] matrix that takes a point there."""
         toward = self.lights[KEY_DIRECTION]
         across = np.cross([0.0, 1.0, 0.0], toward)
@@ -132,7 +130,9 @@ class Stage:
         rasterize_depth(np.ascontiguousarray(vertices @ at[:, :3].T + at[:, 3], np.float32), mesh.casting, near)
         return near, at
 
-    def _shadow_on_floor(self, rgb: Picture, vertices: Floats, positions: Floats, light: tuple[Floats, Floats]) -> None:
+    def _shadow_on_floor(
+        self, rgb: Frame, vertices: FloatArray, positions: FloatArray, light: tuple[FloatArray, FloatArray]
+    ) -> None:
         """The cast shadow and the dark contact under the feet, in place."""
         near, at = light
         texels = float(np.linalg.norm(at[0, :3]))  # per metre
@@ -160,30 +160,32 @@ class Stage:
 
 
 @lru_cache(maxsize=1)
-def _srgb_table() -> Picture:
+def _srgb_table() -> Frame:
     """SRGB of linear light 0..1 in 4096 steps."""
     light = np.linspace(0.0, 1.0, 4096)
     encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(255 * encoded), np.uint8)
 
 
-def draw(look: Look, positions: Floats, camera: Projects, background: Background | None = None) -> Drawing:
+def draw(
+    appearance: Appearance, positions: FloatArray, camera: Projects, background: Background | None = None
+) -> RenderedCharacter:
     """One pose of one look before one camera.
 
     Args:
-        look: who.
+        appearance: who.
         positions: joints of OPENPOSE_18_FEET, [22, 3] metres, of the look's bone lengths (``skeleton.body.rebuild``).
         camera: its size is the picture's.
         background: a place; the default studio when not given.
     """
-    return Stage(background or Background(), camera).draw(Person(look), positions)
+    return SceneRenderer(background or Background(), camera).draw(Person(appearance), positions)
 
 
-class DancerRenderer:
+class CharacterRenderer:
     """A built-in dancer as a renderer of dances.
 
     Args:
-        look: who.
+        appearance: who.
         size: (width, height) of the frames.
         background: a place; the default studio when not given.
         camera: where from; when not given, in front, so that the whole dance is in the picture.
@@ -191,31 +193,31 @@ class DancerRenderer:
 
     def __init__(
         self,
-        look: Look,
+        appearance: Appearance,
         size: tuple[int, int] = (512, 512),
         background: Background | None = None,
         camera: Camera | None = None,
     ) -> None:
-        self.look = look
+        self.appearance = appearance
         self.size = camera.size if camera is not None else size
         self._background = background or Background()
         self._camera = camera
-        self._person = Person(look)
+        self._person = Person(appearance)
 
-    def frames(self, dance: Skeleton) -> Iterator[Picture]:
+    def frames(self, dance: Skeleton) -> Iterator[Frame]:
         """One frame for each of the dance's, uint8 [H, W, 3].
 
         Args:
             dance: 3-D, OPENPOSE_18_FEET, metres; it is put on the look's own bone lengths first.
         """
-        own = retarget(dance, self.look.body)
+        own = retarget(dance, self.appearance.body)
         camera = self._camera or frame_dance(own, self.size)
-        stage = Stage(self._background, camera)
+        stage = SceneRenderer(self._background, camera)
         poses = zip(own.positions, sway(own), strict=True)
         return ordered_map(lambda pose: stage.draw(self._person, *pose).rgb, poses)
 
 
-def sway(dance: Skeleton) -> Floats:
+def sway(dance: Skeleton) -> FloatArray:
     """How far loose ends hang behind in each frame, [T, 3] metres: against the neck's smoothed velocity, bounded."""
     neck = dance.positions[:, _HEAD]
     if len(neck) < 2:

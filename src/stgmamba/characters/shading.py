@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import DoubleArray, FloatArray, IntArray
 from stgmamba.characters.materials import (
     CLOTH,
     COLOUR,
@@ -34,10 +35,7 @@ from stgmamba.characters.materials import (
     E,
     F,
 )  # fmt: skip
-from stgmamba.characters.mesh import Floats, Ints
 from stgmamba.jit import jit
-
-Doubles = NDArray[np.float64]
 
 # Rows of the light table: directions towards the lights and their colours.
 KEY_DIRECTION, KEY, FILL_DIRECTION, FILL, RIM_DIRECTION, RIM, SKY, GROUND = range(8)
@@ -72,7 +70,7 @@ def _pattern(kind: int, scale: float, x: float, y: float, around: float) -> floa
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def _paint_face(x: float, y: float, z: float, row: Floats, m: int, face: Floats, out: Doubles) -> float:
+def _paint_face(x: float, y: float, z: float, row: FloatArray, m: int, face: FloatArray, out: DoubleArray) -> float:
     """Colour of the head at (x, y, z) in its own axes into ``out`` [3]; answers how wet it shines."""
     r, g, b = 1.0 * (row[m, COLOUR]), 1.0 * (row[m, COLOUR + 1]), 1.0 * (row[m, COLOUR + 2])
     shine = 0.0
@@ -191,7 +189,9 @@ def _paint_face(x: float, y: float, z: float, row: Floats, m: int, face: Floats,
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def _paint(row: Floats, m: int, x: float, y: float, z: float, face: Floats, out: Doubles) -> tuple[int, float]:
+def _paint(
+    row: FloatArray, m: int, x: float, y: float, z: float, face: FloatArray, out: DoubleArray
+) -> tuple[int, float]:
     """Colour of material m at the part's own coordinates into ``out`` [3]; answers its kind and its gloss."""
     kind = int(row[m, KIND])
     r, g, b = 1.0 * (row[m, COLOUR]), 1.0 * (row[m, COLOUR + 1]), 1.0 * (row[m, COLOUR + 2])
@@ -298,7 +298,7 @@ def _paint(row: Floats, m: int, x: float, y: float, z: float, face: Floats, out:
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def _lit(shadow: Floats, at: Floats, x: float, y: float, z: float, bias: float) -> float:
+def _lit(shadow: FloatArray, at: FloatArray, x: float, y: float, z: float, bias: float) -> float:
     """How much of the key light reaches a point, 0..1, from the shadow map by four nearest lookups."""
     px = at[0, 0] * x + at[0, 1] * y + at[0, 2] * z + at[0, 3] - 0.5
     py = at[1, 0] * x + at[1, 1] * y + at[1, 2] * z + at[1, 3] - 0.5
@@ -322,11 +322,11 @@ def _light(
     normal: tuple[float, float, float],
     kind: int,
     sky: float,
-    eye: Floats,
-    lights: Floats,
-    shadow: Floats,
-    shadow_at: Floats,
-    out: Doubles,
+    eye: FloatArray,
+    lights: FloatArray,
+    shadow: FloatArray,
+    shadow_at: FloatArray,
+    out: DoubleArray,
 ) -> None:
     """Light at a point: ``out`` [9] takes what multiplies the paint (3), the highlight (3) and the rim (3)."""
     n0, n1, n2 = normal
@@ -385,7 +385,7 @@ def _light(
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
-def _mixed(values: Floats, corners: tuple[int, int, int], wa: float, wb: float) -> tuple[float, float, float]:
+def _mixed(values: FloatArray, corners: tuple[int, int, int], wa: float, wb: float) -> tuple[float, float, float]:
     """A vertex attribute [V, 3] at barycentric weights."""
     a, b, c = corners
     wc = 1.0 - wa - wb
@@ -398,22 +398,22 @@ def _mixed(values: Floats, corners: tuple[int, int, int], wa: float, wb: float) 
 
 @jit("contract", "arcp", "nsz", "reassoc")
 def shade(
-    depth: Floats,
-    face_index: Ints,
-    weights: Floats,
-    vertices: Floats,
-    normals: Floats,
-    texture: Floats,
-    triangles: Ints,
-    material: Ints,
-    table: Floats,
-    face: Floats,
-    open_sky: Floats,
-    shadow: Floats,
-    shadow_at: Floats,
-    eye: Floats,
-    lights: Floats,
-) -> tuple[Floats, Floats]:
+    depth: FloatArray,
+    face_index: IntArray,
+    weights: FloatArray,
+    vertices: FloatArray,
+    normals: FloatArray,
+    texture: FloatArray,
+    triangles: IntArray,
+    inputs: IntArray,
+    table: FloatArray,
+    face: FloatArray,
+    open_sky: FloatArray,
+    shadow: FloatArray,
+    shadow_at: FloatArray,
+    eye: FloatArray,
+    lights: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
     """Colour and cover of a picture half as wide and high as the buffers: each pixel is the mean of its 2 x 2 samples.
 
     Every sample is painted; light is worked out once per pixel where all samples lie on one surface.
@@ -426,7 +426,7 @@ def shade(
         normals: of the vertices, [V, 3].
         texture: the parts' own coordinates at the vertices, [V, 3].
         triangles: [F, 3].
-        material: row of the table for each triangle, [F].
+        inputs: row of the table for each triangle, [F].
         table: ``materials.table``.
         face: ``materials.face_numbers``.
         open_sky: ambient occlusion of the half-size picture, [H, W].
@@ -457,7 +457,7 @@ def shade(
                 f = face_index[y, x]
                 corners = (triangles[f, 0], triangles[f, 1], triangles[f, 2])
                 wa, wb = 1.0 * (weights[y, x, 0]), 1.0 * (weights[y, x, 1])
-                m = material[f]
+                m = inputs[f]
                 same = m == lit_material and abs(here - lit_depth) < 0.03 * here * here
                 if not (same and table[m, PLAIN_PAINT] > 0):
                     sx, sy, sz = _mixed(texture, corners, wa, wb)
@@ -479,9 +479,9 @@ def shade(
 
 @jit("contract", "arcp", "nsz", "reassoc")
 def compose(
-    background: Floats,
-    colour: Floats,
-    cover: Floats,
+    background: FloatArray,
+    colour: FloatArray,
+    cover: FloatArray,
     left: int,
     top: int,
     encode: NDArray[np.uint8],
@@ -504,12 +504,12 @@ def compose(
 @jit("contract", "arcp", "nsz", "reassoc")
 def floor_shadow(
     out: NDArray[np.uint8],
-    background: Floats,
-    rays: Floats,
-    eye: Floats,
-    mask: Floats,
-    shadow_at: Floats,
-    contacts: Floats,
+    background: FloatArray,
+    rays: FloatArray,
+    eye: FloatArray,
+    mask: FloatArray,
+    shadow_at: FloatArray,
+    contacts: FloatArray,
     strength: float,
     encode: NDArray[np.uint8],
     box: tuple[int, int, int, int],

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from stgmamba.characters.mesh import Floats
+from stgmamba.arrays import FloatArray
 
 
 class Projects(Protocol):
@@ -23,7 +23,7 @@ class Projects(Protocol):
         """Point looked at, (x, y, z) metres."""
         ...
 
-    def project(self, positions: Floats) -> tuple[Floats, Floats]:
+    def project(self, positions: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Pixels [..., 2] and depth [...] of points [..., 3]."""
         ...
 
@@ -43,16 +43,16 @@ class View:
     """
 
     size: tuple[int, int]
-    matrix: Floats
-    rays: Floats
-    eye: Floats
-    right: Floats
-    up: Floats
-    ahead: Floats
-    middle: Floats
+    matrix: FloatArray
+    rays: FloatArray
+    eye: FloatArray
+    right: FloatArray
+    up: FloatArray
+    ahead: FloatArray
+    middle: FloatArray
     focal: float
 
-    def stage(self, wall: float) -> tuple[Floats, Floats, Floats]:
+    def stage(self, wall: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Where each pixel hits floor or back wall.
 
         Args:

@@ -18,9 +18,9 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 
 from stgmamba.errors import InputError
+from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, TANG_23, Skeleton, convert
 
-FPS = 25.0
 # Heel and toe markers sit on the shoe, about this far above the sole (metres).
 _MARKER_HEIGHT = 0.03
 # The drift of the captured floor is followed over two seconds.
@@ -90,7 +90,7 @@ def _load(folder: Path, entry: dict[str, object]) -> Dance:
     except FileNotFoundError:
         raise InputError(f"{path}: not found, but index.json lists it; restore it or remove the entry.") from None
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a dance as described in docs/data.md ({error}); export it again.") from error
+        raise InputError(f"{path}: not a dance as docs/training.md describes it ({error}); export it again.") from error
 
 
 def _on_song_time(markers: NDArray[np.float64], times: NDArray[np.float64]) -> Skeleton:

@@ -8,16 +8,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from stgmamba.arrays import BoolArray, FloatArray
 from stgmamba.limb_warp.kernels import search_patches, vote_patches
-
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
 
 _RADIUS = 3  # patches of 7 x 7 pixels
 _COARSEST = 40  # shorter side of the picture at which the search starts
 
 
-def spread(colours: FloatArray, weight: FloatArray) -> FloatArray:
+def push_pull(colours: FloatArray, weight: FloatArray) -> FloatArray:
     """Carry known colours smoothly into unknown places (push-pull pyramid, Gortler et al. 1996).
 
     Args:
@@ -36,12 +34,12 @@ def spread(colours: FloatArray, weight: FloatArray) -> FloatArray:
     small_weight = cv2.resize(cv2.GaussianBlur(weight, (0, 0), 1.0), half, interpolation=cv2.INTER_AREA)
     small = cv2.resize(cv2.GaussianBlur(weighted, (0, 0), 1.0), half, interpolation=cv2.INTER_AREA)
     small = small.reshape(half[1], half[0], -1) / np.maximum(small_weight, 1e-8)[..., None]
-    lower = spread(small.astype(np.float32), np.minimum(small_weight * 4, 1).astype(np.float32))
+    lower = push_pull(small.astype(np.float32), np.minimum(small_weight * 4, 1).astype(np.float32))
     up = cv2.resize(lower, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
     return np.asarray(weighted + (1 - weight[..., None]) * up, np.float32)
 
 
-def fill_hole(
+def inpaint(
     rgb: NDArray[np.uint8], hole: BoolArray, seed: int = 0, source: BoolArray | None = None
 ) -> NDArray[np.uint8]:
     """Fill a hole of a picture from its surroundings.
@@ -64,7 +62,7 @@ def fill_hole(
         return rgb.copy()
     levels = max(0, int(np.log2(min(hole.shape) / _COARSEST)))
     picture = rgb.astype(np.float32)
-    guess = spread(picture, known.astype(np.float32))
+    guess = push_pull(picture, known.astype(np.float32))
     picture = np.where(known[..., None], picture, guess)
     matches: NDArray[np.int32] | None = None
     filled = guess
@@ -197,7 +195,7 @@ def _matched_gradient(
     return np.asarray(filled[v + dy, u + dx] - filled[v, u], np.float64)
 
 
-def fill_background(rgb: NDArray[np.uint8], alpha: FloatArray, seed: int = 0) -> NDArray[np.uint8]:
+def remove_person(rgb: NDArray[np.uint8], alpha: FloatArray, seed: int = 0) -> NDArray[np.uint8]:
     """The picture with the person taken out.
 
     The hole is wider than the person by about 1.5 % of the height: edges, halo and the contact shadow go too.
@@ -213,4 +211,4 @@ def fill_background(rgb: NDArray[np.uint8], alpha: FloatArray, seed: int = 0) ->
     margin = max(2, round(0.015 * rgb.shape[0]))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1, 2 * margin + 1))
     hole = cv2.dilate((alpha > 0.1).astype(np.uint8), kernel).astype(bool)
-    return fill_hole(rgb, hole, seed)
+    return inpaint(rgb, hole, seed)

@@ -7,9 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.jit import jit
-
-FloatArray = NDArray[np.float32]
 
 
 @jit()
@@ -155,9 +154,14 @@ def geodesic_labels(
 def _patch_distance(
     picture: FloatArray, trust: FloatArray, y: int, x: int, v: int, u: int, radius: int, limit: float
 ) -> float:
+    """Mean squared difference of two patches weighted by trust; infinite as soon as it must exceed ``limit``."""
     height, width = picture.shape[0], picture.shape[1]
     total, weight = 0.0, 1e-6
+    # Trust is at most 1, so the weights add up to no more than the patch has pixels.
+    bound = limit * (2 * radius + 1) ** 2
     for dy in range(-radius, radius + 1):
+        if total > bound:
+            return math.inf
         for dx in range(-radius, radius + 1):
             a, b = y + dy, x + dx
             if a < 0 or b < 0 or a >= height or b >= width:

@@ -7,11 +7,9 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stgmamba.arrays import Frame
 from stgmamba.skeleton.sequence import Skeleton
-
-Frame = NDArray[np.uint8]
 
 
 class Renderer(Protocol):

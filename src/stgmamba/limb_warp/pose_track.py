@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
-from stgmamba.limb_warp.retargeting import PhotoBody, Placement
+from stgmamba.arrays import DoubleArray
+from stgmamba.limb_warp.retargeting import PhotoBody, Placement, line_angles
 from stgmamba.skeleton.camera import NEAR, Camera, project_skeleton
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
-
-FloatArray = NDArray[np.float64]
 
 _HIPS = [OPENPOSE_18_FEET.index("left_hip"), OPENPOSE_18_FEET.index("right_hip")]
 _CAMERA_METRES = 5.0  # how far away people are usually filmed; needed for the size of near and far limbs only
@@ -37,8 +36,8 @@ class PoseTrack:
     """
 
     skeleton: Skeleton
-    depth: FloatArray
-    scale: FloatArray
+    depth: DoubleArray
+    scale: DoubleArray
 
     def __len__(self) -> int:
         return len(self.skeleton)
@@ -59,7 +58,7 @@ class PoseTrack:
         return PoseTrack(replace(self.skeleton, positions=positions, size=size), self.depth, self.scale * factor[1])
 
 
-def track_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]) -> PoseTrack:
+def estimate_track(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]) -> PoseTrack:
     """Follow the person of successive frames; depths are those of MediaPipe's world landmarks.
 
     Args:
@@ -67,16 +66,16 @@ def track_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, 
         fps: the frames' rate.
         size: (width, height) of the frames.
     """
-    from stgmamba.person.pose import estimate_frames_in_space
+    from stgmamba.person.pose import estimate_frames_3d
 
-    skeleton, world = estimate_frames_in_space(frames, fps, size)
+    skeleton, world = estimate_frames_3d(frames, fps, size)
     scale = _pixels_per_metre(skeleton, world)
     depth = world[..., 2].astype(np.float64)
-    nearness = _CAMERA_METRES / np.maximum(_CAMERA_METRES - depth, 0.25 * _CAMERA_METRES)
-    return PoseTrack(skeleton, depth, scale[:, None] * nearness)
+    magnification = _CAMERA_METRES / np.maximum(_CAMERA_METRES - depth, 0.25 * _CAMERA_METRES)
+    return PoseTrack(skeleton, depth, scale[:, None] * magnification)
 
 
-def track_dance(dance: Skeleton, camera: Camera) -> PoseTrack:
+def project_track(dance: Skeleton, camera: Camera) -> PoseTrack:
     """The exact track of a 3-D dance before a camera.
 
     Args:
@@ -116,25 +115,27 @@ def placement_from_track(track: PoseTrack, condition: PoseTrack, body: PhotoBody
     depth = track.depth[frames][:, order]
     scale = track.scale[frames][:, order]
     start, start_scale = condition.skeleton.positions[0, order].astype(np.float64), condition.scale[0, order]
-    nearness = scale / start_scale
+    magnification = scale / start_scale
     hidden = ~body.seen
-    points[:, hidden] += (body.joints - start)[hidden] * nearness[:, hidden, None]
-    yaw_shoulders, roll_shoulders = _line("shoulder", points, depth * scale)
-    yaw_hips, roll_hips = _line("hip", points, depth * scale)
+    points[:, hidden] += (body.joints - start)[hidden] * magnification[:, hidden, None]
+    joints = _in_space(points, depth * scale)
+    yaw_shoulders, roll_shoulders = line_angles("shoulder", joints)
+    yaw_hips, roll_hips = line_angles("hip", joints)
     start_depth = (condition.depth[:, order] * start_scale).astype(np.float64)
-    own_shoulders, own_hips = (_line(part, body.joints[None], start_depth)[0] for part in ("shoulder", "hip"))
+    start_joints = _in_space(body.joints[None], start_depth)
+    start_shoulders, start_hips = (line_angles(part, start_joints)[0] for part in ("shoulder", "hip"))
     return Placement(
         points,
         depth * float(start_scale[_HIPS].mean()),
-        nearness,
-        _further_turned(yaw_shoulders, own_shoulders),
-        _further_turned(yaw_hips, own_hips),
+        magnification,
+        _additional_turn(yaw_shoulders, start_shoulders),
+        _additional_turn(yaw_hips, start_hips),
         roll_shoulders,
         roll_hips,
     )
 
 
-def _pixels_per_metre(skeleton: Skeleton, world: NDArray[np.float32]) -> FloatArray:
+def _pixels_per_metre(skeleton: Skeleton, world: NDArray[np.float32]) -> DoubleArray:
     """How large the person is in each frame, [T]: joints in the picture against those in space, steadied."""
     found = (skeleton.confidence > 0).any(axis=1)
     if not found.any():
@@ -157,18 +158,15 @@ def _nearest(found: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(known[np.abs(frames[:, None] - known[None]).argmin(axis=1)], np.int64)
 
 
-def _line(part: str, points: FloatArray, depth: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Yaw and roll of the line from the right to the left shoulder or hip, as in ``Placement``; [T] each."""
-    left, right = (OPENPOSE_18_FEET.index(f"{side}_{part}") for side in ("left", "right"))
-    across, down = (points[:, left] - points[:, right]).T
-    toward = depth[:, left] - depth[:, right]
-    return np.arctan2(toward, across), np.arctan2(down, np.hypot(across, toward))
+def _in_space(points: DoubleArray, depth: DoubleArray) -> DoubleArray:
+    """Joints [T, 22, 3], x right, y up, z towards the camera, of pixels [T, 22, 2] and depths [T, 22]."""
+    return np.stack([points[..., 0], -points[..., 1], depth], axis=-1)
 
 
-def _further_turned(yaw: FloatArray, own: FloatArray) -> FloatArray:
+def _additional_turn(yaw: DoubleArray, start: DoubleArray) -> DoubleArray:
     """By how much more a line is turned from the picture plane than in the picture, 0 to pi / 2."""
 
-    def from_plane(angle: FloatArray) -> FloatArray:
+    def from_plane(angle: DoubleArray) -> DoubleArray:
         return np.asarray(np.minimum(np.abs(angle), np.pi - np.abs(angle)))
 
-    return np.asarray(np.maximum(from_plane(yaw) - from_plane(own), 0.0))
+    return np.asarray(np.maximum(from_plane(yaw) - from_plane(start), 0.0))

@@ -1,7 +1,7 @@
-"""A person in a picture moved by a 3-D dance, without a network: the renderer that always works.
+"""The limb warp: a picture's person animated by a 3-D dance, without a network.
 
-The person is cut into sheets (limbs.py) that follow the retargeted dance (placement.py) as bending meshes
-(skinning.py), drawn far to near over the filled background (background.py).
+The person is segmented into layers (segmentation.py) that follow the retargeted dance (retargeting.py) as deforming
+meshes (skinning.py), drawn back to front over the inpainted background (inpainting.py).
 """
 
 from __future__ import annotations
@@ -13,27 +13,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.limb_warp.inpainting import fill_background
+from stgmamba.arrays import FloatArray, Frame
+from stgmamba.limb_warp.inpainting import remove_person
 from stgmamba.limb_warp.kernels import draw_triangles
 from stgmamba.limb_warp.letterbox import frame_size
-from stgmamba.limb_warp.retargeting import SIDES, PhotoBody, Placement, measure_body, place_dance
-from stgmamba.limb_warp.segmentation import ARMS, CORE, LEGS, cut_limbs
-from stgmamba.limb_warp.skinning import CorePoser, LimbPoser, mesh_of, track_limb
+from stgmamba.limb_warp.retargeting import SIDES, PhotoBody, Placement, measure_body, retarget_to_picture
+from stgmamba.limb_warp.segmentation import ARMS, LEGS, TORSO_LAYER, segment_person
+from stgmamba.limb_warp.skinning import LimbDeformer, TorsoDeformer, grid_mesh, track_limb
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import PersonInPicture
+from stgmamba.person.pose import DetectedPerson
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
-FloatArray = NDArray[np.float32]
-Frame = NDArray[np.uint8]
 View = tuple[float, complex]
-"""Zoom (at most 1) and the pixel of the picture at the frame's corner."""
+"""Zoom (at most 1), and the pixel of the picture at the upper left corner of the frame (x + iy)."""
 
-STILL: View = (1.0, 0j)
-"""The frame shows what the picture shows."""
+IDENTITY_VIEW: View = (1.0, 0j)
+"""The frame shows the whole picture."""
 
 _SMALLEST_ZOOM = 0.6
-_SMALLEST_ZOOM_HALF = 0.75  # of a person without legs: an arm may leave the picture, the person stays large
+_SMALLEST_ZOOM_HALF = 0.75  # of a person without legs: an arm may leave the frame, the person stays large
 
 
 class LimbWarpRenderer:
@@ -49,7 +48,7 @@ class LimbWarpRenderer:
         InputError: the picture shows no shoulder.
     """
 
-    def __init__(self, picture: Picture, person: PersonInPicture, size: int = 512, seed: int = 0) -> None:
+    def __init__(self, picture: Picture, person: DetectedPerson, size: int = 512, seed: int = 0) -> None:
         height, width = picture.rgb.shape[:2]
         self.size = frame_size((width, height), size)
         high = self.size[1]
@@ -68,18 +67,18 @@ class LimbWarpRenderer:
         alpha = cv2.copyMakeBorder(self._alpha, 0, below, 0, 0, cv2.BORDER_REFLECT_101)
         if self.body.has("left_ankle") or self.body.has("right_ankle"):
             alpha[high:] = 0
-        cut = cut_limbs(rgb, alpha, self.body, rim=1 if scale < 1.5 else 2)
-        self._textures = cut.textures
+        layers = segment_person(rgb, alpha, self.body, rim=1 if scale < 1.5 else 2)
+        self._textures = layers.textures
         step = max(4, round(high / 85))
-        self._meshes = {name: mesh_of(texture, step) for name, texture in cut.textures.items() if texture.any()}
-        self._core = CorePoser(self._meshes[CORE].vertices, self.body, cut)
+        self._meshes = {name: grid_mesh(texture, step) for name, texture in layers.textures.items() if texture.any()}
+        self._core = TorsoDeformer(self._meshes[TORSO_LAYER].vertices, self.body, layers)
         self._limbs = {
-            name: LimbPoser(name, self._meshes[name], cut.chains[name], self.body)
+            name: LimbDeformer(name, self._meshes[name], layers.axes[name], self.body)
             for name in (*ARMS, *LEGS)
             if name in self._meshes
         }
-        self._under = {
-            name: CorePoser(self._meshes[name].vertices, self.body, cut) for name in self._limbs if name in LEGS
+        self._hip_attached = {
+            name: TorsoDeformer(self._meshes[name].vertices, self.body, layers) for name in self._limbs if name in LEGS
         }
 
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
@@ -91,9 +90,9 @@ class LimbWarpRenderer:
         Returns:
             uint8 [H, W, 3] each.
         """
-        return self.frames_of(*placed_in_view(dance, self.body, self.size))
+        return self.render_placement(*retarget_in_view(dance, self.body, self.size))
 
-    def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:
+    def render_placement(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[Frame]:
         """One frame per frame of a placement, lazily.
 
         Args:
@@ -104,34 +103,38 @@ class LimbWarpRenderer:
             uint8 [H, W, 3].
         """
         background = self.background(view)
-        for draw in self._drawings(placement, view):
+        for draw in self._draw_functions(placement, view):
             canvas = background.copy()
             draw(canvas)
             yield np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
 
-    def layers(self, placement: Placement, view: View = STILL) -> Iterator[FloatArray]:
+    def foreground(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[FloatArray]:
         """The person alone, one picture per frame of a placement, lazily.
 
         Yields:
             float32 [H, W, 4]: colours 0..255 times coverage, and coverage 0..1. Laid over ``background(view)`` they
             give what ``frames`` gives.
         """
-        for draw in self._drawings(placement, view):
+        for draw in self._draw_functions(placement, view):
             canvas = np.zeros((self.size[1], self.size[0], 4), np.float32)
             draw(canvas)
             yield canvas
 
-    def _drawings(self, placement: Placement, view: View) -> Iterator[Callable[[FloatArray], None]]:
+    def _draw_functions(self, placement: Placement, view: View) -> Iterator[Callable[[FloatArray], None]]:
         """Per frame a function that draws the person over a canvas."""
         tracks = {name: track_limb(name, placement, self.body) for name in self._limbs}
-        layers = _layers(placement, self.body)
+        in_front = _depth_order(placement, self.body)
         zoom, origin = view
         for frame in range(len(placement.points)):
-            points = {CORE: self._core.pose(placement, frame)}
+            points = {TORSO_LAYER: self._core.pose(placement, frame)}
             for name, limb in self._limbs.items():
-                under = self._under[name].pose(placement, frame) if name in self._under else points[CORE][:0]
-                points[name] = limb.pose(tracks[name], frame, under)
-            order = list(self._drawing_order(layers, placement, frame))
+                hip_attached = (
+                    self._hip_attached[name].pose(placement, frame)
+                    if name in self._hip_attached
+                    else points[TORSO_LAYER][:0]
+                )
+                points[name] = limb.pose(tracks[name], frame, hip_attached)
+            order = list(self._drawing_order(in_front, placement, frame))
             moved = {name: (at - origin) * zoom for name, at in points.items()}
             yield partial(self._draw, moved, order)
 
@@ -144,7 +147,7 @@ class LimbWarpRenderer:
             draw_triangles(canvas, self._textures[name], corners, mesh.source, triangles)
 
     def _drawing_order(
-        self, layers: dict[str, NDArray[np.bool_]], placement: Placement, frame: int
+        self, in_front: dict[str, NDArray[np.bool_]], placement: Placement, frame: int
     ) -> Iterator[tuple[str, NDArray[np.int64]]]:
         """Sheets (or the outer or inner half of a limb) and their triangles, far to near."""
         depth = placement.depth[frame]
@@ -158,11 +161,13 @@ class LimbWarpRenderer:
             if name not in self._limbs:
                 continue
             limb = self._limbs[name]
-            outwards = bool(layers[f"{name}/outwards"][frame])
+            outwards = bool(in_front[f"{name}/outwards"][frame])
             order = limb.order(outwards)
             for half, chosen in (("first", ~limb.second), ("second", limb.second)):
                 part = order[chosen[order]]
-                (after if layers[f"{name}/{half}"][frame] else before).append((name, part, half == "second", outwards))
+                (after if in_front[f"{name}/{half}"][frame] else before).append(
+                    (name, part, half == "second", outwards)
+                )
         for group in (before, after):
             # Within one limb the half that is nearer comes last.
             merged: dict[str, list[NDArray[np.int64]]] = {}
@@ -173,15 +178,15 @@ class LimbWarpRenderer:
             for name in (*arms, *legs) if group is before else (*legs, *arms):
                 yield name, np.concatenate(merged[name])
             if group is before:
-                yield CORE, np.arange(len(self._meshes[CORE].triangles))
+                yield TORSO_LAYER, np.arange(len(self._meshes[TORSO_LAYER].triangles))
 
-    def background(self, view: View = STILL) -> FloatArray:
+    def background(self, view: View = IDENTITY_VIEW) -> FloatArray:
         """The empty scene in the frame's size, float32 [H, W, 3], extended where the view is wider than the picture."""
         if self._background is None:
-            self._background = fill_background(self._rgb, self._alpha, self._seed)
+            self._background = remove_person(self._rgb, self._alpha, self._seed)
         zoom, origin = view
         wide, high = self.size
-        if view == STILL:
+        if view == IDENTITY_VIEW:
             return self._background.astype(np.float32)
         inner = (max(1, round(wide * zoom)), max(1, round(high * zoom)))
         small = cv2.resize(self._background, inner, interpolation=cv2.INTER_AREA)
@@ -192,13 +197,13 @@ class LimbWarpRenderer:
         return np.asarray(canvas[:high, :wide], np.float32)
 
 
-def placed_in_view(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> tuple[Placement, View]:
+def retarget_in_view(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> tuple[Placement, View]:
     """A dance as it stands in the picture, and the part of the picture that holds it."""
-    placement = place_dance(dance, body, size)
-    return placement, view_of(placement, body, size)
+    placement = retarget_to_picture(dance, body, size)
+    return placement, fit_view(placement, body, size)
 
 
-def view_of(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> View:
+def fit_view(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> View:
     """Zoom (at most 1) and the pixel at the frame's corner, so that the dance fits; (1, 0) when it does already."""
     wide, high = size
     margin = 0.14 * body.torso
@@ -213,7 +218,7 @@ def view_of(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> Vie
     top = max(top, min(0.0, photo_top) - 0.5 * high)
     zoom = min(1.0, wide / (right - left), high / (bottom - top))
     if zoom >= 0.995:
-        return STILL
+        return IDENTITY_VIEW
     whole = body.has("left_knee") or body.has("right_knee")
     zoom = max(zoom, _SMALLEST_ZOOM if whole else _SMALLEST_ZOOM_HALF)
     room_x, room_y = wide / zoom, high / zoom
@@ -223,7 +228,7 @@ def view_of(placement: Placement, body: PhotoBody, size: tuple[int, int]) -> Vie
     return zoom, complex(round(x * zoom) / zoom, round(y * zoom) / zoom)
 
 
-def _layers(placement: Placement, body: PhotoBody) -> dict[str, NDArray[np.bool_]]:
+def _depth_order(placement: Placement, body: PhotoBody) -> dict[str, NDArray[np.bool_]]:
     """Per half limb and frame: is it drawn in front of the torso? And is the limb's far end the nearer one?
 
     With hysteresis, so that a limb at the torso's own depth does not flicker.
@@ -231,19 +236,19 @@ def _layers(placement: Placement, body: PhotoBody) -> dict[str, NDArray[np.bool_
     depth = {name: placement.depth[:, k] for k, name in enumerate(OPENPOSE_18_FEET.joints)}
     unit = body.torso
     torso = (depth["neck"] + depth["left_hip"] + depth["right_hip"]) / 3
-    layers = {}
+    in_front = {}
     for side in SIDES:
         elbow, wrist = depth[f"{side}_elbow"], depth[f"{side}_wrist"]
         shoulder = depth[f"{side}_shoulder"]
-        layers[f"{side}_arm/first"] = _hysteresis((shoulder + elbow) / 2 - torso, -0.30 * unit, -0.14 * unit)
-        layers[f"{side}_arm/second"] = _hysteresis((elbow + wrist) / 2 - torso, -0.30 * unit, -0.14 * unit)
-        layers[f"{side}_arm/outwards"] = _hysteresis(wrist - shoulder, -0.15 * unit, 0.05 * unit)
+        in_front[f"{side}_arm/first"] = _hysteresis((shoulder + elbow) / 2 - torso, -0.30 * unit, -0.14 * unit)
+        in_front[f"{side}_arm/second"] = _hysteresis((elbow + wrist) / 2 - torso, -0.30 * unit, -0.14 * unit)
+        in_front[f"{side}_arm/outwards"] = _hysteresis(wrist - shoulder, -0.15 * unit, 0.05 * unit)
         hip, knee, ankle = depth[f"{side}_hip"], depth[f"{side}_knee"], depth[f"{side}_ankle"]
         raised = _hysteresis(knee - hip, 0.45 * unit, 0.55 * unit, start=False)
-        layers[f"{side}_leg/first"] = raised
-        layers[f"{side}_leg/second"] = raised
-        layers[f"{side}_leg/outwards"] = _hysteresis(ankle - knee, -0.3 * unit, -0.1 * unit)
-    return layers
+        in_front[f"{side}_leg/first"] = raised
+        in_front[f"{side}_leg/second"] = raised
+        in_front[f"{side}_leg/outwards"] = _hysteresis(ankle - knee, -0.3 * unit, -0.1 * unit)
+    return in_front
 
 
 def _hysteresis(value: NDArray[np.float64], low: float, high: float, start: bool = True) -> NDArray[np.bool_]:

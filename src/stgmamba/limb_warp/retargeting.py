@@ -8,24 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from stgmamba.arrays import DoubleArray
 from stgmamba.errors import InputError
+from stgmamba.skeleton.anthropometry import PHOTO_PROPORTIONS
+from stgmamba.skeleton.body import Body, measure, mid_hip, rebuild
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+from stgmamba.skeleton.rotations import line_yaw
 from stgmamba.skeleton.sequence import Skeleton
-
-FloatArray = NDArray[np.float64]
 
 SIDES = ("right", "left")
 
-# Bone lengths of an average adult, in torso lengths (neck to the middle of the hips).
-_AVERAGE = {
-    "shoulder": 0.36,  # neck to shoulder
-    "hip": 0.21,  # middle of the hips to a hip
-    "upper_arm": 0.56,
-    "forearm": 0.48,
-    "thigh": 0.80,
-    "shin": 0.78,
-    "head": 0.42,  # neck to the middle of the ears
-}
 _ENDS = {
     "upper_arm": ("shoulder", "elbow"),
     "forearm": ("elbow", "wrist"),
@@ -56,7 +48,7 @@ class PhotoBody:
         exchanged: whether left and right are exchanged, because the person is seen from behind.
     """
 
-    joints: FloatArray
+    joints: DoubleArray
     seen: NDArray[np.bool_]
     lengths: dict[str, float]
     exchanged: bool = False
@@ -66,7 +58,7 @@ class PhotoBody:
         """For each of its joints which joint of the picture's pose it is."""
         return list(OPENPOSE_18_FEET.mirror) if self.exchanged else list(range(len(OPENPOSE_18_FEET)))
 
-    def joint(self, name: str) -> FloatArray:
+    def joint(self, name: str) -> DoubleArray:
         """Pixel position of one joint, [2]."""
         return np.asarray(self.joints[_index(name)])
 
@@ -80,12 +72,12 @@ class PhotoBody:
         return float(np.linalg.norm(self.joint("neck") - self.hips))
 
     @property
-    def hips(self) -> FloatArray:
+    def hips(self) -> DoubleArray:
         """Middle of the hips, [2]."""
         return np.asarray((self.joint("left_hip") + self.joint("right_hip")) / 2)
 
     @property
-    def head(self) -> FloatArray:
+    def head(self) -> DoubleArray:
         """Middle of the head at ear height, [2]."""
         if self.has("left_ear", "right_ear"):
             return np.asarray((self.joint("left_ear") + self.joint("right_ear")) / 2)
@@ -141,24 +133,24 @@ def measure_body(skeleton: Skeleton, threshold: float = 0.3) -> PhotoBody:
     lengths = {}
     for bone, (a, b) in _ENDS.items():
         measured = [float(np.linalg.norm(body.joint(f"{s}_{a}") - body.joint(f"{s}_{b}"))) for s in SIDES]
-        lengths[bone] = max(*measured, _SHORTEST * _AVERAGE[bone] * torso)
+        lengths[bone] = max(*measured, _SHORTEST * PHOTO_PROPORTIONS[bone] * torso)
     lengths["shoulder"] = float(np.linalg.norm(body.joint("left_shoulder") - body.joint("right_shoulder")) / 2)
     lengths["hip"] = float(np.linalg.norm(body.joint("left_hip") - body.joint("right_hip")) / 2)
     lengths["head"] = float(np.linalg.norm(body.head - body.joint("neck")))
     return replace(body, lengths=lengths)
 
 
-def _guess_missing(joints: FloatArray, seen: NDArray[np.bool_]) -> None:
+def _guess_missing(joints: DoubleArray, seen: NDArray[np.bool_]) -> None:
     """Fill in unseen joints, torso first, each from its parent."""
 
     def has(name: str) -> bool:
         return bool(seen[_index(name)])
 
-    def put(name: str, position: FloatArray) -> None:
+    def put(name: str, position: DoubleArray) -> None:
         if not has(name):
             joints[_index(name)] = position
 
-    def get(name: str) -> FloatArray:
+    def get(name: str) -> DoubleArray:
         return np.asarray(joints[_index(name)])
 
     if not (has("left_shoulder") or has("right_shoulder")):
@@ -169,14 +161,14 @@ def _guess_missing(joints: FloatArray, seen: NDArray[np.bool_]) -> None:
     middle = (get("left_hip") + get("right_hip")) / 2
     down = middle - get("neck")
     down /= max(float(np.linalg.norm(down)), 1e-6)
-    put("nose", get("neck") - down * _AVERAGE["head"] * scale)
+    put("nose", get("neck") - down * PHOTO_PROPORTIONS["head"] * scale)
     for bone, (a, b) in _ENDS.items():
         for side, other in (SIDES, SIDES[::-1]):
             name = f"{side}_{b}"
             if has(f"{other}_{a}") and has(f"{other}_{b}"):
                 offset = (get(f"{other}_{b}") - get(f"{other}_{a}")) * (-1, 1)
             else:
-                offset = down * _AVERAGE[bone] * scale
+                offset = down * PHOTO_PROPORTIONS[bone] * scale
             put(name, get(f"{side}_{a}") + offset)
     for side in SIDES:
         outward = 1.0 if get(f"{side}_hip")[0] > middle[0] else -1.0
@@ -187,7 +179,7 @@ def _guess_missing(joints: FloatArray, seen: NDArray[np.bool_]) -> None:
             put(f"{side}_{name}", get("nose"))
 
 
-def _guess_torso(joints: FloatArray, seen: NDArray[np.bool_]) -> float:
+def _guess_torso(joints: DoubleArray, seen: NDArray[np.bool_]) -> float:
     """Fill in shoulders, neck and hips; returns the torso's length in pixels."""
     shoulders, hips = ([_index(f"{side}_{part}") for side in SIDES] for part in ("shoulder", "hip"))
     nose, neck = _index("nose"), _index("neck")
@@ -202,9 +194,11 @@ def _guess_torso(joints: FloatArray, seen: NDArray[np.bool_]) -> float:
         across = (joints[shoulders[1]] - joints[shoulders[0]]) / width
         down = np.asarray([-across[1], across[0]])
         down = down if down[1] > 0 else -down
-        middle = joints[neck] + down * width / (2 * _AVERAGE["shoulder"])
+        middle = joints[neck] + down * width / (2 * PHOTO_PROPORTIONS["shoulder"])
         for one, sign in zip(hips, (-1, 1), strict=True):
-            joints[one] = middle + sign * across * width * _AVERAGE["hip"] / (2 * _AVERAGE["shoulder"])
+            joints[one] = middle + sign * across * width * PHOTO_PROPORTIONS["hip"] / (
+                2 * PHOTO_PROPORTIONS["shoulder"]
+            )
     else:
         for one, other in (hips, hips[::-1]):
             if not seen[one]:
@@ -219,26 +213,26 @@ class Placement:
     Attributes:
         points: float64 [T, 22, 2] pixels.
         depth: float64 [T, 22] pixels towards the camera, 0 where the photo's person stands.
-        nearness: float64 [T, 22] perspective magnification at each joint, 1 at depth 0.
+        magnification: float64 [T, 22] perspective magnification at each joint, 1 at depth 0.
         yaw_shoulders, yaw_hips: float64 [T] radians by which the shoulder and hip lines are turned from the camera.
         roll_shoulders, roll_hips: float64 [T] radians by which they are tilted, positive clockwise in the picture.
     """
 
-    points: FloatArray
-    depth: FloatArray
-    nearness: FloatArray
-    yaw_shoulders: FloatArray
-    yaw_hips: FloatArray
-    roll_shoulders: FloatArray
-    roll_hips: FloatArray
+    points: DoubleArray
+    depth: DoubleArray
+    magnification: DoubleArray
+    yaw_shoulders: DoubleArray
+    yaw_hips: DoubleArray
+    roll_shoulders: DoubleArray
+    roll_hips: DoubleArray
 
-    def joint(self, name: str) -> FloatArray:
+    def joint(self, name: str) -> DoubleArray:
         """Pixel track of one joint, [T, 2]."""
         return np.asarray(self.points[:, _index(name)])
 
 
 @dataclass(frozen=True)
-class Face:
+class HeadWarp:
     """How the picture's face can be moved: the head goes with the neck, and within its outline the face shifts.
 
     A head that turns a little shows the same outline, and its face further to one side: features shift most in the
@@ -256,7 +250,7 @@ class Face:
     radius: float
 
     @classmethod
-    def of(cls, body: PhotoBody) -> Face:
+    def of(cls, body: PhotoBody) -> HeadWarp:
         """That of a measured person."""
         head = complex(*body.head)
         return cls(complex(*body.joint("neck")), head, complex(*body.joint("nose")) - head, body.head_radius)
@@ -267,8 +261,8 @@ class Face:
         axis = self.head - self.neck
         return (axis / max(abs(axis), 1e-6)).conjugate() * -1j
 
-    def carried(
-        self, target: NDArray[np.complex128], near: FloatArray
+    def head_transform(
+        self, target: NDArray[np.complex128], near: DoubleArray
     ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
         """How the head follows a dance's.
 
@@ -285,11 +279,11 @@ class Face:
         nod = np.clip(np.abs(target) / np.maximum(abs(source) * near, 1e-6), 0.85, 1.05)
         return turn, turn * source * nod * near
 
-    def share(self, places: NDArray[np.complex128]) -> FloatArray:
+    def share(self, places: NDArray[np.complex128]) -> DoubleArray:
         """How much of the nose's shift points of the head take part in, [V]; ``places`` are counted from ``head``."""
         return np.asarray(self._bump(places) / max(float(self._bump(np.asarray(self.nose))), 0.3))
 
-    def _bump(self, places: NDArray[np.complex128]) -> FloatArray:
+    def _bump(self, places: NDArray[np.complex128]) -> DoubleArray:
         local = places * self.upright
         square = (local.real / (1.25 * self.radius)) ** 2 + (local.imag / (1.6 * self.radius)) ** 2
         return np.asarray(np.maximum(1 - square, 0) ** 2)
@@ -299,7 +293,7 @@ class Face:
         return np.asarray(shift * np.minimum(1, _MOST_SHIFT * self.radius / np.maximum(np.abs(shift), 1e-9)))
 
 
-def place_dance(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Placement:
+def retarget_to_picture(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Placement:
     """Put a dance into a picture in the place of its person.
 
     Bone directions come from the dance, bone lengths from the picture; the standing foot stays where the dance has it.
@@ -316,7 +310,7 @@ def place_dance(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Plac
     """
     if dance.layout != OPENPOSE_18_FEET or dance.dims != 3:
         raise ValueError(f"a 3-D {OPENPOSE_18_FEET.name} dance is needed, got {dance.dims}-D {dance.layout.name}")
-    pose, scale = _rebuild(dance, body)  # pixels, y up, root at the origin
+    pose, scale = _with_photo_lengths(dance, body)  # pixels, y up, root at the origin
     legs = body.has("left_knee") or body.has("right_knee")
     track = dance.positions.astype(np.float64) * scale
     if legs:
@@ -333,40 +327,26 @@ def place_dance(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Plac
     return _with_own_face(_project(pose + root[:, None], body, legs), body)
 
 
-def _rebuild(dance: Skeleton, body: PhotoBody) -> tuple[FloatArray, float]:
-    """The dance's directions with the photo's lengths, [T, 22, 3] in pixels about the hips, and pixels per metre."""
-    source = dance.positions.astype(np.float64)
-
-    def get(name: str) -> FloatArray:
-        return np.asarray(source[:, _index(name)])
-
-    def unit(vectors: FloatArray) -> FloatArray:
-        return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6))
-
-    hips = (get("left_hip") + get("right_hip")) / 2
-    result = np.zeros_like(source)
-    scales = []
-    neck = unit(get("neck") - hips) * body.torso
-    result[:, _index("neck")] = neck
-    for side in SIDES:
-        shoulder = neck + unit(get(f"{side}_shoulder") - get("neck")) * body.lengths["shoulder"]
-        hip = unit(get(f"{side}_hip") - hips) * body.lengths["hip"]
-        result[:, _index(f"{side}_shoulder")], result[:, _index(f"{side}_hip")] = shoulder, hip
-        for bone, (a, b) in _ENDS.items():
-            direction = get(f"{side}_{b}") - get(f"{side}_{a}")
-            if bone in ("thigh", "shin"):
-                scales.append(np.linalg.norm(direction, axis=-1).mean())
-            result[:, _index(f"{side}_{b}")] = result[:, _index(f"{side}_{a}")] + unit(direction) * body.lengths[bone]
-    scale = 2 * (body.lengths["thigh"] + body.lengths["shin"]) / max(float(np.sum(scales)), 1e-6)
-    for side in SIDES:
-        for part in ("heel", "toe"):
-            offset = get(f"{side}_{part}") - get(f"{side}_ankle")
-            result[:, _index(f"{side}_{part}")] = result[:, _index(f"{side}_ankle")] + offset * scale
-    ears = (get("left_ear") + get("right_ear")) / 2
-    head = neck + unit(ears - get("neck")) * body.lengths["head"]
-    for name in _FACE:
-        result[:, _index(name)] = head + (get(name) - ears) * scale
-    return result, scale
+def _with_photo_lengths(dance: Skeleton, body: PhotoBody) -> tuple[DoubleArray, float]:
+    """The dance on the photo's bone lengths, [T, 22, 3] in pixels about the hips, and pixels per metre."""
+    source = measure(dance)
+    photo = body.lengths
+    scale = (photo["thigh"] + photo["shin"]) / source.leg
+    lengths = Body(
+        spine=body.torso,
+        hips=2 * photo["hip"],
+        shoulders=2 * photo["shoulder"],
+        neck=photo["head"],
+        head=source.head * scale,
+        upper_arm=photo["upper_arm"],
+        forearm=photo["forearm"],
+        thigh=photo["thigh"],
+        shin=photo["shin"],
+        heel=source.heel * scale,
+        toe=source.toe * scale,
+    )
+    positions = dance.positions.astype(np.float64)
+    return rebuild(positions - mid_hip(positions)[:, None], lengths), scale
 
 
 def _with_own_face(placement: Placement, body: PhotoBody) -> Placement:
@@ -375,12 +355,12 @@ def _with_own_face(placement: Placement, body: PhotoBody) -> Placement:
         return placement
     points = placement.points.copy()
     flat = points @ (1, 1j)
-    face = Face.of(body)
+    face = HeadWarp.of(body)
     sides = [_index("left_ear"), _index("right_ear")]
     ears = flat[:, sides].mean(axis=1)
-    near = placement.nearness[:, _index("neck")]
+    near = placement.magnification[:, _index("neck")]
     neck = flat[:, _index("neck")]
-    turn, centre = face.carried(ears - neck, near)
+    turn, centre = face.head_transform(ears - neck, near)
     # Where the dance's nose points, as a share of a nose that points straight to one side.
     aside = (flat[:, _index("nose")] - ears).real / near
     ahead = placement.depth[:, _index("nose")] - placement.depth[:, sides].mean(axis=1)
@@ -394,12 +374,23 @@ def _with_own_face(placement: Placement, body: PhotoBody) -> Placement:
     return replace(placement, points=points)
 
 
-def _feet(points: FloatArray) -> FloatArray:
+def line_angles(part: str, joints: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+    """Yaw and roll, [T] radians each, of the line from the right to the left shoulder or hip, as in `Placement`.
+
+    Args:
+        part: ``shoulder`` or ``hip``.
+        joints: [T, 22, 3], x right, y up, z towards the camera.
+    """
+    across = joints[:, _index(f"left_{part}")] - joints[:, _index(f"right_{part}")]
+    return line_yaw(across), np.arctan2(-across[:, 1], np.hypot(across[:, 0], across[:, 2]))
+
+
+def _feet(points: DoubleArray) -> DoubleArray:
     """Middle of the ankles, [T, 3]."""
     return np.asarray((points[:, _index("left_ankle")] + points[:, _index("right_ankle")]) / 2)
 
 
-def _stand(track: FloatArray, pose: FloatArray, height: float) -> FloatArray:
+def _stand(track: DoubleArray, pose: DoubleArray, height: float) -> DoubleArray:
     """Where the hips must be for the standing feet to be where the dance has them, [T, 3]; floor at 0."""
     parts = [_index(f"{side}_{part}") for side in SIDES for part in ("heel", "toe", "ankle")]
     lowest = track[:, parts, 1]
@@ -413,7 +404,9 @@ def _stand(track: FloatArray, pose: FloatArray, height: float) -> FloatArray:
     return np.asarray(root)
 
 
-def _limit_travel(root: FloatArray, pose: FloatArray, body: PhotoBody, size: tuple[int, int], fps: float) -> FloatArray:
+def _limit_travel(
+    root: DoubleArray, pose: DoubleArray, body: PhotoBody, size: tuple[int, int], fps: float
+) -> DoubleArray:
     """Shrink slow travel so that the body stays in the picture's width and near the photo's depth."""
     slow = gaussian_filter1d(root, fps, axis=0, mode="nearest")
     slow[:, 1] = 0
@@ -437,7 +430,7 @@ def _limit_travel(root: FloatArray, pose: FloatArray, body: PhotoBody, size: tup
     return np.asarray(fast + slow)
 
 
-def _too_near(world: FloatArray, body: PhotoBody, bottom: int) -> float:
+def _too_near(world: DoubleArray, body: PhotoBody, bottom: int) -> float:
     """By how many pixels of depth the dance must step back for the feet to stay above the picture's lower edge."""
     parts = [_index(f"{side}_{part}") for side in SIDES for part in ("heel", "toe")]
     lowest = max(body.joint("left_ankle")[1], body.joint("right_ankle")[1])
@@ -446,7 +439,7 @@ def _too_near(world: FloatArray, body: PhotoBody, bottom: int) -> float:
     return max(0.0, nearest - float(room) * _CAMERA_DISTANCE / _CAMERA_HEIGHT)
 
 
-def _project(world: FloatArray, body: PhotoBody, legs: bool) -> Placement:
+def _project(world: DoubleArray, body: PhotoBody, legs: bool) -> Placement:
     """Mild perspective onto the picture: depth 0 keeps the photo's size, what is nearer is larger and stands lower."""
     height = body.height
     distance = _CAMERA_DISTANCE * height
@@ -460,16 +453,11 @@ def _project(world: FloatArray, body: PhotoBody, legs: bool) -> Placement:
         origin = body.hips
         horizon = 0.0
     depth = world[..., 2]
-    nearness = distance / np.maximum(distance - depth, 0.25 * distance)
+    magnification = distance / np.maximum(distance - depth, 0.25 * distance)
     points = np.empty((*world.shape[:2], 2))
-    points[..., 0] = origin[0] + world[..., 0] * nearness
-    points[..., 1] = origin[1] - horizon + (horizon - world[..., 1]) * nearness
+    points[..., 0] = origin[0] + world[..., 0] * magnification
+    points[..., 1] = origin[1] - horizon + (horizon - world[..., 1]) * magnification
 
-    def line(part: str) -> tuple[FloatArray, FloatArray]:
-        across = world[:, _index(f"left_{part}")] - world[:, _index(f"right_{part}")]
-        flat = np.hypot(across[:, 0], across[:, 2])
-        return np.arctan2(across[:, 2], across[:, 0]), np.arctan2(-across[:, 1], flat)
-
-    yaw_shoulders, roll_shoulders = line("shoulder")
-    yaw_hips, roll_hips = line("hip")
-    return Placement(points, depth, nearness, yaw_shoulders, yaw_hips, roll_shoulders, roll_hips)
+    yaw_shoulders, roll_shoulders = line_angles("shoulder", world)
+    yaw_hips, roll_hips = line_angles("hip", world)
+    return Placement(points, depth, magnification, yaw_shoulders, yaw_hips, roll_shoulders, roll_hips)

@@ -12,17 +12,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.limb_warp.inpainting import fill_hole, spread
+from stgmamba.arrays import BoolArray, FloatArray
+from stgmamba.limb_warp.inpainting import inpaint, push_pull
 from stgmamba.limb_warp.kernels import geodesic_labels
 from stgmamba.limb_warp.retargeting import SIDES, PhotoBody
 
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
-
-CORE = "core"
+TORSO_LAYER = "torso"
 ARMS = tuple(f"{side}_arm" for side in SIDES)
 LEGS = tuple(f"{side}_leg" for side in SIDES)
-SHEETS = (CORE, *ARMS, *LEGS)
+LAYERS = (TORSO_LAYER, *ARMS, *LEGS)
 
 # Half-widths of a clothed limb at its joints, in torso lengths.
 _ARM_WIDTHS = (0.145, 0.11, 0.075, 0.085)
@@ -34,7 +32,7 @@ _STOUT = (1.4, 3.0)  # drawn arms are this many times as thick: no arm of a pers
 
 
 @dataclass(frozen=True)
-class Chain:
+class LimbAxis:
     """A limb as a line of joints with the limb's half-width along it.
 
     Attributes:
@@ -83,7 +81,7 @@ def _complex(point: NDArray[np.float64]) -> complex:
     return complex(point[0], point[1])
 
 
-def chain_of(body: PhotoBody, sheet: str, alpha: FloatArray) -> Chain:
+def limb_axis(body: PhotoBody, sheet: str, alpha: FloatArray) -> LimbAxis:
     """The line of joints of an arm (to the fingertips) or a leg (to the toes), its half-widths measured in the mask."""
     side, limb = sheet.split("_")
     if limb == "arm":
@@ -104,7 +102,7 @@ def chain_of(body: PhotoBody, sheet: str, alpha: FloatArray) -> Chain:
         expected *= _stoutness(points, knots, arc, expected, alpha)
     widths = np.asarray([_measure(points, knots, s, e, alpha) for s, e in zip(arc, expected, strict=True)])
     smooth = cv2.GaussianBlur(cv2.medianBlur(widths.astype(np.float32)[None], 5), (9, 1), 2.0)[0]
-    return Chain(points, arc, smooth.astype(np.float64))
+    return LimbAxis(points, arc, smooth.astype(np.float64))
 
 
 def _stoutness(
@@ -158,21 +156,21 @@ def _sides(
 
 
 @dataclass(frozen=True)
-class Cut:
+class PersonLayers:
     """A person cut into sheets.
 
     Attributes:
         textures: per sheet float32 [H, W, 4], colours times alpha, and alpha.
-        chains: per limb its line of joints.
+        axes: per limb its line of joints.
         skirt: how far below the hips the garment hangs free of the legs, in pixels; 0 for trousers.
     """
 
     textures: dict[str, FloatArray]
-    chains: dict[str, Chain]
+    axes: dict[str, LimbAxis]
     skirt: float
 
 
-def cut_limbs(rgb: NDArray[np.uint8], alpha: FloatArray, body: PhotoBody, rim: int = 1) -> Cut:
+def segment_person(rgb: NDArray[np.uint8], alpha: FloatArray, body: PhotoBody, rim: int = 1) -> PersonLayers:
     """Cut the person into sheets.
 
     Args:
@@ -183,50 +181,50 @@ def cut_limbs(rgb: NDArray[np.uint8], alpha: FloatArray, body: PhotoBody, rim: i
     """
     height, width = alpha.shape
     grid = np.arange(width)[None, :] + 1j * np.arange(height)[:, None]
-    chains = {name: chain_of(body, name, alpha) for name in ARMS}
+    axes = {name: limb_axis(body, name, alpha) for name in ARMS}
     without_arms = alpha.copy()
     for name in ARMS:
-        distance, arc = chains[name].nearest(grid)
-        without_arms[distance < chains[name].width(arc)] = 0
-    chains |= {name: chain_of(body, name, without_arms) for name in LEGS}
-    near = {name: chain.nearest(grid) for name, chain in chains.items()}
-    ratio = {name: near[name][0] / chains[name].width(near[name][1]) for name in chains}
-    skirt = _skirt_length(rgb, without_arms, body, chains)
-    labels = _label(rgb, alpha, body, chains, near, ratio, skirt, grid)
+        distance, arc = axes[name].nearest(grid)
+        without_arms[distance < axes[name].width(arc)] = 0
+    axes |= {name: limb_axis(body, name, without_arms) for name in LEGS}
+    near = {name: axis.nearest(grid) for name, axis in axes.items()}
+    ratio = {name: near[name][0] / axes[name].width(near[name][1]) for name in axes}
+    skirt = _skirt_length(rgb, without_arms, body, axes)
+    labels = _label(rgb, alpha, body, axes, near, ratio, skirt, grid)
     torso = _torso_polygon(body, alpha.shape, 0.0)
-    owner = {name: labels == k + 1 for k, name in enumerate(SHEETS)}
+    owner = {name: labels == k + 1 for k, name in enumerate(LAYERS)}
     # A hand's edge and shadow stain what it lies on: those colours are taken from further away.
     hands = np.zeros(alpha.shape, np.uint8)
     for name in ARMS:
-        hands |= (owner[name] & (near[name][1] > chains[name].knots[2])).astype(np.uint8)
+        hands |= (owner[name] & (near[name][1] > axes[name].knots[2])).astype(np.uint8)
     reach = max(2, round(0.045 * body.torso))
     stained = cv2.dilate(hands, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))) > 0
     clean = np.zeros(alpha.shape, bool)
     textures = {}
     for name in (*ARMS, *LEGS):
         arc, r = near[name][1], ratio[name]
-        root = np.abs(grid - chains[name].points[0]) / chains[name].widths[0]
-        cap = np.clip((1.1 - root) / 0.4, 0, 1) * owner[CORE]
-        others = (labels > 0) & ~owner[name] & ~owner[CORE]
-        hidden = others & (r < 0.85) & (arc > -0.5 * chains[name].widths[0])
+        root = np.abs(grid - axes[name].points[0]) / axes[name].widths[0]
+        cap = np.clip((1.1 - root) / 0.4, 0, 1) * owner[TORSO_LAYER]
+        others = (labels > 0) & ~owner[name] & ~owner[TORSO_LAYER]
+        hidden = others & (r < 0.85) & (arc > -0.5 * axes[name].widths[0])
         textures[name] = _texture(
             rgb, alpha, owner[name], cap.astype(np.float32), hidden, clean if name in ARMS else stained, rim
         )
     over = np.zeros(alpha.shape, bool)
     for name in ARMS:
         over |= owner[name]
-        torso |= np.abs(grid - chains[name].points[0]) < 0.8 * chains[name].widths[0]
+        torso |= np.abs(grid - axes[name].points[0]) < 0.8 * axes[name].widths[0]
     hidden = over & torso & (alpha > 0.3)
-    hem = _hem(alpha, body, labels, chains, near, ratio, skirt)
-    textures[CORE] = _texture(rgb, alpha, owner[CORE], hem, hidden, stained, rim)
-    return Cut(textures, chains, skirt)
+    hem = _hem(alpha, body, labels, axes, near, ratio, skirt)
+    textures[TORSO_LAYER] = _texture(rgb, alpha, owner[TORSO_LAYER], hem, hidden, stained, rim)
+    return PersonLayers(textures, axes, skirt)
 
 
 def _hem(
     alpha: FloatArray,
     body: PhotoBody,
     labels: NDArray[np.int32],
-    chains: dict[str, Chain],
+    axes: dict[str, LimbAxis],
     near: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     ratio: dict[str, NDArray[np.float64]],
     skirt: float,
@@ -244,7 +242,7 @@ def _hem(
     reach = (0.10 + 0.02 * middle) * body.torso
     slope = 2 + 3 * middle
     for name in LEGS:
-        leg = labels == SHEETS.index(name) + 1
+        leg = labels == LAYERS.index(name) + 1
         soft[leg] = np.clip(slope[leg] * (1 - away[leg] / reach[leg]), 0, 1)
     return soft
 
@@ -265,7 +263,7 @@ def _label(
     rgb: NDArray[np.uint8],
     alpha: FloatArray,
     body: PhotoBody,
-    chains: dict[str, Chain],
+    axes: dict[str, LimbAxis],
     near: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
     ratio: dict[str, NDArray[np.float64]],
     skirt: float,
@@ -278,42 +276,42 @@ def _label(
     head = _complex(body.head)
     neck = _complex(body.joint("neck"))
     core |= np.abs(grid - head) < 0.75 * body.lengths["head"]
-    spine = Chain(np.asarray([head, neck, _complex(body.hips)]), np.asarray([0.0]), np.asarray([1.0]))
+    spine = LimbAxis(np.asarray([head, neck, _complex(body.hips)]), np.asarray([0.0]), np.asarray([1.0]))
     core |= spine.nearest(grid)[0] < 0.12 * body.torso
     if skirt > 0:
         core |= _below_hips(body, grid) & (_drop(body, grid) < skirt) & (_drop(body, grid) > 0)
     for name in ARMS:
-        chain = chains[name]
-        free = near[name][1] > 0.35 * chain.knots[1]
+        axis = axes[name]
+        free = near[name][1] > 0.35 * axis.knots[1]
         core &= ~((ratio[name] < 1.45) & free)
     labels[core & inside] = 1
     for name in (*LEGS, *ARMS):
-        chain = chains[name]
-        start = (0.3 if name in LEGS else 0.4) * chain.knots[1]
+        axis = axes[name]
+        start = (0.3 if name in LEGS else 0.4) * axis.knots[1]
         if name in LEGS and skirt > 0:
             start = max(start, skirt + 0.05 * body.torso)
-        end = chain.knots[-1] if name in LEGS else chain.knots[2] + 0.7 * (chain.knots[3] - chain.knots[2])
+        end = axis.knots[-1] if name in LEGS else axis.knots[2] + 0.7 * (axis.knots[3] - axis.knots[2])
         arc = near[name][1]
         seed = (ratio[name] < (0.55 if name in LEGS else 0.35)) & (arc > start) & (arc < end) & inside
-        labels[seed] = SHEETS.index(name) + 1
+        labels[seed] = LAYERS.index(name) + 1
     smooth = cv2.bilateralFilter(rgb, 0, 30, 2.0)
     lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB).astype(np.float32)
     dx, dy = cv2.Sobel(lab, cv2.CV_32F, 1, 0, ksize=3) / 8, cv2.Sobel(lab, cv2.CV_32F, 0, 1, ksize=3) / 8
     edge = np.sqrt((dx**2 + dy**2).sum(axis=2))
-    allowed = np.broadcast_to(inside, (1 + len(SHEETS), *inside.shape)).copy()
+    allowed = np.broadcast_to(inside, (1 + len(LAYERS), *inside.shape)).copy()
     for name in ARMS:
         # An arm may not carry off what is too far from its bones: a piece of dress, of hair, of the other side.
-        hand = near[name][1] > chains[name].knots[2]
+        hand = near[name][1] > axes[name].knots[2]
         widest = np.where(hand, 2.2, 1.5)
-        if _raised(body, chains[name]):
+        if _raised(body, axes[name]):
             # The corner of a wide sleeve is no part of the trunk, which it stands out from.
             widest = np.where(~hand & _beside_trunk(body, grid), _SLEEVE, widest)
-        allowed[SHEETS.index(name) + 1] &= ratio[name] < widest
+        allowed[LAYERS.index(name) + 1] &= ratio[name] < widest
     geodesic_labels(labels, allowed, np.minimum(edge, 25) * np.float32(0.3), lab, 0.12, 6)
     return labels
 
 
-def _raised(body: PhotoBody, arm: Chain) -> bool:
+def _raised(body: PhotoBody, arm: LimbAxis) -> bool:
     """Whether an upper arm points away from the trunk, so that its sleeve and the trunk's cloth can be told apart."""
     down = _complex(body.hips - body.joint("neck"))
     return abs(float(np.angle((arm.points[1] - arm.points[0]) / down))) > _RAISED
@@ -341,7 +339,7 @@ def _drop(body: PhotoBody, grid: NDArray[np.complex128]) -> NDArray[np.float64]:
     return np.asarray(((grid - hips) * np.conj(down / max(abs(down), 1e-6))).real)
 
 
-def _skirt_length(rgb: NDArray[np.uint8], alpha: FloatArray, body: PhotoBody, chains: dict[str, Chain]) -> float:
+def _skirt_length(rgb: NDArray[np.uint8], alpha: FloatArray, body: PhotoBody, axes: dict[str, LimbAxis]) -> float:
     """How far a skirt reaches below the hips; 0 when the legs show apart or stand in trousers.
 
     Down the middle between the legs the garment goes on without a break; where it ends, both legs have another colour
@@ -357,7 +355,7 @@ def _skirt_length(rgb: NDArray[np.uint8], alpha: FloatArray, body: PhotoBody, ch
         return lab[y, x], float(alpha[y, x])
 
     def legs_at(drop: float) -> tuple[complex, complex]:
-        right, left = (np.interp(drop, chains[n].knots, chains[n].points) for n in LEGS)
+        right, left = (np.interp(drop, axes[n].knots, axes[n].points) for n in LEGS)
         return complex(right), complex(left)
 
     def unlike(a: FloatArray, b: FloatArray) -> float:
@@ -431,13 +429,13 @@ def _texture(
     pad = 8
     box = (slice(max(0, y.min() - pad), y.max() + pad + 1), slice(max(0, x.min() - pad), x.max() + pad + 1))
     # Rims mix person and background: their colours are taken from the inside instead.
-    colours = spread(rgb[box].astype(np.float32), known[box].astype(np.float32))
+    colours = push_pull(rgb[box].astype(np.float32), known[box].astype(np.float32))
     plain = (overlap[box] > 0) & (alpha[box] > 0.97) & ~hidden[box] & ~stained[box]
     colours[plain] = rgb[box][plain]
     dark = hidden[box]
     if dark.any():
         start = np.where(dark[..., None], colours, rgb[box]).clip(0, 255).astype(np.uint8)
-        colours[dark] = fill_hole(start, dark, source=known[box])[dark]
+        colours[dark] = inpaint(start, dark, source=known[box])[dark]
     whole = (own | hidden | (overlap > 0.9)).astype(np.float32)
     share = np.maximum(cv2.GaussianBlur(whole, (0, 0), 0.7), overlap)[box]
     cover = share * np.maximum(alpha[box], 0)

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stgmamba.limb_warp.retargeting import SIDES, Face, PhotoBody, Placement
-from stgmamba.limb_warp.segmentation import LEGS, Chain, Cut
+from stgmamba.arrays import ComplexArray, DoubleArray, smoothstep
+from stgmamba.limb_warp.retargeting import SIDES, HeadWarp, PhotoBody, Placement
+from stgmamba.limb_warp.segmentation import LEGS, LimbAxis, PersonLayers
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
-
-Complex = NDArray[np.complex128]
-Floats = NDArray[np.float64]
 
 _TORSO = ("neck", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _NECK = OPENPOSE_18_FEET.index("neck")
@@ -32,12 +30,12 @@ class Mesh:
         source: float64 [N, 3, 2], the triangles' corners in the texture.
     """
 
-    vertices: Complex
+    vertices: ComplexArray
     triangles: NDArray[np.int64]
-    source: Floats
+    source: DoubleArray
 
 
-def mesh_of(texture: NDArray[np.float32], step: int) -> Mesh:
+def grid_mesh(texture: NDArray[np.float32], step: int) -> Mesh:
     """A regular grid of triangles over the opaque part of a texture [H, W, 4], cells of ``step`` pixels."""
     height, width = texture.shape[:2]
     alpha = cv2.dilate(texture[..., 3], np.ones((3, 3), np.uint8))
@@ -56,21 +54,15 @@ def mesh_of(texture: NDArray[np.float32], step: int) -> Mesh:
     return Mesh(vertices.astype(np.complex128), flat.astype(np.int64), np.stack([corners.real, corners.imag], -1))
 
 
-def smoothstep(low: float, high: float, x: Floats) -> Floats:
-    """0 below ``low``, 1 above ``high``, smooth between."""
-    t = np.clip((x - low) / max(high - low, 1e-9), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t))
-
-
-def _turn(angle: Floats | float) -> Complex:
+def _turn(angle: DoubleArray | float) -> ComplexArray:
     return np.asarray(np.exp(1j * np.asarray(angle)))
 
 
-def _wrap(angle: Floats) -> Floats:
+def _wrap(angle: DoubleArray) -> DoubleArray:
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
-def bend(parent: Complex, child: Complex, joint: complex, angle: float, weight: Floats) -> Complex:
+def bend(parent: ComplexArray, child: ComplexArray, joint: complex, angle: float, weight: DoubleArray) -> ComplexArray:
     """Between two rigid positions, along an arc about their joint, so that a bent limb keeps its thickness.
 
     Args:
@@ -93,7 +85,7 @@ class Bone:
     start: complex
     end: complex
 
-    def carry(self, points: Complex, start: complex, end: complex, width: float, tip: float) -> Complex:
+    def transform(self, points: ComplexArray, start: complex, end: complex, width: float, tip: float) -> ComplexArray:
         """Points of the picture as the bone at ``start``-``end`` carries them.
 
         ``width`` scales across the bone and before its start, ``tip`` along it beyond its end.
@@ -107,7 +99,7 @@ class Bone:
         return np.asarray(start + direction * (along + 1j * v * width))
 
 
-def smooth_directions(start: Floats, end: Floats, sigma: float = 1.2) -> Complex:
+def smooth_bone_directions(start: DoubleArray, end: DoubleArray, sigma: float = 1.2) -> ComplexArray:
     """Bone vectors [T] whose direction does not flicker where the bone points at the camera.
 
     Directions are averaged over neighbouring frames with the squared visible length as weight; lengths stay.
@@ -121,10 +113,10 @@ def smooth_directions(start: Floats, end: Floats, sigma: float = 1.2) -> Complex
     return np.asarray(mean / np.maximum(np.abs(mean), 1e-9) * length)
 
 
-class CorePoser:
+class TorsoDeformer:
     """Head, torso and skirt as one elastic sheet hung on spine, shoulders and hips."""
 
-    def __init__(self, vertices: Complex, body: PhotoBody, cut: Cut) -> None:
+    def __init__(self, vertices: ComplexArray, body: PhotoBody, cut: PersonLayers) -> None:
         self._body = body
         point = {name: complex(*body.joint(name)) for name in _TORSO}
         self._source = point
@@ -143,7 +135,7 @@ class CorePoser:
         along = ((vertices - self._neck) * np.conj(head_axis / max(abs(head_axis), 1e-6))).real / max(
             abs(head_axis), 1e-6
         )
-        self._face = Face.of(body)
+        self._face = HeadWarp.of(body)
         self._face_share = self._face.share(vertices - self._head)
         self._head_weight = smoothstep(0.12, 0.62, along) * smoothstep(0.95, 1.05, self._t)
         self._vertices = vertices
@@ -161,19 +153,19 @@ class CorePoser:
             for name in (f"{side}_{part}" for side in SIDES)
         }
 
-    def _influence(self, vertices: Complex, at: complex, part: str) -> Floats:
+    def _influence(self, vertices: ComplexArray, at: complex, part: str) -> DoubleArray:
         reach = 0.55 * self._body.lengths[part] + 0.1 * self._length
         return np.asarray(np.exp(-0.5 * (np.abs(vertices - at) / reach) ** 2) * (1 - self._head_weight))
 
-    def pose(self, placement: Placement, frame: int) -> Complex:
+    def pose(self, placement: Placement, frame: int) -> ComplexArray:
         """Positions of the sheet's vertices in one frame, complex [V]."""
         at = {name: complex(*placement.joint(name)[frame]) for name in _TORSO}
         hips = (at["left_hip"] + at["right_hip"]) / 2
-        near = float(placement.nearness[frame, _NECK])
+        near = float(placement.magnification[frame, _NECK])
         result = self._frame(self._t, self._across, hips, at["neck"], placement, frame, near)
         for name, weight in self._handles.items():
             source = (self._source[name] - self._hips) * np.conj(self._axis)
-            carried = self._frame(
+            head_transform = self._frame(
                 np.asarray([source.real / self._length]),
                 np.asarray([source.imag]),
                 hips,
@@ -182,26 +174,33 @@ class CorePoser:
                 frame,
                 near,
             )[0]
-            shift = at[name] - carried
+            shift = at[name] - head_transform
             limit = 0.35 * self._body.lengths["shoulder"] * near
             shift *= min(1.0, limit / max(abs(shift), 1e-9))
             result = result + weight * shift
         result = self._with_legs(result, placement, frame)
         return self._with_head(result, placement, frame, near, at["neck"])
 
-    def _with_legs(self, points: Complex, placement: Placement, frame: int) -> Complex:
+    def _with_legs(self, points: ComplexArray, placement: Placement, frame: int) -> ComplexArray:
         """What hangs below the hips goes with the thighs: crotch, hem, skirt."""
-        carried = np.zeros_like(points)
+        head_transform = np.zeros_like(points)
         for side, share in self._thigh_share.items():
             bone = self._thighs[side]
             start, end = (complex(*placement.joint(f"{side}_{part}")[frame]) for part in ("hip", "knee"))
-            near = float(placement.nearness[frame, OPENPOSE_18_FEET.index(f"{side}_knee")])
-            carried += share * bone.carry(self._vertices, start, end, near, near)
-        return np.asarray((1 - self._leg_weight) * points + self._leg_weight * carried)
+            near = float(placement.magnification[frame, OPENPOSE_18_FEET.index(f"{side}_knee")])
+            head_transform += share * bone.transform(self._vertices, start, end, near, near)
+        return np.asarray((1 - self._leg_weight) * points + self._leg_weight * head_transform)
 
     def _frame(
-        self, t: Floats, across: Floats, hips: complex, neck: complex, placement: Placement, frame: int, near: float
-    ) -> Complex:
+        self,
+        t: DoubleArray,
+        across: DoubleArray,
+        hips: complex,
+        neck: complex,
+        placement: Placement,
+        frame: int,
+        near: float,
+    ) -> ComplexArray:
         """The torso's frame: spine position, tilt and squeeze blend from hips (t = 0) to neck (t = 1)."""
         up = np.clip(t, 0, 1)
         spine = neck - hips
@@ -218,9 +217,11 @@ class CorePoser:
         direction = self._axis * _turn(tilt)
         return np.asarray(along + direction * (over + 1j * across * squeeze * near))
 
-    def _with_head(self, points: Complex, placement: Placement, frame: int, near: float, neck: complex) -> Complex:
+    def _with_head(
+        self, points: ComplexArray, placement: Placement, frame: int, near: float, neck: complex
+    ) -> ComplexArray:
         ears = (placement.points[frame, _EARS[0]] + placement.points[frame, _EARS[1]]) / 2
-        turn, centre = self._face.carried(np.asarray(complex(*ears) - neck), np.asarray(near))
+        turn, centre = self._face.head_transform(np.asarray(complex(*ears) - neck), np.asarray(near))
         own = self._vertices - self._face.head
         if self._body.shows_face:
             nose = complex(*(placement.points[frame, _NOSE] - ears)) / (turn * near)
@@ -235,16 +236,16 @@ def _squeeze(yaw: float, depth: float = 0.6) -> float:
     return float(np.hypot(np.cos(yaw), depth * np.sin(yaw)))
 
 
-class LimbPoser:
+class LimbDeformer:
     """An arm or a leg as a bending strip."""
 
-    def __init__(self, name: str, mesh: Mesh, chain: Chain, body: PhotoBody) -> None:
+    def __init__(self, name: str, mesh: Mesh, axis: LimbAxis, body: PhotoBody) -> None:
         self.name = name
         self._vertices = mesh.vertices
-        self._bones = [Bone(complex(a), complex(b)) for a, b in zip(chain.points[:-1], chain.points[1:], strict=True)]
-        knots = chain.knots
-        _, arc = chain.nearest(mesh.vertices)
-        widths = chain.width(knots)
+        self._bones = [Bone(complex(a), complex(b)) for a, b in zip(axis.points[:-1], axis.points[1:], strict=True)]
+        knots = axis.knots
+        _, arc = axis.nearest(mesh.vertices)
+        widths = axis.width(knots)
         self._bend = [smoothstep(-0.9 * w, 0.9 * w, arc - k) for k, w in zip(knots[1:3], widths[1:3], strict=True)]
         self._root = smoothstep(-0.5 * widths[0], 0.8 * widths[0], arc) if name in LEGS else np.ones(len(arc))
         centre = arc[mesh.triangles].mean(axis=1)
@@ -255,7 +256,7 @@ class LimbPoser:
         """Triangles from the one drawn first to the one drawn last; ``outwards``: the far end on top."""
         return self._order if outwards else self._order[::-1]
 
-    def pose(self, track: LimbTrack, frame: int, core: Complex) -> Complex:
+    def pose(self, track: LimbTrack, frame: int, core: ComplexArray) -> ComplexArray:
         """Positions of the sheet's vertices in one frame, complex [V].
 
         Args:
@@ -266,10 +267,10 @@ class LimbPoser:
         joints = track.joints[frame]
         parts = []
         for k, bone in enumerate(self._bones[:2]):
-            near = float(track.nearness[frame, k])
+            near = float(track.magnification[frame, k])
             ratio = abs(joints[k + 1] - joints[k]) / max(abs(bone.end - bone.start), 1e-6)
             tip = float(np.clip(ratio, 0.6 * near, 1.1 * near))
-            parts.append(bone.carry(self._vertices, joints[k], joints[k + 1], near, tip))
+            parts.append(bone.transform(self._vertices, joints[k], joints[k + 1], near, tip))
         turns = [np.angle((joints[k + 1] - joints[k]) / (b.end - b.start)) for k, b in enumerate(self._bones[:2])]
         result = parts[0]
         if self.name in LEGS:
@@ -279,7 +280,7 @@ class LimbPoser:
         if self.name in LEGS:
             ankle = self._bones[1].end
             turn = float(track.foot_turn[frame])
-            foot = joints[2] + np.exp(1j * turn) * (self._vertices - ankle) * float(track.nearness[frame, 1])
+            foot = joints[2] + np.exp(1j * turn) * (self._vertices - ankle) * float(track.magnification[frame, 1])
             relative = float(_wrap(np.asarray(turn - turns[1])))
             result = bend(result, np.asarray(foot), joints[2], relative, self._bend[1])
         return result
@@ -291,13 +292,13 @@ class LimbTrack:
 
     Attributes:
         joints: complex128 [T, 3], root, middle and end joint.
-        nearness: float64 [T, 2], perspective magnification of the two bones.
+        magnification: float64 [T, 2], perspective magnification of the two bones.
         foot_turn: float64 [T], by how much the foot is turned in the picture, radians (legs).
     """
 
-    joints: Complex
-    nearness: Floats
-    foot_turn: Floats
+    joints: ComplexArray
+    magnification: DoubleArray
+    foot_turn: DoubleArray
 
 
 def track_limb(name: str, placement: Placement, body: PhotoBody) -> LimbTrack:
@@ -307,22 +308,22 @@ def track_limb(name: str, placement: Placement, body: PhotoBody) -> LimbTrack:
     names = [f"{side}_{part}" for part in parts]
     indices = [OPENPOSE_18_FEET.index(n) for n in names]
     points = placement.points[:, indices]
-    first = smooth_directions(points[:, 0], points[:, 1])
-    second = smooth_directions(points[:, 1], points[:, 2])
+    first = smooth_bone_directions(points[:, 0], points[:, 1])
+    second = smooth_bone_directions(points[:, 1], points[:, 2])
     root = points[:, 0, 0] + 1j * points[:, 0, 1]
     joints = np.stack([root, root + first, root + first + second], axis=1)
     if limb == "leg":
         # The foot stands where it stands; smoothing may move the knee, not the ankle.
         joints[:, 2] = points[:, 2, 0] + 1j * points[:, 2, 1]
-    near = placement.nearness[:, indices]
-    nearness = (near[:, 1:] + near[:, :-1]) / 2
+    near = placement.magnification[:, indices]
+    magnification = (near[:, 1:] + near[:, :-1]) / 2
     foot = np.zeros(len(root))
     if limb == "leg":
         foot = _foot_turn(side, placement, body)
-    return LimbTrack(joints, nearness, foot)
+    return LimbTrack(joints, magnification, foot)
 
 
-def _foot_turn(side: str, placement: Placement, body: PhotoBody) -> Floats:
+def _foot_turn(side: str, placement: Placement, body: PhotoBody) -> DoubleArray:
     """A foot's turn in the picture: none while it stands, following its own pitch when it is lifted or points down."""
     source = complex(*(body.joint(f"{side}_toe") - body.joint(f"{side}_heel")))
     toe, heel = placement.joint(f"{side}_toe"), placement.joint(f"{side}_heel")

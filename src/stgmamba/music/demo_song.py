@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgmamba.files import atomic_output, check_can_write
+from stgmamba.music.decode import SAMPLE_RATE, Song
 
 Wave = NDArray[np.float64]
 """Sound, [n] mono or [n, 2] stereo."""
@@ -424,3 +425,13 @@ def _master(mix: Wave) -> Wave:
     fade = round(1.2 * RATE)
     rounded[-fade:] *= (np.cos(np.linspace(0, np.pi, fade)) * 0.5 + 0.5)[:, None]
     return np.asarray(rounded * (10 ** (-1 / 20) / np.abs(rounded).max()))
+
+
+def repeated_demo_song(seconds: float) -> Song:
+    """The demo song's ten bars, mono at SAMPLE_RATE, repeated to a length in seconds without missing a beat."""
+    from scipy.signal import resample_poly
+
+    song = compose()
+    mono = resample_poly(song.samples.mean(axis=1), SAMPLE_RATE, song.rate).astype(np.float32)
+    bars = mono[: round(song.beats[-1] * SAMPLE_RATE)]  # without the last chord, which dies away
+    return Song(np.resize(bars, round(seconds * SAMPLE_RATE)), SAMPLE_RATE)

@@ -231,10 +231,10 @@ def _sounding(samples: NDArray[np.float32], rate: int) -> tuple[float, float]:
     """Return the seconds between which the song can be heard (above -50 dB of its peak)."""
     block = max(1, rate // 100)
     peaks = np.array([np.abs(samples[i : i + block]).max() for i in range(0, len(samples), block)])
-    heard = np.flatnonzero(peaks > 10 ** (-50 / 20) * peaks.max())
-    if not len(heard):
+    audio = np.flatnonzero(peaks > 10 ** (-50 / 20) * peaks.max())
+    if not len(audio):
         return 0.0, len(samples) / rate
-    return float(heard[0] * block / rate), float((heard[-1] + 1) * block / rate)
+    return float(audio[0] * block / rate), float((audio[-1] + 1) * block / rate)
 
 
 def _beat_periods(flux: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.music.decode import SAMPLE_RATE
 from stgmamba.music.features import beat_phase, onset_strength, track_beats
 from stgmamba.music_to_skeleton.representation import MODEL_FPS
-from stgmamba.skeleton.sequence import FloatArray
 
 HOP = round(SAMPLE_RATE / MODEL_FPS)
 WINDOW = round(SAMPLE_RATE * 0.1)
 
 
 @dataclass(frozen=True)
-class Heard:
+class AudioFeatures:
     """A song as the network hears it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Heard:
         return np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP].copy()
 
 
-def listen(samples: FloatArray, frames: int | None = None) -> Heard:
+def extract_audio_features(samples: FloatArray, frames: int | None = None) -> AudioFeatures:
     """Hear a song.
 
     Args:
@@ -55,7 +55,7 @@ def listen(samples: FloatArray, frames: int | None = None) -> Heard:
     onset = _fit(onset_strength(samples, SAMPLE_RATE, MODEL_FPS), frames)
     loudness = _loudness(samples, frames)
     features = np.stack([onset / max(float(onset.max()), 1e-6), loudness, np.cos(phase), np.sin(phase)], axis=1)
-    return Heard(samples, features.astype(np.float32), beats)
+    return AudioFeatures(samples, features.astype(np.float32), beats)
 
 
 def _loudness(samples: FloatArray, frames: int) -> FloatArray:

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stgmamba.arrays import FloatArray
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
 from stgmamba.music.decode import load_song
-from stgmamba.music_to_skeleton.audio_features import HOP, WINDOW, Heard, listen
+from stgmamba.music_to_skeleton.audio_features import HOP, WINDOW, AudioFeatures, extract_audio_features
 from stgmamba.music_to_skeleton.representation import MODEL_FPS, encode, mirror
 from stgmamba.skeleton import Skeleton
-from stgmamba.skeleton.sequence import FloatArray
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Example:
     """One dance at one tempo: nodes [T, 23, 3], the music beside it, genre index, whether its timing is trusted."""
 
     nodes: FloatArray
-    heard: Heard
+    audio: AudioFeatures
     genre: int
     sync: bool
 
@@ -51,7 +51,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Sampling:
+class WindowSampling:
     """How windows are drawn: number and frames of them, and how often genre and music are withheld."""
 
     batch: int
@@ -60,7 +60,7 @@ class Sampling:
     music_dropout: float
 
 
-def examples(dances: Sequence[Dance], rates: Sequence[float], genres: Sequence[str]) -> list[Example]:
+def load_examples(dances: Sequence[Dance], rates: Sequence[float], genres: Sequence[str]) -> list[Example]:
     """Every dance at every tempo, nodes and music cut to the same length.
 
     Raises:
@@ -76,21 +76,21 @@ def examples(dances: Sequence[Dance], rates: Sequence[float], genres: Sequence[s
             sped = Skeleton(skeleton.positions, skeleton.fps * rate, skeleton.layout)
             # The song's pitch follows its tempo, as on a turntable: cheap, and one more variation.
             position = np.arange(int(len(samples) / rate)) * rate
-            heard = listen(np.interp(position, np.arange(len(samples)), samples).astype(np.float32))
+            audio = extract_audio_features(np.interp(position, np.arange(len(samples)), samples).astype(np.float32))
             nodes = encode(sped)
-            frames = min(len(nodes), len(heard))
-            heard = dataclasses.replace(heard, features=heard.features[:frames])
-            found.append(Example(nodes[:frames], heard, genres.index(dance.genre), dance.sync))
+            frames = min(len(nodes), len(audio))
+            audio = dataclasses.replace(audio, features=audio.features[:frames])
+            found.append(Example(nodes[:frames], audio, genres.index(dance.genre), dance.sync))
     return found
 
 
-class Corpus:
+class DanceDataset:
     """All examples on one device, from which batches are drawn.
 
     A batch is a function of the seeds alone: nothing but the step's number is needed to go on after a stop.
     """
 
-    def __init__(self, data: Sequence[Example], sampling: Sampling, genres: int, device: torch.device) -> None:
+    def __init__(self, data: Sequence[Example], sampling: WindowSampling, genres: int, device: torch.device) -> None:
         self.data = [example for example in data if len(example.nodes) > sampling.window]
         if not self.data:
             longest = max((len(example.nodes) for example in data), default=0) / MODEL_FPS
@@ -106,7 +106,7 @@ class Corpus:
         self.probability = weight / weight.sum()
         self.nodes = [torch.from_numpy(example.nodes).to(device) for example in self.data]
         self.mirrored = [torch.from_numpy(mirror(example.nodes)).to(device) for example in self.data]
-        self.features = [torch.from_numpy(example.heard.features).to(device) for example in self.data]
+        self.features = [torch.from_numpy(example.audio.features).to(device) for example in self.data]
         self.samples = [self._padded(example).to(device) for example in self.data]
 
     @property
@@ -119,7 +119,7 @@ class Corpus:
         every = torch.cat(self.nodes + self.mirrored)
         return every.mean(dim=0), every.std(dim=0).clamp(min=0.02)
 
-    def batch(self, *seed: int, sampling: Sampling | None = None) -> Batch:
+    def batch(self, *seed: int, sampling: WindowSampling | None = None) -> Batch:
         """A batch of random windows, drawn as always or otherwise; the same seeds, the same batch."""
         rng, s = np.random.default_rng(seed), sampling or self.sampling
         rows = []
@@ -127,13 +127,13 @@ class Corpus:
             start = int(rng.integers(len(self.nodes[index]) - s.window))
             turned, loudness = rng.random() < 0.5, rng.uniform(0.5, 1.2)
             # Music whose timing against the dance is not known would only teach noise: such dances train without it.
-            heard = float(self.data[index].sync and rng.random() >= s.music_dropout)
+            audio = float(self.data[index].sync and rng.random() >= s.music_dropout)
             known = rng.random() >= s.genre_dropout
             rows.append(
                 (
                     (self.mirrored if turned else self.nodes)[index][start : start + s.window],
-                    self.samples[index][start * HOP : (start + s.window - 1) * HOP + WINDOW] * (heard * loudness),
-                    self.features[index][start : start + s.window] * heard,
+                    self.samples[index][start * HOP : (start + s.window - 1) * HOP + WINDOW] * (audio * loudness),
+                    self.features[index][start : start + s.window] * audio,
                     (self.data[index].genre if known else self.null_genre) + turned * (self.null_genre + 1),
                 )
             )
@@ -143,8 +143,8 @@ class Corpus:
 
     @staticmethod
     def _padded(example: Example) -> Tensor:
-        """The song such that the window of frame i begins at sample i HOP (see `Heard.windows`)."""
+        """The song such that the window of frame i begins at sample i HOP (see `AudioFeatures.windows`)."""
         before = WINDOW // 2
         length = len(example.nodes) * HOP + WINDOW
-        samples = example.heard.samples[: length - before]
+        samples = example.audio.samples[: length - before]
         return torch.from_numpy(np.pad(samples, (before, length - before - len(samples))))

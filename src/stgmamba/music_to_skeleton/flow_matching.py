@@ -1,13 +1,12 @@
-"""Flow matching: the objective that trains the network as a few-step generator, and the solver that walks the flow.
+"""Flow matching: the objective of the default weights.
 
-The path is straight, x_t = (1 - t) noise + t dance, and the network answers with the clean dance (Lipman et al. 2023;
-Liu et al. 2023), so that a generator of one step, as adversaries train it, is the same flow walked in one step.
+The path from noise to dance is straight, x_t = (1 - t) noise + t dance, and the network predicts its end (Lipman et al.
+2023; Liu et al. 2023). A generator of one pass, as adversarial training makes it, is the same flow solved in one step.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,23 +15,29 @@ from stgmamba.music_to_skeleton import losses
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.registry import Network
 
-# Log signal-to-noise ratios between which the steps of the solver are spread evenly.
-_FIRST, _LAST = -4.5, 3.0
-# Training looks at noisy dances more often than at nearly clean ones: the many frames of a window betray its slow
-# movements even in strong noise, so what the dance will be is decided early in the flow (Esser et al. 2024).
+LOSS_WEIGHTS = {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02}
+"""Default weights of the terms; a term of weight 0 is not computed."""
+
+# Flow times are shifted towards strong noise: the many frames of a window reveal slow movement even through strong
+# noise, so what a dance will be is decided early in the flow (Esser et al. 2024, equation 23).
 _SHIFT = 2.0
 
 
-class FlowMatching(nn.Module):
-    """Loss terms of a batch under flow matching."""
+class FlowMatchingObjective(nn.Module):
+    """Loss terms of a batch.
 
-    players = ("generator",)
+    Args:
+        model: the network.
+        loss_weights: of all terms of `LOSS_WEIGHTS`.
+    """
 
-    def __init__(self, model: Network, weights: dict[str, float]) -> None:
+    optimizer_groups = ("generator",)
+
+    def __init__(self, model: Network, loss_weights: Mapping[str, float]) -> None:
         super().__init__()
-        self.model, self.weights = model, weights
+        self.model, self.loss_weights = model, loss_weights
 
-    def forward(self, batch: Batch, player: str) -> dict[str, Tensor]:
+    def forward(self, batch: Batch, group: str) -> dict[str, Tensor]:
         """Weighted terms, to be added up; noise and flow times come from torch's global generator."""
         model = self.model
         clean = (batch.nodes - model.mean) / model.scale
@@ -40,38 +45,14 @@ class FlowMatching(nn.Module):
         t = t / (t + _SHIFT * (1 - t))
         blend = t[:, None, None, None]
         noisy = (1 - blend) * torch.randn_like(clean) + blend * clean
-        predicted = model(noisy, t, model.hear(batch.wave, batch.features), batch.genre)
-        # Late in the flow little is left to guess and the error is small; it counts in proportion (Karras et al. 2022).
+        predicted = model(noisy, t, model.encode_audio(batch.wave, batch.features), batch.genre)
+        # The error shrinks along the flow; weighting by it keeps all flow times equally important (Karras et al. 2022).
         weight = 1 / (1.1 - blend)
-        terms = {
-            "reconstruction": losses.reconstruction(predicted, clean, weight),
-            "velocity": losses.velocity(predicted, clean, weight),
-            "contact": losses.foot_contact(predicted * model.scale + model.mean, batch.nodes),
-        }
-        return {name: self.weights[name] * value for name, value in terms.items() if self.weights[name]}
-
-
-def solve(predict: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int) -> Tensor:
-    """Walk the flow from noise to a dance with the second-order multistep solver of Lu et al. (DPM-Solver++, 2022).
-
-    Args:
-        predict: (x_t, t) -> the clean dance.
-        noise: x_0.
-        steps: calls of ``predict``, >= 1; 1 is a single pass.
-
-    Returns:
-        The dance, shaped as the noise.
-    """
-    ratios = [_FIRST + (_LAST - _FIRST) * i / max(1, steps - 2) for i in range(steps - 1)]
-    times = [0.0, *(1 / (1 + math.exp(-ratio)) for ratio in ratios), 1.0]
-    x, before = noise, None
-    for i in range(steps):
-        t, after = times[i], times[i + 1]
-        clean = predict(x, t)
-        guess = clean
-        if before is not None and 1 < i < steps - 1:
-            # Steps are even in the ratio: halfway along, the answer will have changed half as much again.
-            guess = clean + (clean - before) / 2
-        x = (1 - after) / (1 - t) * (x - t * guess) + after * guess
-        before = clean
-    return x
+        terms = {}
+        if self.loss_weights["reconstruction"]:
+            terms["reconstruction"] = losses.reconstruction(predicted, clean, weight)
+        if self.loss_weights["velocity"]:
+            terms["velocity"] = losses.velocity(predicted, clean, weight)
+        if self.loss_weights["contact"]:
+            terms["contact"] = losses.foot_contact(predicted * model.scale + model.mean, batch.nodes)
+        return {name: self.loss_weights[name] * value for name, value in terms.items()}

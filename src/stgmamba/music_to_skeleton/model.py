@@ -1,15 +1,15 @@
 """Music-to-skeleton with a spatial-temporal graph Mamba (Tang et al., TPAMI 2025, section "music-to-skeleton").
 
-Reads top to bottom like the paper: config, the selective SSM, the STGM block, the audio encoder, the model.
+Reads top to bottom like the paper: config, graph convolution, the STGM block, the audio encoder, the model.
 
     wave, windows of 0.1 s --conv--> --+
     onset, beat phase -----------------+--Bi-GRU--> hidden tokens --lift--> H_0 [B, T, J, C] --STGM--> S [B, T, J, 3]
 
 Notable, and ours:
-- The network is a flow-matching generator: it is given a noisy dance x_t and the flow's time t beside the music, and
-  answers with the clean dance. The paper's noise vector z is the start of that flow.
+- The network is the denoiser of a flow-matching generator: from a noisy dance x_t, the flow's time t and the music it
+  predicts the clean dance. The paper's noise vector z is the start of that flow.
 - A token stands for P frames of a joint (`patch`), so T counts patches inside the blocks (Dosovitskiy et al. 2021).
-- J is the skeleton's joints plus one root node that carries the movement through the room (motion.py).
+- J is the skeleton's joints plus one root node that carries the velocity through the room (representation.py).
 - The conditioning of the flow (t and genre) scales and shifts the layer norms of every block (Peebles, Xie 2023).
 Shapes: B sequences, T frames, J graph nodes, C channels, E inner channels of a block, N states of the SSM.
 """
@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
 from stgmamba.music_to_skeleton.representation import GRAPH
-from stgmamba.ssm import selective_scan
+from stgmamba.ssm import SelectiveSSM
 
 MIXERS = ("ssm", "attention")
 NETWORKS = ("stgm", "ren2020")
@@ -36,15 +36,24 @@ NETWORKS = ("stgm", "ren2020")
 class Config:
     """Sizes of the model; the defaults are those of the weights in the package.
 
-    ``spatial``, ``temporal_forward`` and ``temporal_backward`` switch the branches SG, TGF and TGB of the block.
-    ``mixer`` is what runs along the axes of the block: ``ssm``, or ``attention`` for the twin (attention.py).
-    ``network`` is ``stgm``, or ``ren2020`` for the baseline (ren2020.py), which heeds only music, channels and genres.
-    ``patch`` is how many frames one token of a joint stands for; more are faster, and the scans reach further.
-    ``flow_steps`` is how often the network is asked when a dance is made (flow.py); 1 for one that adversaries trained.
+    Attributes:
+        channels: C, of a token.
+        inner: E, inside a block.
+        states: N, of the SSM.
+        blocks: STGM blocks.
+        window_samples: W, samples of the wave per frame (0.1 s).
+        music_features: rhythm features per frame (audio_features.py).
+        music_channels: H, of a hidden token of the music.
+        genres: class names.
+        spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
+        mixer: what runs along the axes of the block: ``ssm``, or ``attention`` (attention_baseline.py).
+        network: ``stgm``, or ``ren2020`` (ren2020.py), which uses only music, channels and genres.
+        patch: P, frames per token of a joint.
+        sampling_steps: evaluations of the network per dance (sampler.py); 1 for one trained adversarially.
     """
 
-    channels: int = 64
-    inner: int = 128
+    channels: int = 96
+    inner: int = 192
     states: int = 4
     blocks: int = 4
     window_samples: int = 2205
@@ -56,8 +65,8 @@ class Config:
     temporal_backward: bool = True
     mixer: str = "ssm"
     network: str = "stgm"
-    patch: int = 1
-    flow_steps: int = 8
+    patch: int = 4
+    sampling_steps: int = 8
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "genres", tuple(self.genres))  # a list where it was read from a file
@@ -72,48 +81,11 @@ class Config:
 
     @property
     def classes(self) -> int:
-        """Genres and the null class, and each of them once more for dances seen in a mirror.
+        """Number of classes: genres and the null class, each once more for mirrored dances.
 
-        Dancers are not symmetric (a ballroom head looks left), so the network is told what was mirrored.
+        Dancers are not symmetric (a ballroom head looks left), so mirrored training data have classes of their own.
         """
         return 2 * (len(self.genres) + 1)
-
-
-class SelectiveSSM(nn.Module):
-    """Mamba's S6 along one axis: h_t = exp(dt_t A) h_{t-1} + dt_t B_t x_t ; y_t = C_t h_t + D x_t (Gu, Dao 2023).
-
-    dt, B and C are read from the input. ``directions`` lists the ways the axis is scanned with the same parameters
-    (False forward, True backward); the results are added.
-    """
-
-    def __init__(self, inner: int, states: int, directions: tuple[bool, ...]) -> None:
-        super().__init__()
-        self.states, self.rank, self.directions = states, max(1, inner // 16), directions
-        self.x_proj = nn.Linear(inner, self.rank + 2 * states, bias=False)
-        self.dt_proj = nn.Linear(self.rank, inner, bias=False)
-        # dt starts log-uniform in 1 ms .. 100 ms of a unit step, A at -(1..N), as in Mamba.
-        dt = torch.exp(torch.empty(inner).uniform_(math.log(1e-3), math.log(1e-1)))
-        self.dt_bias = nn.Parameter(dt + torch.log(-torch.expm1(-dt)))
-        nn.init.uniform_(self.dt_proj.weight, -(self.rank**-0.5), self.rank**-0.5)
-        self.A_log = nn.Parameter(torch.log(torch.arange(1, states + 1).float()).repeat(inner, 1))
-        self.D = nn.Parameter(torch.ones(inner))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[S, L, E] -> [S, L, E]: S independent sequences of length L."""
-        dt, B, C = self.x_proj(x).split([self.rank, self.states, self.states], dim=-1)
-        dt = self.dt_proj(dt)
-        A = -torch.exp(self.A_log)
-        # The scan takes channels first; channel-last data go in as transposed views, without a copy.
-        u, dt, B, C = (v.transpose(1, 2) for v in (x, dt, B, C))
-        y = self._scan(u, dt, A, B, C, self.directions[0])
-        for reverse in self.directions[1:]:
-            y = y + self._scan(u, dt, A, B, C, reverse)
-        return y.transpose(1, 2)
-
-    def _scan(self, u: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, reverse: bool) -> Tensor:
-        y = selective_scan(u, dt, A, B, C, self.D, delta_bias=self.dt_bias, delta_softplus=True, reverse=reverse)
-        assert isinstance(y, Tensor)
-        return y
 
 
 class GraphConv1d(nn.Module):
@@ -160,7 +132,7 @@ class STGMBlock(nn.Module):
         self.tgb = mixer(E, config.states, (True,)) if config.temporal_backward else None
         self.norm_sg, self.norm_tgf, self.norm_tgb = nn.LayerNorm(E), nn.LayerNorm(E), nn.LayerNorm(E)
         self.mlp_out = nn.Linear(E, C)
-        # Every block starts as the identity: the residual branch and its modulation begin at zero.
+        # Every block starts as the identity: residual branch and modulation are initialised to zero.
         for linear in (self.modulation, self.mlp_out):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -187,7 +159,7 @@ class STGMBlock(nn.Module):
 
 
 class AudioEncoder(nn.Module):
-    """Hidden tokens of the music: convolutions within each window of the wave, a bidirectional GRU over the windows."""
+    """Hidden tokens of the music: convolutions within each window of the wave, a bidirectional GRU over windows."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -204,14 +176,14 @@ class AudioEncoder(nn.Module):
     def forward(self, wave: Tensor, features: Tensor) -> Tensor:
         """Wave [B, T, W] windows in -1..1, features [B, T, F] -> hidden tokens [B, T, H]."""
         B, T, W = wave.shape
-        heard = self.wave(wave.reshape(B * T, 1, W)).mean(-1).view(B, T, -1)
-        heard = self.dropout(heard.transpose(1, 2)).transpose(1, 2)
-        hidden: Tensor = self.gru(torch.cat([heard, self.features(features)], dim=-1))[0]
+        audio = self.wave(wave.reshape(B * T, 1, W)).mean(-1).view(B, T, -1)
+        audio = self.dropout(audio.transpose(1, 2)).transpose(1, 2)
+        hidden: Tensor = self.gru(torch.cat([audio, self.features(features)], dim=-1))[0]
         return hidden
 
 
 class MusicToSkeleton(nn.Module):
-    """The whole network: noisy dance, flow time and music in, clean dance out."""
+    """The whole network: noisy dance, flow time and music to clean dance."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -226,7 +198,7 @@ class MusicToSkeleton(nn.Module):
         P = config.patch
         self.lift = nn.Linear(P * config.music_channels, C)
         self.joint = nn.Parameter(torch.randn(J, C) * 0.5)
-        # Each joint reads its own coordinates its own way.
+        # A projection of its own for every joint.
         self.noisy = nn.Parameter(torch.randn(J, 3 * P, C) * 0.5 * P**-0.5)
         self.time = nn.Sequential(nn.Linear(C, C), nn.SiLU(), nn.Linear(C, C))
         self.genre = nn.Embedding(config.classes, C)
@@ -234,7 +206,7 @@ class MusicToSkeleton(nn.Module):
         self.norm = nn.LayerNorm(C)
         self.head = nn.Parameter(torch.zeros(J, C, 3 * P))
 
-    def hear(self, wave: Tensor, features: Tensor) -> Tensor:
+    def encode_audio(self, wave: Tensor, features: Tensor) -> Tensor:
         """Hidden tokens of the music, [B, T, H]; they do not depend on the flow, so they are computed once."""
         hidden: Tensor = self.audio(wave, features)
         return hidden
@@ -245,9 +217,9 @@ class MusicToSkeleton(nn.Module):
         Args:
             x: noisy dance x_t = (1 - t) noise + t dance, normalised, [B, T, J, 3].
             t: flow time in 0..1, [B].
-            hidden: tokens of the music from ``hear``, [B, T, H].
-            genre: index into ``config.genres``, or its length for none; plus half of ``config.classes`` for a dance
-                in the mirror, [B].
+            hidden: tokens of the music from ``encode_audio``, [B, T, H].
+            genre: index into ``config.genres``, or its length for the null class; plus half of ``config.classes`` for a
+                mirrored dance, [B].
 
         Returns:
             The clean dance, normalised, [B, T, J, 3].
@@ -256,8 +228,8 @@ class MusicToSkeleton(nn.Module):
         condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.genre(genre))
         # H_0: one token per joint and patch of P frames.
         music = _patches(hidden, self.config.patch).flatten(2)  # [B, T/P, P H]
-        moved = _patches(x, self.config.patch).transpose(2, 3).flatten(3)  # [B, T/P, J, 3 P]
-        Z = self.lift(music)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", moved, self.noisy)
+        motion = _patches(x, self.config.patch).transpose(2, 3).flatten(3)  # [B, T/P, J, 3 P]
+        Z = self.lift(music)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", motion, self.noisy)
         for block in self.stgm:
             Z = block(Z, condition)
         S = torch.einsum("btjc,jcd->btjd", self.norm(Z), self.head)
@@ -274,7 +246,7 @@ def _patches(x: Tensor, patch: int) -> Tensor:
 
 
 def _sinusoids(t: Tensor, channels: int) -> Tensor:
-    """T in 0..1, [B] -> [B, channels] of sines and cosines, wavelengths 2 pi / 1000 .. 2 pi."""
+    """Flow time in 0..1, [B] -> [B, channels] of sines and cosines, wavelengths 2 pi / 1000 .. 2 pi."""
     frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), channels // 2, device=t.device))
     angles = t[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

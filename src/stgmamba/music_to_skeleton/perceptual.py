@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.files import atomic_output
-from stgmamba.music_to_skeleton.dataset import Batch, Corpus
+from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
 from stgmamba.music_to_skeleton.representation import GRAPH
 
 STEPS = 400
@@ -28,7 +28,7 @@ _BATCH = 8
 _LEARNING_RATE = 2e-3
 _CHANNELS = (32, 64, 64)
 _KERNEL = 9  # frames, as in ST-GCN
-_COSINE, _SINE = 2, 3  # where `listen` puts the beat phase among the rhythm features
+_COSINE, _SINE = 2, 3  # where `extract_audio_features` puts the beat phase among the rhythm features
 
 
 class STGCNBlock(nn.Module):
@@ -96,33 +96,33 @@ class PerceptualLoss(nn.Module):
         return torch.stack([F.l1_loss(f, w) for f, w in zip(found, wanted, strict=True)]).mean()
 
 
-def pretrained(path: Path, corpus: Corpus, seed: int, log: Callable[[str], object]) -> STGCN:
+def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable[[str], object]) -> STGCN:
     """The ST-GCN kept at ``path``, trained and kept there first if it is not.
 
     Args:
         path: a safetensors file.
-        corpus: the training dances.
+        dataset: the training dances.
         seed: of weights and batches.
         log: called with one line every so often.
     """
-    device = corpus.nodes[0].device
+    device = dataset.nodes[0].device
     torch.manual_seed(seed)
-    network = STGCN(corpus.null_genre).to(device)
+    network = STGCN(dataset.null_genre).to(device)
     if path.exists():
         network.load_state_dict(load_file(path, device=str(device)))
         return network
     # Every window keeps its genre and, where its timing is trusted, its music.
-    sampling = dataclasses.replace(corpus.sampling, batch=_BATCH, genre_dropout=0.0, music_dropout=0.0)
-    mean, scale = corpus.statistics()
-    optimiser = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, STEPS)
+    sampling = dataclasses.replace(dataset.sampling, batch=_BATCH, genre_dropout=0.0, music_dropout=0.0)
+    mean, scale = dataset.statistics()
+    optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, STEPS)
     for step in range(STEPS):
-        batch = corpus.batch(seed, 0, step, sampling=sampling)
+        batch = dataset.batch(seed, 0, step, sampling=sampling)
         flipped = torch.from_numpy(np.random.default_rng((seed, step)).random(_BATCH) < 0.5).to(device)
-        loss, right = _lesson(network, batch, (batch.nodes - mean) / scale, flipped)
-        optimiser.zero_grad(set_to_none=True)
+        loss, right = pretraining_loss(network, batch, (batch.nodes - mean) / scale, flipped)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimizer.step()
         schedule.step()
         if (step + 1) % 100 == 0:
             log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  genre and direction {right}")
@@ -131,7 +131,7 @@ def pretrained(path: Path, corpus: Corpus, seed: int, log: Callable[[str], objec
     return network
 
 
-def _lesson(network: STGCN, batch: Batch, nodes: Tensor, flipped: Tensor) -> tuple[Tensor, str]:
+def pretraining_loss(network: STGCN, batch: Batch, nodes: Tensor, flipped: Tensor) -> tuple[Tensor, str]:
     """Loss of the three questions, and the share of right answers to the first two."""
     genre, backwards, phase = network(torch.where(flipped[:, None, None, None], nodes.flip(1), nodes))
     middle = batch.features[:, batch.features.shape[1] // 2]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music_to_skeleton.dataset import Example
 from stgmamba.music_to_skeleton.registry import Network
-from stgmamba.music_to_skeleton.sampler import Generator
+from stgmamba.music_to_skeleton.sampler import DanceSampler
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.camera import frame_dance, project_skeleton
 from stgmamba.skeleton.drawing import draw_sequence
@@ -30,9 +30,9 @@ def strip(dance: Skeleton, seconds: float = _SECONDS, pictures: int = 12) -> NDA
 
 def sample_strip(model: Network, data: Sequence[Example]) -> NDArray[np.uint8]:
     """What a network dances now to the first song of each genre, a row each, uint8 RGB [H, W, 3]."""
-    generator, rows = Generator(model), []
+    generator, rows = DanceSampler(model), []
     for genre, name in enumerate(model.config.genres):
-        songs = [example.heard for example in data if example.genre == genre]
+        songs = [example.audio for example in data if example.genre == genre]
         if songs:
             song = Song(songs[0].samples[: round(_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
             rows.append(strip(generator.generate(song, genre=name)))

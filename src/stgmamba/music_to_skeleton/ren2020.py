@@ -67,7 +67,7 @@ class Ren2020(nn.Module):
         self.dropout = nn.Dropout(_DROPOUT)
         self.head = nn.Linear(width, 3 * J)
 
-    def hear(self, wave: Tensor, features: Tensor) -> Tensor:
+    def encode_audio(self, wave: Tensor, features: Tensor) -> Tensor:
         """Hidden tokens of the music, [B, T, H]."""
         hidden: Tensor = self.audio(wave, features)
         return hidden
@@ -78,7 +78,7 @@ class Ren2020(nn.Module):
         Args:
             x: Gaussian noise, [B, T, J, 3].
             t: not looked at; there for the interface of our model.
-            hidden: tokens of the music from ``hear``, [B, T, H].
+            hidden: tokens of the music from ``encode_audio``, [B, T, H].
             genre: index into ``config.genres``, or its length for none, [B].
 
         Returns:

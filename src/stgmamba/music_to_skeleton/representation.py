@@ -11,10 +11,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from stgmamba.arrays import FloatArray
 from stgmamba.skeleton.body import Body, mid_hip, rebuild, retarget
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET, Layout
-from stgmamba.skeleton.root_trajectory import Path, rotate, split_path, walk
-from stgmamba.skeleton.sequence import FloatArray, Skeleton
+from stgmamba.skeleton.root_trajectory import RootTrajectory, integrate_velocity, to_local
+from stgmamba.skeleton.rotations import rotate_yaw
+from stgmamba.skeleton.sequence import Skeleton
 
 MODEL_FPS = 12.5
 JOINTS = len(OPENPOSE_18_FEET)
@@ -57,16 +59,16 @@ def encode(dance: Skeleton) -> FloatArray:
     dance = retarget(dance, Body())
     smooth = gaussian_filter1d(dance.positions, 0.03 * dance.fps, axis=0, mode="nearest")
     dance = Skeleton(smooth, dance.fps, dance.layout).resampled(MODEL_FPS)
-    local, path = split_path(dance.positions, MODEL_FPS)
+    local, trajectory = to_local(dance.positions, MODEL_FPS)
     nodes = np.empty((len(dance), JOINTS + 1, 3), np.float32)
     nodes[:, NODES] = local
-    step = np.diff(path.position, axis=0, append=path.position[-1:]) * MODEL_FPS
-    nodes[:, ROOT, :2] = rotate(step, -path.heading)
-    nodes[:, ROOT, 2] = np.diff(path.heading, append=path.heading[-1:]) * MODEL_FPS
+    step = np.diff(trajectory.position, axis=0, append=trajectory.position[-1:]) * MODEL_FPS
+    nodes[:, ROOT, :2] = rotate_yaw(step, -trajectory.heading)
+    nodes[:, ROOT, 2] = np.diff(trajectory.heading, append=trajectory.heading[-1:]) * MODEL_FPS
     return nodes
 
 
-def decode(nodes: FloatArray, fps: float) -> tuple[FloatArray, Path]:
+def decode(nodes: FloatArray, fps: float) -> tuple[FloatArray, RootTrajectory]:
     """Poses and path of a node sequence at MODEL_FPS, resampled to ``fps``.
 
     Args:
@@ -82,7 +84,7 @@ def decode(nodes: FloatArray, fps: float) -> tuple[FloatArray, Path]:
     poses[..., [0, 2]] -= mid_hip(poses)[:, None, [0, 2]]
     turning = frames[:, ROOT, 2]
     heading = np.concatenate([[0.0], np.cumsum(turning[:-1] / fps)]).astype(np.float32)
-    return poses, Path(walk(frames[:, ROOT, :2], heading, fps), heading)
+    return poses, RootTrajectory(integrate_velocity(frames[:, ROOT, :2], heading, fps), heading)
 
 
 def mirror(nodes: FloatArray) -> FloatArray:

@@ -1,54 +1,50 @@
-"""Generation of stage 1: a song in, a dance out, any length.
+"""Sampling of stage 1: a dance of any length from a song.
 
-The flow is integrated for the whole song at once, but the network only ever sees overlapping chunks, and their answers
-are blended in every step: memory for the network does not grow with the song and no seam can show.
+The flow is solved for the whole song at once, while the network sees overlapping chunks whose predictions are
+cross-faded in every step: its memory does not grow with the song, and chunks leave no seams.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from stgmamba.arrays import FloatArray
 from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, Song
-from stgmamba.music_to_skeleton.audio_features import HOP, Heard, listen
-from stgmamba.music_to_skeleton.beat_alignment import moments, retimed, time_map
-from stgmamba.music_to_skeleton.flow_matching import solve
+from stgmamba.music_to_skeleton.audio_features import HOP, AudioFeatures, extract_audio_features
 from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.postprocessing import postprocess
 from stgmamba.music_to_skeleton.registry import Network, build_network
-from stgmamba.music_to_skeleton.representation import GRAPH, decode
-from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
-from stgmamba.skeleton.foot_contacts import contacts, drop_to_floor, follow_feet, plant_feet
-from stgmamba.skeleton.root_trajectory import Path as Placement
-from stgmamba.skeleton.root_trajectory import apply_path, face_camera, stay
-from stgmamba.skeleton.sequence import FloatArray
-from stgmamba.training.weights import read_network
+from stgmamba.music_to_skeleton.representation import GRAPH
+from stgmamba.options import FPS, Facing
+from stgmamba.progress import Progress
+from stgmamba.skeleton import Skeleton
+from stgmamba.training.weights import default_weights, read_network
 
-FPS = 25.0
-_CHUNK = 192
+_CHUNK = 192  # frames of the network at once: the window of training
 _OVERLAP = 48
 _BATCH = 8
-# How far from the middle the dancer may go, metres.
-_STAGE_RADIUS = 0.8
-# The flow starts from noise this much stronger than in training, which gives back the liveliness that few steps and
-# answers averaged over chunks take away. On seven train songs, 1 against 1.4: PFD 829 and 288, VFD 17 and 9.0, PVar 61
-# and 95 (real 107), foot skate 21 and 28 (real 25); stronger still, poses and speeds leave those of real dances again.
+# Factor on the initial noise. Few solver steps and averaging over chunks reduce variance; stronger noise restores it.
+# On seven train songs, 1 against 1.4: PFD 829 and 288, VFD 17 and 9.0, PVar 61 and 95 (real 107), foot skate 21 and 28
+# (real 25); above 1.4 poses and velocities move away from real ones again.
 _TEMPERATURE = 1.4
+# Log signal-to-noise ratios between which the solver's steps are evenly spaced.
+_FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0
 
-Facing = Literal["camera", "free"]
-Progress = Callable[[int, int], None]
 
+class DanceSampler:
+    """Generates dances with a trained network.
 
-class Generator:
-    """Makes dances with a trained network."""
+    Args:
+        model: stage 1, music to skeleton.
+    """
 
     def __init__(self, model: Network) -> None:
         self.model = model.eval()
@@ -66,7 +62,7 @@ class Generator:
         genre: str | None = None,
         facing: Facing = "free",
         progress: Progress | None = None,
-        on_beat: bool = True,
+        align_beats: bool = True,
     ) -> Skeleton:
         """A dance to a song.
 
@@ -74,13 +70,13 @@ class Generator:
             song: mono at SAMPLE_RATE.
             seconds: length of the dance; by default that of the song.
             seed: another seed, another dance.
-            genre: one of ``genres``, or None to leave it to chance.
+            genre: one of ``genres``, or None for the null class.
             facing: ``camera`` keeps the body within about 45 degrees of +z, ``free`` lets it turn.
-            progress: called with (steps done, steps in all).
-            on_beat: stretch and squeeze the dance a little so that steps fall on beats (timing.py).
+            progress: called with (evaluations of the network done, in all).
+            align_beats: change the timing a little so that steps fall on beats (beat_alignment.py).
 
         Returns:
-            3-D, OPENPOSE_18_FEET, 25 fps, metres; bones of constant length, standing feet on the floor at y = 0.
+            3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
 
         Raises:
             InputError: a genre that the network does not know.
@@ -88,104 +84,98 @@ class Generator:
         if genre is not None and genre not in self.genres:
             raise InputError(f"genre {genre!r} is not known; choose one of {', '.join(self.genres)} or leave it out.")
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
-        heard = listen(song.samples, frames)
-        nodes = self.flow(heard, seed, len(self.genres) if genre is None else self.genres.index(genre), progress)
+        audio = extract_audio_features(song.samples, frames)
+        genre_class = len(self.genres) if genre is None else self.genres.index(genre)
+        nodes = self.sample_nodes(audio, seed, genre_class, progress)
         count = max(1, round((seconds or song.seconds) * FPS))
-        return settle(nodes, count, facing, heard.beats if on_beat else None)
+        return postprocess(nodes, count, facing, audio.beats if align_beats else None)
 
     @torch.inference_mode()
-    def flow(self, heard: Heard, seed: int, genre: int, progress: Progress | None) -> np.ndarray:  # type: ignore[type-arg]
-        """Walk the flow from noise to nodes [T, 23, 3]."""
-        frames, steps = len(heard), self.model.config.flow_steps
-        noise = torch.randn(frames, len(GRAPH), 3, generator=torch.Generator().manual_seed(_seed(heard, seed)))
+    def sample_nodes(
+        self, audio: AudioFeatures, seed: int, genre_class: int, progress: Progress | None = None
+    ) -> FloatArray:
+        """Solve the flow from noise to nodes [T, 23, 3] at MODEL_FPS."""
+        frames, steps = len(audio), self.model.config.sampling_steps
+        generator = torch.Generator().manual_seed(_noise_seed(audio, seed))
+        noise = torch.randn(frames, len(GRAPH), 3, generator=generator)
         if steps > 1:
             noise *= _TEMPERATURE
         starts = _chunk_starts(frames)
         length = min(_CHUNK, frames)
-        groups = [starts[i : i + _BATCH] for i in range(0, len(starts), _BATCH)]
-        hidden = [self._hear(heard, group, length) for group in groups]
-        ramp = _ramp(length)
+        batches = [starts[i : i + _BATCH] for i in range(0, len(starts), _BATCH)]
+        hidden = [self._encode_chunks(audio, batch, length) for batch in batches]
+        crossfade = _crossfade_weights(length)
         done = 0
 
         def predict(x: Tensor, t: float) -> Tensor:
             nonlocal done
             total, weight = torch.zeros_like(x), torch.zeros(frames, 1, 1)
-            for group, tokens in zip(groups, hidden, strict=True):
-                pieces = torch.stack([x[start : start + length] for start in group])
-                condition = torch.full((len(group),), genre)
-                clean = self.model(pieces, torch.full((len(group),), t), tokens, condition)
-                for start, piece in zip(group, clean, strict=True):
-                    total[start : start + length] += piece * ramp
-                    weight[start : start + length] += ramp
+            for batch, tokens in zip(batches, hidden, strict=True):
+                chunks = torch.stack([x[start : start + length] for start in batch])
+                condition = torch.full((len(batch),), genre_class)
+                clean = self.model(chunks, torch.full((len(batch),), t), tokens, condition)
+                for start, chunk in zip(batch, clean, strict=True):
+                    total[start : start + length] += chunk * crossfade
+                    weight[start : start + length] += crossfade
                 done += 1
                 if progress is not None:
-                    progress(done, steps * len(groups))
+                    progress(done, steps * len(batches))
             return total / weight
 
-        x = solve(predict, noise, steps)
-        return (x * self.model.scale + self.model.mean).numpy()
+        x = solve_flow(predict, noise, steps)
+        nodes: FloatArray = (x * self.model.scale + self.model.mean).numpy()
+        return nodes
 
-    def _hear(self, heard: Heard, starts: list[int], length: int) -> Tensor:
-        wave = np.stack([heard.windows(start, start + length) for start in starts])
-        features = np.stack([heard.features[start : start + length] for start in starts])
-        return self.model.hear(torch.from_numpy(wave), torch.from_numpy(features))
+    def _encode_chunks(self, audio: AudioFeatures, starts: list[int], length: int) -> Tensor:
+        wave = np.stack([audio.windows(start, start + length) for start in starts])
+        features = np.stack([audio.features[start : start + length] for start in starts])
+        return self.model.encode_audio(torch.from_numpy(wave), torch.from_numpy(features))
 
 
-def settle(
-    nodes: np.ndarray,  # type: ignore[type-arg]
-    frames: int,
-    facing: Facing,
-    beats: NDArray[np.float64] | None = None,
-) -> Skeleton:
-    """Nodes [T, 23, 3] as a dance on the floor: path bent to the stage, facing as asked, standing feet held.
+def solve_flow(predict: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int) -> Tensor:
+    """Integrate the flow with the second-order multistep solver DPM-Solver++ (Lu et al. 2022, algorithm 2).
 
-    With ``beats`` (seconds) its timing is fitted to them first.
+    Args:
+        predict: (x_t, t) -> the clean dance.
+        noise: x_0.
+        steps: evaluations of ``predict``, >= 1; 1 is a single pass.
+
+    Returns:
+        The dance, shaped as the noise.
     """
-    poses, path = decode(nodes, FPS)
-    if beats is not None:
-        # Steps are looked for where they will be seen: on the floor.
-        dance = Skeleton(stage(poses, path, facing), FPS, OPENPOSE_18_FEET)
-        poses, path = retimed(poses, path, time_map(moments(dance), beats, dance.seconds, FPS) * FPS)
-    index = np.minimum(np.arange(frames), len(poses) - 1)
-    return Skeleton(stage(poses, path, facing)[index], FPS, OPENPOSE_18_FEET)
+    span = _LAST_LOG_SNR - _FIRST_LOG_SNR
+    ratios = [_FIRST_LOG_SNR + span * i / max(1, steps - 2) for i in range(steps - 1)]
+    times = [0.0, *(1 / (1 + math.exp(-ratio)) for ratio in ratios), 1.0]
+    x, before = noise, None
+    for i in range(steps):
+        t, after = times[i], times[i + 1]
+        clean = predict(x, t)
+        target = clean
+        if before is not None and 1 < i < steps - 1:
+            # Steps are even in the log ratio, so halfway along the prediction will have changed half as much again.
+            target = clean + (clean - before) / 2
+        x = (1 - after) / (1 - t) * (x - t * target) + after * target
+        before = clean
+    return x
 
 
-def stage(poses: FloatArray, path: Placement, facing: Facing) -> FloatArray:
-    """Poses [T, 22, 3] on their path as a dance on the stage at FPS, [T, 22, 3]: what ``settle`` does with them."""
-    # Where feet stand is read before the path is bent, while steps and path still belong together.
-    always = np.ones((len(poses), 2), bool)
-    path = follow_feet(drop_to_floor(apply_path(poses, path), always, FPS), path, FPS)
-    standing = contacts(drop_to_floor(apply_path(poses, path), always, FPS), FPS)
-    if facing == "camera":
-        path = face_camera(path, FPS)
-    world = apply_path(poses, stay(path, FPS, _STAGE_RADIUS))
-    world = drop_to_floor(world, standing, FPS)
-    return plant_feet(world, standing, FPS)
-
-
-def load_generator(weights: str | Path | None = None) -> Generator:
-    """The generator with the weights in the package, or with others.
+def load_sampler(weights: str | Path | None = None) -> DanceSampler:
+    """A sampler with the default weights, or with those of a file.
 
     Raises:
         InputError: not a weights file of this network.
     """
-    if weights is None:
-        with resources.as_file(resources.files("stgmamba") / "weights" / "music_to_skeleton.safetensors") as path:
-            return _load(path)
-    return _load(Path(weights))
+    path = default_weights("music_to_skeleton") if weights is None else Path(weights)
+    return DanceSampler(read_network(path, lambda values: build_network(Config(**values))))
 
 
-def _load(path: Path) -> Generator:
-    return Generator(read_network(path, lambda values: build_network(Config(**values))))
+def _noise_seed(audio: AudioFeatures, seed: int) -> int:
+    """Seed of the noise from the user's seed and the first five seconds of the song.
 
-
-def _seed(heard: Heard, seed: int) -> int:
-    """Seed of the noise, from the user's and the song's beginning: the same seed is another dance on another song.
-
-    The end of the song has no say, so that a preview begins like the whole dance.
+    So the same seed gives another dance on another song, while a preview starts like the whole dance.
     """
-    beginning = np.clip(np.round(heard.samples[: 5 * SAMPLE_RATE] * 1000), -32768, 32767).astype("<i2")
-    return int(np.random.SeedSequence((seed, zlib.crc32(beginning.tobytes()))).generate_state(1)[0])
+    start = np.clip(np.round(audio.samples[: 5 * SAMPLE_RATE] * 1000), -32768, 32767).astype("<i2")
+    return int(np.random.SeedSequence((seed, zlib.crc32(start.tobytes()))).generate_state(1)[0])
 
 
 def _chunk_starts(frames: int) -> list[int]:
@@ -195,7 +185,7 @@ def _chunk_starts(frames: int) -> list[int]:
     return [*range(0, frames - _CHUNK, _CHUNK - _OVERLAP), frames - _CHUNK]
 
 
-def _ramp(length: int) -> Tensor:
+def _crossfade_weights(length: int) -> Tensor:
     """Weight of a chunk's frames, [length, 1, 1]: rising and falling over the overlap, never zero."""
     edge = torch.arange(1, length + 1).float()
     return torch.minimum(edge, edge.flip(0)).clamp(max=_OVERLAP)[:, None, None] / _OVERLAP

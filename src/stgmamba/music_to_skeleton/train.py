@@ -1,8 +1,6 @@
 """Training of stage 1.
 
-    stgmamba train skeleton --config configs/music_to_skeleton.yaml
-
-The loop is that of both stages (stgmamba/training.py).
+stgmamba train skeleton --config configs/music_to_skeleton.yaml
 """
 
 from __future__ import annotations
@@ -11,40 +9,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import nn
 
+from stgmamba.arrays import Frame
 from stgmamba.datasets import data_folder
 from stgmamba.datasets.tang2018 import load_dances
-from stgmamba.music_to_skeleton.adversarial import Adversarial
-from stgmamba.music_to_skeleton.dataset import Corpus, Sampling, examples
-from stgmamba.music_to_skeleton.flow_matching import FlowMatching
+from stgmamba.music_to_skeleton import adversarial, flow_matching
+from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
+from stgmamba.music_to_skeleton.dataset import DanceDataset, WindowSampling, load_examples
+from stgmamba.music_to_skeleton.flow_matching import FlowMatchingObjective
 from stgmamba.music_to_skeleton.model import Config
-from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, pretrained
+from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, load_or_pretrain
 from stgmamba.music_to_skeleton.previews import sample_strip
 from stgmamba.music_to_skeleton.registry import Network, build_network
-from stgmamba.training import loop as training
+from stgmamba.training.checkpoint import TrainingState
+from stgmamba.training.config import TrainConfig, read_config
+from stgmamba.training.loop import fit, launch
 
-WEIGHTS = {
-    "flow": {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02},
-    "adversarial": {
-        "reconstruction": 1.0,
-        "velocity": 3.0,
-        "contact": 0.02,
-        "perceptual": 1.0,
-        "matching": 1.0,
-        "adversarial": 0.1,
-    },
-}
+LOSS_WEIGHTS = {"flow": flow_matching.LOSS_WEIGHTS, "adversarial": adversarial.LOSS_WEIGHTS}
+"""Objectives, and the default weights of their terms."""
 
 
 @dataclass(frozen=True)
-class Recipe(training.Recipe):
-    """Everything that decides the outcome of a training run.
+class SkeletonTrainConfig(TrainConfig):
+    """Everything that decides the outcome of a training run of stage 1.
 
-    ``objective`` is ``flow`` (flow.py) or ``adversarial`` (adversarial.py), ``weights`` those of its terms, by default
-    `WEIGHTS`. ``rates`` are the tempo changes, of song and dance together, that each dance is also trained at.
+    Attributes:
+        objective: ``flow`` (flow_matching.py) or ``adversarial`` (adversarial.py, the paper's).
+        window: frames of a training example at MODEL_FPS.
+        genre_dropout, music_dropout: probabilities that a window's genre or music is withheld.
+        rates: speeds, of song and dance together, at which each dance is in the data.
     """
 
     objective: str = "flow"
@@ -54,59 +48,59 @@ class Recipe(training.Recipe):
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
 
     def check(self) -> None:
-        """Raise ValueError or TypeError for what would only fail, or train nonsense, later on."""
+        """Raise ValueError or TypeError for settings with which training would fail later or learn nonsense."""
         super().check()
-        if self.objective not in WEIGHTS:
-            raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(WEIGHTS)}")
-        self.check_weights(WEIGHTS[self.objective])
+        if self.objective not in LOSS_WEIGHTS:
+            raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(LOSS_WEIGHTS)}")
+        self.check_loss_weights(LOSS_WEIGHTS[self.objective])
         Config(**self.model)
 
 
-def read_recipe(path: str | Path) -> Recipe:
-    """Read a recipe, see `stgmamba.training.loop.read_recipe`."""
-    return training.read_recipe(path, Recipe)
+def read_skeleton_config(path: str | Path) -> SkeletonTrainConfig:
+    """Read a training configuration, see `stgmamba.training.config.read_config`."""
+    return read_config(path, SkeletonTrainConfig)
 
 
-def train(recipe: Recipe, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
-    """Train, or go on training, and write the averaged weights.
+def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
+    """Train, or continue from the checkpoint, and write the averaged weights.
 
     Args:
-        recipe: what to train.
-        minutes: stop by the clock after so many, with the weights as they are then.
+        config: what to train.
+        minutes: stop after so many, with the weights as they are then.
         log: called with one line every so often.
 
     Returns:
         Path of the safetensors file.
 
     Raises:
-        InputError: the data cannot be used, or a checkpoint of another recipe is in the way.
+        InputError: the data cannot be used, or a checkpoint of another configuration is in the way.
     """
-    fabric, out = training.launch(recipe)
-    config = Config(**recipe.model)
-    data = examples(load_dances(data_folder() / recipe.data, "train"), recipe.rates, config.genres)
-    sampling = Sampling(recipe.batch, recipe.window, recipe.genre_dropout, recipe.music_dropout)
-    corpus = Corpus(data, sampling, len(config.genres), fabric.device)
-    log(f"{len(corpus.data)} dances, {corpus.minutes:.0f} minutes with tempo changes")
+    fabric, out = launch(config)
+    model_config = Config(**config.model)
+    data = load_examples(load_dances(data_folder() / config.data, "train"), config.rates, model_config.genres)
+    sampling = WindowSampling(config.batch, config.window, config.genre_dropout, config.music_dropout)
+    dataset = DanceDataset(data, sampling, len(model_config.genres), fabric.device)
+    log(f"{len(dataset.data)} dances, {dataset.minutes:.0f} minutes with tempo changes")
 
-    model = build_network(config).to(fabric.device)
-    model.mean, model.scale = corpus.statistics()
-    objective = _objective(recipe, model, corpus, out, log)
-    run = training.Run(recipe, objective, lambda: build_network(config), out)
+    model = build_network(model_config).to(fabric.device)
+    model.mean, model.scale = dataset.statistics()
+    objective = _build_objective(config, model, dataset, out, log)
+    state = TrainingState(config, objective, lambda: build_network(model_config), out)
 
-    def picture(network: nn.Module) -> NDArray[np.uint8]:
+    def preview(network: nn.Module) -> Frame:
         assert isinstance(network, Network)
         return sample_strip(network, data)
 
-    return training.fit(
-        fabric, run, lambda step: corpus.batch(recipe.seed, fabric.global_rank, step), picture, minutes, log
-    )
+    return fit(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step), preview, minutes, log)
 
 
-def _objective(
-    recipe: Recipe, model: Network, corpus: Corpus, out: Path, log: Callable[[str], object]
-) -> FlowMatching | Adversarial:
-    weights = WEIGHTS[recipe.objective] | recipe.weights
-    if recipe.objective == "flow":
-        return FlowMatching(model, weights)
-    network = pretrained(out / "perceptual.safetensors", corpus, recipe.seed, log)
-    return Adversarial(model, weights, PerceptualLoss(network)).to(corpus.nodes[0].device)
+def _build_objective(
+    config: SkeletonTrainConfig, model: Network, dataset: DanceDataset, out: Path, log: Callable[[str], object]
+) -> FlowMatchingObjective | AdversarialObjective:
+    loss_weights = LOSS_WEIGHTS[config.objective] | config.loss_weights
+    if config.objective == "flow":
+        return FlowMatchingObjective(model, loss_weights)
+    perceptual = None
+    if loss_weights["perceptual"]:
+        perceptual = PerceptualLoss(load_or_pretrain(out / "perceptual.safetensors", dataset, config.seed, log))
+    return AdversarialObjective(model, loss_weights, perceptual).to(dataset.nodes[0].device)

@@ -15,14 +15,13 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.person.native_log import native_log_dropped
 
 with native_log_dropped():
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
     from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

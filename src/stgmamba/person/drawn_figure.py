@@ -12,15 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import BoolArray, FloatArray
 from stgmamba.errors import InputError
 from stgmamba.person.matting import refine_mask
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import GUESSED, PersonInPicture, find_person, guess_joints
-from stgmamba.person.pose_file import GivenPose
+from stgmamba.person.pose import GUESSED, DetectedPerson, find_person, guess_joints
+from stgmamba.person.pose_file import ManualPose
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
-
-FloatArray = NDArray[np.float32]
-BoolArray = NDArray[np.bool_]
 
 _SLACK = 0.02  # of the picture's sides: a hand on the rim is a hand in the picture
 _SHAPE = 0.01  # by which the proportions of two sizes of one picture may differ
@@ -35,9 +33,9 @@ _TRUNK = ("right_shoulder", "left_shoulder", "left_hip", "right_hip")
 _TRUNK_BONES = (("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"), ("right_hip", "left_hip"))
 
 
-def figure_by_hand(
-    picture: Picture, pose: GivenPose, mask: Picture | None = None
-) -> tuple[PersonInPicture, tuple[str, ...]]:
+def figure_from_pose(
+    picture: Picture, pose: ManualPose, mask: Picture | None = None
+) -> tuple[DetectedPerson, tuple[str, ...]]:
     """The figure of a picture by its given joints, and sentences for the user.
 
     Args:
@@ -53,14 +51,14 @@ def figure_by_hand(
     _check_upright(points, known, pose.name)
     bones = _bones(points, known)
     if mask is not None:
-        outline = mask_from(mask, picture)
+        outline = load_mask(mask, picture)
     elif picture.alpha is not None:
         outline = picture.alpha
     else:
-        found = _drawn_on_paper(picture.rgb, bones, _torso(points))
-        found = _seen_person(picture, points, known) if found is None else found
+        found = _line_drawing_mask(picture.rgb, bones, _torso(points))
+        found = _detected_mask(picture, points, known) if found is None else found
         if found is None:
-            found = _by_colours(picture.rgb, bones, points)
+            found = _grabcut_mask(picture.rgb, bones, points)
             notes = (f"{picture.name}: the figure is cut out by its colours alone; give its outline with --mask.",)
         outline = found
     if np.average(_parts_inside(outline > 0.5, bones), weights=_lengths(bones)) < _COVERED:
@@ -76,10 +74,10 @@ def figure_by_hand(
         for joint, there in zip(OPENPOSE_18_FEET.joints, known, strict=True)
         if not there and not joint.endswith(_OPTIONAL)
     )
-    return PersonInPicture(skeleton, outline, 0, missing, np.zeros(len(known), np.float32)), notes
+    return DetectedPerson(skeleton, outline, 0, missing, np.zeros(len(known), np.float32)), notes
 
 
-def mask_from(mask: Picture, picture: Picture) -> FloatArray:
+def load_mask(mask: Picture, picture: Picture) -> FloatArray:
     """A mask file's mask, float32 [H, W] in 0..1: its transparency where it has any, else its brightness.
 
     Raises:
@@ -98,7 +96,7 @@ def mask_from(mask: Picture, picture: Picture) -> FloatArray:
     return values
 
 
-def _place(pose: GivenPose, picture: Picture) -> tuple[FloatArray, BoolArray]:
+def _place(pose: ManualPose, picture: Picture) -> tuple[FloatArray, BoolArray]:
     """Joints [22, 2] in the picture's pixels, those left out guessed; and which were given, [22]."""
     written = np.array(picture.original_size or picture.size, np.float32)
     size = written if pose.skeleton.size is None else np.array(pose.skeleton.size, np.float32)
@@ -168,7 +166,7 @@ def _near_bones(shape: tuple[int, ...], bones: FloatArray, reach: float) -> Bool
     return np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, 5) <= reach)
 
 
-def _drawn_on_paper(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> FloatArray | None:
+def _line_drawing_mask(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> FloatArray | None:
     """The mask of a figure on plain ground, drawn in lines or filled; None where the ground is not plain.
 
     Whatever differs from the ground is ink. Water that is poured in from the picture's rim and stopped by ink leaves
@@ -178,7 +176,7 @@ def _drawn_on_paper(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> 
     scale = min(1.0, _WORK_SIDE / max(height, width))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
     bones, torso = bones * scale, torso * scale
-    ink = _ink(small)
+    ink = _drawn_pixels(small)
     if ink is None:
         return None
     pad = round(0.25 * torso) + 2  # what is drawn up to the picture's rim can be closed beyond it
@@ -204,7 +202,7 @@ def _drawn_on_paper(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> 
     return None
 
 
-def _ink(rgb: NDArray[np.uint8]) -> BoolArray | None:
+def _drawn_pixels(rgb: NDArray[np.uint8]) -> BoolArray | None:
     """What differs from the ground, bool [H, W]; None where the picture's rim is not of one smoothly changing colour.
 
     Light falls off across a photographed sheet: the ground's colour is a quadratic function of the place.
@@ -247,7 +245,7 @@ def _soft(mask: BoolArray, size: tuple[int, int]) -> FloatArray:
     return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _seen_person(picture: Picture, points: FloatArray, known: BoolArray) -> FloatArray | None:
+def _detected_mask(picture: Picture, points: FloatArray, known: BoolArray) -> FloatArray | None:
     """The mask of a person whom MediaPipe sees in the given pose after all, as it does in photos."""
     try:
         person = find_person(picture)
@@ -257,7 +255,7 @@ def _seen_person(picture: Picture, points: FloatArray, known: BoolArray) -> Floa
     return person.mask if float(np.median(off)) < 0.3 * _torso(points) else None
 
 
-def _by_colours(rgb: NDArray[np.uint8], bones: FloatArray, points: FloatArray) -> FloatArray:
+def _grabcut_mask(rgb: NDArray[np.uint8], bones: FloatArray, points: FloatArray) -> FloatArray:
     """The mask that GrabCut (Rother et al. 2004) makes when told where the bones are."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _WORK_SIDE / max(height, width))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from stgmamba.arrays import FloatArray
 
 WORK_SIDES = (600, 1024)  # the longest side of what is worked on: small pictures are enlarged, large ones shrunk
 BAND = 0.012  # half width of the uncertain band along the coarse outline, in parts of the person's height

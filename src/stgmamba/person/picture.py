@@ -1,4 +1,4 @@
-"""Loading the picture of the person who shall dance, whatever file it comes in."""
+"""Loading the picture of a person, whatever file it comes in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,11 @@ BACKGROUND = (235, 235, 235)  # neutral light grey under what is transparent
 
 # Only formats that Pillow decodes by itself: others (EPS) would start programs that the user did not ask for.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".heic"})
 _bomb_limit_lock = threading.Lock()
+
+ImageLike = str | Path | Image.Image | NDArray[Any]
+"""A picture: its file, a PIL image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4]."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,47 @@ def load_picture(path: str | Path) -> Picture:
         notes.append("its background is transparent: light grey is put behind it")
     note = f"{path.name}: {'; '.join(notes)}." if notes else None
     return Picture(rgb, path, note, alpha, original_size)
+
+
+def as_picture(image: ImageLike) -> Picture:
+    """A picture from a file, a PIL image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4].
+
+    Raises:
+        InputError: not a picture that can be used.
+    """
+    if isinstance(image, str | Path):
+        return load_picture(image)
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (3, 4)):
+            raise InputError(
+                f"The image array is {image.dtype} {list(image.shape)}; hand in uint8 RGB [height, width, 3]."
+            )
+        image = Image.fromarray(image)
+    if min(image.size) < MIN_SIDE:
+        raise InputError(
+            f"The image has {image.width} x {image.height} pixels, too few to see a person in; use 256 or more."
+        )
+    image = ImageOps.exif_transpose(image)
+    original_size = image.size if max(image.size) > MAX_SIDE else None
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    if not image.has_transparency_data:
+        return Picture(np.array(image.convert("RGB")), original_size=original_size)
+    rgba = image.convert("RGBA")
+    base = Image.new("RGB", image.size, BACKGROUND)
+    base.paste(rgba, mask=rgba.getchannel("A"))
+    alpha = np.asarray(rgba.getchannel("A"), np.float32) / np.float32(255)
+    return Picture(np.array(base), alpha=alpha, original_size=original_size)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a still picture, by its name or else by its first bytes."""
+    if path.suffix.lower() in _SUFFIXES:
+        return True
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "n_frames", 1) == 1
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def _read(path: Path) -> bytes:

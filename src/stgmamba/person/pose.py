@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,54 +10,30 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.errors import InputError
+from stgmamba.options import FPS
 from stgmamba.person.blazepose import Pose, PoseDetector
 from stgmamba.person.matting import refine_mask
-from stgmamba.person.picture import Picture
+from stgmamba.person.picture import Picture, is_picture, load_picture
+from stgmamba.progress import Progress
+from stgmamba.skeleton.anthropometry import STANDING_ADULT
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.layouts import MEDIAPIPE_33, OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
-FloatArray = NDArray[np.float32]
-
 GUESSED = 0.05  # confidence of a joint that cannot be seen and was placed by the proportions of a standing body
 _UNSEEN = 0.2  # visibility below which a joint counts as not seen
 _SURE, _UNSURE = 0.5, 0.2  # detector thresholds: the second is for paintings, statues and comics
-_PICTURE_FPS = 25.0  # a picture has no rate; its one frame is given the models' own
 
-# A standing adult seen from the front, metres, x right in the picture and y down, origin at the neck.
-_STANDING: dict[str, tuple[float, float]] = {
-    "neck": (0.0, 0.0),
-    "nose": (0.0, -0.17),
-    "right_eye": (-0.032, -0.205),
-    "left_eye": (0.032, -0.205),
-    "right_ear": (-0.072, -0.19),
-    "left_ear": (0.072, -0.19),
-    "right_shoulder": (-0.175, 0.0),
-    "right_elbow": (-0.23, 0.27),
-    "right_wrist": (-0.25, 0.51),
-    "left_shoulder": (0.175, 0.0),
-    "left_elbow": (0.23, 0.27),
-    "left_wrist": (0.25, 0.51),
-    "right_hip": (-0.105, 0.5),
-    "right_knee": (-0.115, 0.91),
-    "right_ankle": (-0.12, 1.31),
-    "right_heel": (-0.115, 1.37),
-    "right_toe": (-0.15, 1.4),
-    "left_hip": (0.105, 0.5),
-    "left_knee": (0.115, 0.91),
-    "left_ankle": (0.12, 1.31),
-    "left_heel": (0.115, 1.37),
-    "left_toe": (0.15, 1.4),
-}
-_TEMPLATE = np.array([_STANDING[joint] for joint in OPENPOSE_18_FEET.joints], np.float32)
+_TEMPLATE = np.array([STANDING_ADULT[joint] for joint in OPENPOSE_18_FEET.joints], np.float32)
 _TORSO = [MEDIAPIPE_33.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 _HEAD_AND_SHOULDERS = [MEDIAPIPE_33.index(name) for name in ("nose", "left_shoulder", "right_shoulder")]
 _BYSTANDER = 0.25  # people smaller than this part of the largest are background
 
 
 @dataclass(frozen=True)
-class PersonInPicture:
+class DetectedPerson:
     """The person found in a picture.
 
     Attributes:
@@ -76,15 +52,15 @@ class PersonInPicture:
     depth: FloatArray
 
 
-def find_person(picture: Picture) -> PersonInPicture:
+def find_person(picture: Picture) -> DetectedPerson:
     """Joints and mask of the person in a picture; of several persons, the largest.
 
     Raises:
         InputError: nobody found.
     """
-    people = _search(picture.rgb)
+    people = _detect_people(picture.rgb)
     largest = max(people, key=lambda pose: _area(pose, picture.size), default=None)
-    closer = None if largest is None else _look_closer(picture.rgb, largest)
+    closer = None if largest is None else _refine_detection(picture.rgb, largest)
     if closer is None:
         raise InputError(
             f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small, "
@@ -95,15 +71,50 @@ def find_person(picture: Picture) -> PersonInPicture:
     if picture.alpha is not None:
         mask = np.minimum(mask, picture.alpha)
     skeleton, missing = _to_skeleton(pose, picture.size)
-    return PersonInPicture(skeleton, mask, len(people) - 1, missing, _depth(pose))
+    return DetectedPerson(skeleton, mask, len(people) - 1, missing, _depth(pose))
 
 
-def estimate_video(path: str | Path, progress: Callable[[float], None] | None = None) -> Skeleton:
+def detection_notes(picture: Picture, person: DetectedPerson) -> tuple[str, ...]:
+    """Sentences for the user on what was detected in a picture and what had to be guessed."""
+    notes = [picture.note] if picture.note else []
+    if person.others:
+        found = "another person is" if person.others == 1 else f"{person.others} other persons are"
+        notes.append(f"{picture.name}: {found} in the picture; the largest one is taken.")
+    if person.missing:
+        joints = ", ".join(joint.replace("_", " ") for joint in person.missing)
+        notes.append(f"{picture.name}: these joints cannot be seen, so their places are guessed: {joints}.")
+    return tuple(notes)
+
+
+def estimate_pose(path: str | Path, progress: Progress | None = None) -> tuple[Skeleton, tuple[str, ...]]:
+    """The 2-D skeleton of the person in a picture (one frame) or in a video (all of its frames).
+
+    Args:
+        path: a picture or a video file.
+        progress: called with (frames done, frames in all) of a video.
+
+    Returns:
+        The skeleton, OPENPOSE_18_FEET in pixels, and sentences for the user.
+
+    Raises:
+        InputError: neither a picture nor a video, or nobody in it.
+    """
+    path = Path(path)
+    if not is_picture(path):
+        skeleton = estimate_video(path, progress)
+        lost = int((skeleton.confidence == 0).all(axis=1).sum())
+        return skeleton, (f"{path}: nobody was found in {lost} of {len(skeleton)} frames.",) if lost else ()
+    picture = load_picture(path)
+    person = find_person(picture)
+    return person.skeleton, detection_notes(picture, person)
+
+
+def estimate_video(path: str | Path, progress: Progress | None = None) -> Skeleton:
     """Joints of the person in every frame of a video.
 
     Args:
         path: anything that ``stgmamba.video_io`` reads.
-        progress: called with the part done, in 0..1.
+        progress: called with (frames done, frames in all).
 
     Returns:
         2-D ``OPENPOSE_18_FEET`` at the video's own rate; confidence 0 where the person was not found.
@@ -114,7 +125,7 @@ def estimate_video(path: str | Path, progress: Callable[[float], None] | None = 
     from stgmamba.video_io import read_video
 
     reader = read_video(path)
-    frames = _told(iter(reader), reader.frames, progress)
+    frames = _with_progress(iter(reader), reader.frames, progress)
     skeleton = estimate_frames(frames, reader.fps, reader.size)
     if not skeleton.confidence.any():
         raise InputError(f"{path}: no person was found in any frame; use a video that shows one whole person.")
@@ -132,10 +143,10 @@ def estimate_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: floa
     Returns:
         2-D ``OPENPOSE_18_FEET``, one frame per picture given; positions and confidence 0 where nobody was found.
     """
-    return estimate_frames_in_space(frames, fps, size)[0]
+    return estimate_frames_3d(frames, fps, size)[0]
 
 
-def estimate_frames_in_space(
+def estimate_frames_3d(
     frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]
 ) -> tuple[Skeleton, FloatArray]:
     """As ``estimate_frames``, and where the joints are in space.
@@ -165,31 +176,31 @@ def estimate_frames_in_space(
     return convert(flat, OPENPOSE_18_FEET), convert(space, OPENPOSE_18_FEET).positions
 
 
-def _told(
-    frames: Iterator[tuple[float, NDArray[np.uint8]]], total: int, progress: Callable[[float], None] | None
+def _with_progress(
+    frames: Iterator[tuple[float, NDArray[np.uint8]]], total: int, progress: Progress | None
 ) -> Iterator[tuple[float, NDArray[np.uint8]]]:
     for i, frame in enumerate(frames):
         yield frame
-        if progress is not None and total:
-            progress(min(1.0, (i + 1) / total))
+        if progress is not None:
+            progress(i + 1, total)
 
 
-def _search(rgb: NDArray[np.uint8]) -> list[Pose]:
+def _detect_people(rgb: NDArray[np.uint8]) -> list[Pose]:
     """Everybody in the picture, each once. Small and doubtful people are only looked for when there is nobody else."""
     size = rgb.shape[1], rgb.shape[0]
     for threshold, parts in ((_SURE, 2), (_SURE, 4), (_UNSURE, 2)):
         with PoseDetector(people=5, threshold=threshold) as detector:
             people: list[Pose] = []
             for pose in _detect_in(detector, rgb, (0, 0, *size)):
-                if (threshold == _SURE or _whole(pose)) and not any(_same(pose, known) for known in people):
+                if (threshold == _SURE or _whole(pose)) and not any(_is_same_person(pose, known) for known in people):
                     people.append(pose)
             windows = _windows(*size, parts)
             candidates = [found for window in windows for found in _detect_in(detector, rgb, window) if _whole(found)]
             for pose in sorted(candidates, key=lambda found: -_extent(found)):
                 # A part of the picture easily shows a person in a sleeve or a bag of the one who stands there.
-                if any(_same(pose, known) or _covered(pose, known) > 0.5 for known in people):
+                if any(_is_same_person(pose, known) or _overlap(pose, known) > 0.5 for known in people):
                     continue
-                if any(_same(pose, again) for again in _detect_in(detector, rgb, _around(pose))):
+                if any(_is_same_person(pose, again) for again in _detect_in(detector, rgb, _person_window(pose))):
                     people.append(pose)
         if people:
             largest = max(map(_extent, people))
@@ -237,12 +248,12 @@ def _detect_in(detector: PoseDetector, rgb: NDArray[np.uint8], window: tuple[int
     return found
 
 
-def _look_closer(rgb: NDArray[np.uint8], pose: Pose) -> tuple[Pose, FloatArray] | None:
+def _refine_detection(rgb: NDArray[np.uint8], pose: Pose) -> tuple[Pose, FloatArray] | None:
     """Detect a known person again in a square cut around them, with their mask."""
     whole = (0, 0, rgb.shape[1], rgb.shape[0])
     with PoseDetector(people=5, masks=True, threshold=_UNSURE) as detector:
-        for window in (_around(pose), whole, *_windows(*whole[2:], parts=2)):
-            again = [found for found in _detect_in(detector, rgb, window) if _same(found, pose)]
+        for window in (_person_window(pose), whole, *_windows(*whole[2:], parts=2)):
+            again = [found for found in _detect_in(detector, rgb, window) if _is_same_person(found, pose)]
             best = max(again, key=lambda found: float(found.visibility.mean()), default=None)
             if best is not None and best.mask is not None:
                 return best, best.mask
@@ -256,20 +267,12 @@ def _scale(pose: Pose) -> float:
     return max(torso, float(np.linalg.norm(shoulders[0] - shoulders[1])), 1.0)
 
 
-def _around(pose: Pose) -> tuple[int, int, int, int]:
+def _person_window(pose: Pose) -> tuple[int, int, int, int]:
     """A square window around a person, with some room."""
     low, high = pose.points.min(axis=0), pose.points.max(axis=0)
     centre, half = (low + high) / 2, 0.65 * float((high - low).max())
     left, top, right, bottom = np.round([*(centre - half), *(centre + half)]).astype(int).tolist()
     return left, top, right, bottom
-
-
-def _distinct(poses: list[Pose]) -> list[Pose]:
-    kept: list[Pose] = []
-    for pose in poses:
-        if not any(_same(pose, known) for known in kept):
-            kept.append(pose)
-    return kept
 
 
 def _whole(pose: Pose) -> bool:
@@ -282,14 +285,14 @@ def _extent(pose: Pose) -> float:
     return float(np.linalg.norm(np.ptp(pose.points, axis=0)))
 
 
-def _covered(pose: Pose, other: Pose) -> float:
+def _overlap(pose: Pose, other: Pose) -> float:
     """The part of a person's box that lies in another's, 0..1."""
     low = np.maximum(pose.points.min(axis=0), other.points.min(axis=0))
     high = np.minimum(pose.points.max(axis=0), other.points.max(axis=0))
     return float(np.prod(np.maximum(high - low, 0)) / max(1.0, float(np.prod(np.ptp(pose.points, axis=0)))))
 
 
-def _same(a: Pose, b: Pose) -> bool:
+def _is_same_person(a: Pose, b: Pose) -> bool:
     """Whether two finds are one person: the joints that both see lie within half a torso of each other."""
     seen = (a.visibility > 0.5) & (b.visibility > 0.5)
     joints = np.nonzero(seen)[0] if seen.sum() >= 6 else np.array(_TORSO)
@@ -304,13 +307,13 @@ def _area(pose: Pose, size: tuple[int, int]) -> float:
 
 
 def _depth(pose: Pose) -> FloatArray:
-    world = Skeleton(pose.world[None], _PICTURE_FPS, MEDIAPIPE_33)
+    world = Skeleton(pose.world[None], FPS, MEDIAPIPE_33)
     return np.asarray(convert(world, OPENPOSE_18_FEET).positions[0, :, 2])
 
 
 def _to_skeleton(pose: Pose, size: tuple[int, int]) -> tuple[Skeleton, tuple[str, ...]]:
     """The model layout's joints, those that cannot be seen guessed and named."""
-    raw = Skeleton(pose.points[None], _PICTURE_FPS, MEDIAPIPE_33, np.maximum(pose.visibility, 1e-3)[None], size)
+    raw = Skeleton(pose.points[None], FPS, MEDIAPIPE_33, np.maximum(pose.visibility, 1e-3)[None], size)
     skeleton = convert(raw, OPENPOSE_18_FEET)
     points, confidence = skeleton.positions[0].copy(), skeleton.confidence[0].copy()
     slack = 0.1 * _scale(pose)  # a toe on the rim is a toe in the picture

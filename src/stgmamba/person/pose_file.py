@@ -26,12 +26,12 @@ import numpy as np
 import yaml
 
 from stgmamba.errors import InputError
+from stgmamba.options import FPS
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.formats import read_skeleton
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
-_FPS = 25.0  # a picture has no rate; its one frame is given the models' own
 _LARGEST = 1_000_000  # bytes; a pose takes some hundreds
 _FURTHEST = 1e6  # pixels
 _UNSURE = (
@@ -55,7 +55,7 @@ _ANIMATED_DRAWINGS = {"neck": "nose", "torso": "neck"} | {
 
 
 @dataclass(frozen=True)
-class GivenPose:
+class ManualPose:
     """Joints given by hand.
 
     Attributes:
@@ -70,7 +70,7 @@ class GivenPose:
     mask: Path | None = None
 
 
-def read_pose(path: str | Path) -> GivenPose:
+def read_pose(path: str | Path) -> ManualPose:
     """Read a pose of one picture.
 
     Raises:
@@ -95,7 +95,7 @@ def read_pose(path: str | Path) -> GivenPose:
     return joints_to_pose(found, str(path), path.parent)
 
 
-def joints_to_pose(joints: Mapping[str, Any], name: str = "The pose", folder: Path | None = None) -> GivenPose:
+def joints_to_pose(joints: Mapping[str, Any], name: str = "The pose", folder: Path | None = None) -> ManualPose:
     """A pose from joints by name.
 
     Args:
@@ -121,7 +121,7 @@ def joints_to_pose(joints: Mapping[str, Any], name: str = "The pose", folder: Pa
     return _given(points, size, name, None if mask is None else (folder or Path()) / mask)
 
 
-def pose_of(skeleton: Skeleton, name: str = "The skeleton") -> GivenPose:
+def pose_of(skeleton: Skeleton, name: str = "The skeleton") -> ManualPose:
     """A pose from the skeleton of one picture, in any layout that holds the shoulders.
 
     Raises:
@@ -158,7 +158,7 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _animated_drawing(found: dict[str, Any], path: Path) -> GivenPose:
+def _animated_drawing(found: dict[str, Any], path: Path) -> ManualPose:
     """``char_cfg.yaml``: a list of joints with name, loc and parent; height and width of the picture."""
     joints = found["skeleton"]
     if not isinstance(joints, list) or not all(isinstance(joint, dict) and "loc" in joint for joint in joints):
@@ -182,7 +182,7 @@ def _animated_drawing(found: dict[str, Any], path: Path) -> GivenPose:
 
 def _given(
     points: dict[str, tuple[float, float]], size: tuple[int, int] | None, name: str, mask: Path | None = None
-) -> GivenPose:
+) -> ManualPose:
     absent = [joint for joint in ("right_shoulder", "left_shoulder") if joint not in points]
     if absent:
         raise InputError(f"{name}: it does not say where the {_spoken(absent[0])} is; both shoulders are needed.")
@@ -197,7 +197,7 @@ def _given(
     for joint, point in points.items():
         positions[0, OPENPOSE_18_FEET.index(joint)] = point
         confidence[0, OPENPOSE_18_FEET.index(joint)] = 1
-    return GivenPose(Skeleton(positions, _FPS, OPENPOSE_18_FEET, confidence, size), name, mask)
+    return ManualPose(Skeleton(positions, FPS, OPENPOSE_18_FEET, confidence, size), name, mask)
 
 
 def _unknown(joint: object) -> str:

@@ -1,19 +1,22 @@
-"""A body of constant bone lengths: measuring one, and putting a movement on another.
+"""Bodies of constant bone lengths: measuring one, and retargeting a movement to another.
 
-Works on 3-D joints of OPENPOSE_18_FEET. ``rebuild`` keeps the direction of every limb and replaces the lengths; the
-torso is the rigid triangle neck - right hip - left hip, the shoulders turn about the neck, the head is rigid. So every
-bone of the layout keeps its length exactly, whatever a network put in.
+On 3-D joints of OPENPOSE_18_FEET. ``rebuild`` keeps the direction of every limb and replaces the lengths; the torso is
+the rigid triangle neck - right hip - left hip, the shoulders turn about the neck, the head is rigid. So every bone of
+the layout keeps its length exactly, whatever a network predicted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import unit
+from stgmamba.skeleton.anthropometry import FACE_POINTS, MEAN_DANCER
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
-from stgmamba.skeleton.sequence import FloatArray, Skeleton
+from stgmamba.skeleton.sequence import Skeleton
 
 _J = {name: i for i, name in enumerate(OPENPOSE_18_FEET.joints)}
 
@@ -27,17 +30,17 @@ class Body:
     The face hangs from the ears by the proportions of an adult head, scaled with ``head``.
     """
 
-    spine: float = 0.455
-    hips: float = 0.215
-    shoulders: float = 0.31
-    neck: float = 0.18
-    head: float = 0.14
-    upper_arm: float = 0.275
-    forearm: float = 0.25
-    thigh: float = 0.425
-    shin: float = 0.40
-    heel: float = 0.10
-    toe: float = 0.175
+    spine: float = MEAN_DANCER["spine"]
+    hips: float = MEAN_DANCER["hips"]
+    shoulders: float = MEAN_DANCER["shoulders"]
+    neck: float = MEAN_DANCER["neck"]
+    head: float = MEAN_DANCER["head"]
+    upper_arm: float = MEAN_DANCER["upper_arm"]
+    forearm: float = MEAN_DANCER["forearm"]
+    thigh: float = MEAN_DANCER["thigh"]
+    shin: float = MEAN_DANCER["shin"]
+    heel: float = MEAN_DANCER["heel"]
+    toe: float = MEAN_DANCER["toe"]
 
     def scaled(self, factor: float) -> Body:
         """The same proportions, ``factor`` times as tall."""
@@ -58,16 +61,7 @@ _CHAINS: tuple[tuple[str, str, str], ...] = (
     ("ankle", "toe", "toe"),
 )
 
-# How far a head turns against the shoulders.
-_NECK_LIMIT = np.radians(80.0)
-# Face points from the middle of the ears, in ear-to-ear widths: (across to the left, up, forward).
-_FACE = {
-    "nose": (0.0, -0.07, 0.75),
-    "left_eye": (0.23, 0.18, 0.61),
-    "right_eye": (-0.23, 0.18, 0.61),
-    "left_ear": (0.5, 0.0, 0.0),
-    "right_ear": (-0.5, 0.0, 0.0),
-}
+_MAX_HEAD_TURN = np.radians(80.0)  # against the shoulders
 
 
 def measure(skeleton: Skeleton) -> Body:
@@ -95,59 +89,59 @@ def measure(skeleton: Skeleton) -> Body:
     )
 
 
-def rebuild(positions: FloatArray, body: Body) -> FloatArray:
-    """Put poses on a body: limb directions and the middle of the hips stay, lengths become the body's.
+def rebuild(positions: NDArray[Any], body: Body) -> NDArray[Any]:
+    """Poses with the bone lengths of a body: limb directions and the middle of the hips are kept.
 
     Args:
-        positions: [..., 22, 3] metres.
-        body: the lengths wanted.
+        positions: [..., 22, 3], in the unit of the body's lengths.
+        body: the lengths.
 
     Returns:
-        [..., 22, 3] float32.
+        [..., 22, 3] in the dtype of ``positions``.
     """
-    p = np.asarray(positions, np.float32)
+    p = positions
     out = np.empty_like(p)
     root = mid_hip(p)
-    spine = _unit(p[..., _J["neck"], :] - root, (0.0, 1.0, 0.0))
+    spine = unit(p[..., _J["neck"], :] - root, (0.0, 1.0, 0.0))
     hips = p[..., _J["left_hip"], :] - p[..., _J["right_hip"], :]
-    hips = _unit(hips - spine * (hips * spine).sum(-1, keepdims=True), (1.0, 0.0, 0.0))
-    shoulders = _unit(p[..., _J["left_shoulder"], :] - p[..., _J["right_shoulder"], :], (1.0, 0.0, 0.0))
+    hips = unit(hips - spine * (hips * spine).sum(-1, keepdims=True), (1.0, 0.0, 0.0))
+    shoulders = unit(p[..., _J["left_shoulder"], :] - p[..., _J["right_shoulder"], :], (1.0, 0.0, 0.0))
     out[..., _J["neck"], :] = root + body.spine * spine
     for side, sign in (("left", 0.5), ("right", -0.5)):
         out[..., _J[f"{side}_hip"], :] = root + sign * body.hips * hips
         out[..., _J[f"{side}_shoulder"], :] = out[..., _J["neck"], :] + sign * body.shoulders * shoulders
         for parent, child, length in _CHAINS:
             a, b = _J[f"{side}_{parent}"], _J[f"{side}_{child}"]
-            bone = _unit(p[..., b, :] - p[..., a, :], (0.0, -1.0, 0.0))
+            bone = unit(p[..., b, :] - p[..., a, :], (0.0, -1.0, 0.0))
             out[..., b, :] = out[..., a, :] + getattr(body, length) * bone
-    _head(p, out, shoulders, body)
+    _rebuild_head(p, out, shoulders, body)
     return out
 
 
-def _head(p: FloatArray, out: FloatArray, shoulders: FloatArray, body: Body) -> None:
-    """The rigid head: its axis runs from the neck to the middle of the ears, its face looks the nose's way."""
+def _rebuild_head(p: NDArray[Any], out: NDArray[Any], shoulders: NDArray[Any], body: Body) -> None:
+    """The rigid head, into ``out``: axis from the neck to the middle of the ears, face towards the nose."""
     middle = (p[..., _J["left_ear"], :] + p[..., _J["right_ear"], :]) / 2
-    up = _unit(middle - p[..., _J["neck"], :], (0.0, 1.0, 0.0))
+    up = unit(middle - p[..., _J["neck"], :], (0.0, 1.0, 0.0))
     forward = p[..., _J["nose"], :] - middle
-    forward = _unit(forward - up * (forward * up).sum(-1, keepdims=True), (0.0, 0.0, 1.0))
-    forward = _within_reach(forward, up, np.cross(shoulders, up))
+    forward = unit(forward - up * (forward * up).sum(-1, keepdims=True), (0.0, 0.0, 1.0))
+    forward = _limit_head_turn(forward, up, np.cross(shoulders, up))
     across = np.cross(up, forward)
     centre = out[..., _J["neck"], :] + body.neck * up
-    for name, (a, u, f) in _FACE.items():
+    for name, (a, u, f) in FACE_POINTS.items():
         out[..., _J[name], :] = centre + body.head * (a * across + u * up + f * forward)
 
 
-def _within_reach(forward: FloatArray, up: FloatArray, front: FloatArray) -> FloatArray:
+def _limit_head_turn(forward: NDArray[Any], up: NDArray[Any], front: NDArray[Any]) -> NDArray[Any]:
     """Turn a face that looks further round than a neck can back towards the front.
 
     Directly backwards becomes straight ahead, so a face that passes behind the back never jumps from side to side.
     """
-    front = _unit(front, (0.0, 0.0, 1.0))
+    front = unit(front, (0.0, 0.0, 1.0))
     side = np.cross(up, front)
     angle = np.arctan2((forward * side).sum(-1, keepdims=True), (forward * front).sum(-1, keepdims=True))
-    beyond = np.sign(angle) * _NECK_LIMIT * (np.pi - np.abs(angle)) / (np.pi - _NECK_LIMIT)
-    angle = np.where(np.abs(angle) > _NECK_LIMIT, beyond, angle)
-    turned: FloatArray = (np.cos(angle) * front + np.sin(angle) * side).astype(np.float32)
+    beyond = np.sign(angle) * _MAX_HEAD_TURN * (np.pi - np.abs(angle)) / (np.pi - _MAX_HEAD_TURN)
+    angle = np.where(np.abs(angle) > _MAX_HEAD_TURN, beyond, angle)
+    turned: NDArray[Any] = (np.cos(angle) * front + np.sin(angle) * side).astype(forward.dtype)
     return turned
 
 
@@ -173,15 +167,10 @@ def retarget(skeleton: Skeleton, body: Body) -> Skeleton:
 FEET = [_J[f"{side}_{part}"] for side in ("left", "right") for part in ("heel", "toe")]
 
 
-def mid_hip(positions: FloatArray) -> FloatArray:
+def mid_hip(positions: NDArray[Any]) -> NDArray[Any]:
     """Middle of the hips, [..., 3], of positions [..., 22, 3]."""
-    middle: FloatArray = (positions[..., _J["left_hip"], :] + positions[..., _J["right_hip"], :]) / 2
+    middle: NDArray[Any] = (positions[..., _J["left_hip"], :] + positions[..., _J["right_hip"], :]) / 2
     return middle
-
-
-def _unit(v: FloatArray, fallback: tuple[float, float, float]) -> FloatArray:
-    norm = np.linalg.norm(v, axis=-1, keepdims=True)
-    return np.where(norm > 1e-6, v / np.maximum(norm, 1e-6), np.asarray(fallback, np.float32)).astype(np.float32)
 
 
 def _checked(skeleton: Skeleton) -> Skeleton:

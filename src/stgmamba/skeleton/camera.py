@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
+from stgmamba.arrays import FloatArray
 from stgmamba.skeleton.sequence import Skeleton
-
-FloatArray = NDArray[np.float32]
 
 NEAR = 0.05  # metres; what is nearer than this, or behind the camera, is not seen
 HEIGHT = 1.2  # metres; about the middle of a dancer with raised arms

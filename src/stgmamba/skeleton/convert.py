@@ -10,8 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from stgmamba.arrays import FloatArray
+from stgmamba.skeleton.anthropometry import FACE_POINTS, MEAN_DANCER
 from stgmamba.skeleton.layouts import TANG_23, Layout
-from stgmamba.skeleton.sequence import FloatArray, Skeleton
+from stgmamba.skeleton.sequence import Skeleton
 
 # A missing joint as the weighted mean of others; the first rule whose joints are all known wins.
 _RULES: dict[str, tuple[dict[str, float], ...]] = {
@@ -37,9 +39,6 @@ _RULES: dict[str, tuple[dict[str, float], ...]] = {
     "mouth_left_corner": ({"nose": 1.2, "left_eye": -0.2},),
     "mouth_right_corner": ({"nose": 1.2, "right_eye": -0.2},),
 }
-
-# Face points relative to the middle of the ears, in metres (across towards the left ear, up, forward), adult mean head.
-_FACE = {"nose": (0.0, -0.01, 0.105), "left_eye": (0.032, 0.025, 0.085), "right_eye": (-0.032, 0.025, 0.085)}
 
 
 def convert(skeleton: Skeleton, layout: Layout) -> Skeleton:
@@ -84,9 +83,12 @@ def _place_face(result: Skeleton, tang: Skeleton) -> None:
     across, up, forward = head_axes(tang.joint("left_head"), tang.joint("right_head"))
     middle = (tang.joint("left_head") + tang.joint("right_head")) / 2
     known = tang.confidence[:, [tang.layout.index("left_head"), tang.layout.index("right_head")]].min(axis=1)
-    for name, (a, u, f) in _FACE.items():
+    width = np.float32(MEAN_DANCER["head"])
+    for name in ("nose", "left_eye", "right_eye"):
+        a, u, f = FACE_POINTS[name]
         j = result.layout.index(name)
-        result.positions[:, j] = np.where(known[:, None] > 0, middle + a * across + u * up + f * forward, 0)
+        point = middle + width * (a * across + u * up + f * forward)
+        result.positions[:, j] = np.where(known[:, None] > 0, point, 0)
         result.confidence[:, j] = known
 
 

@@ -9,11 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray, Frame
 from stgmamba.skeleton.layouts import OPENPOSE_18, Layout
 from stgmamba.skeleton.sequence import Skeleton
-
-FloatArray = NDArray[np.float32]
-Frame = NDArray[np.uint8]
 
 _STEP = 20  # degrees of hue between neighbours: 18 colours around the circle
 _LIMB_ALPHA = 0.6

@@ -1,8 +1,8 @@
-"""Feet that stand: contacts with the floor, and legs bent so that a standing foot does not slide.
+"""Foot contacts, and foot locking by inverse kinematics.
 
-Works on 3-D joints of OPENPOSE_18_FEET; the clean-up is the usual one (Kovar et al. 2002): find when a foot stands,
-hold it where it stood on average, ease the correction in and out over the swings, and let two-bone inverse kinematics
-move the knee. Bone lengths are kept exactly.
+On 3-D joints of OPENPOSE_18_FEET, after Kovar et al. ("Footskate cleanup", 2002): detect when a foot is in contact,
+hold it at its mean position, ease the correction over the swings, and move the knee by two-bone inverse kinematics.
+Bone lengths are kept exactly.
 """
 
 from __future__ import annotations
@@ -13,20 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_closing, binary_opening, gaussian_filter1d, label
 
+from stgmamba.arrays import FloatArray, smoothstep
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
-from stgmamba.skeleton.root_trajectory import Path
-from stgmamba.skeleton.sequence import FloatArray
+from stgmamba.skeleton.root_trajectory import RootTrajectory
 
-# A foot stands when it moves slower than this (m/s) and one of heel and toe is nearer to the floor than this (m).
-_STANDING_SPEED = 0.9
-_STANDING_HEIGHT = 0.07
-# How fast (m/s) and how high (m) a heel or toe may be and still be half believed by ``follow_feet`` to rest.
-_BELIEVED_SPEED = 1.0
-_BELIEVED_HEIGHT = 0.04
-# Height of heel and toe joints over the floor when the sole is flat on it.
+_CONTACT_SPEED = 0.9  # m/s, below which a foot may be in contact
+_CONTACT_HEIGHT = 0.07  # metres over SOLE, below which heel or toe must be
+# Speed (m/s) and height over SOLE (m) of a heel or toe at which its weight in ``remove_root_slide`` falls to 1 / e.
+_SLIDE_SPEED = 1.0
+_SLIDE_HEIGHT = 0.04
 SOLE = 0.03
-# A leg is never stretched further than this share of its length, so that knees do not snap straight.
-_REACH = 0.995
+"""Metres from the floor to the heel and toe joints when the sole is flat on it."""
+_MAX_LEG_EXTENSION = 0.995  # of thigh plus shin, so that knees do not snap straight
 
 _LEGS = {
     side: tuple(OPENPOSE_18_FEET.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "heel", "toe"))
@@ -34,51 +32,51 @@ _LEGS = {
 }
 
 
-def contacts(positions: FloatArray, fps: float) -> NDArray[np.bool_]:
-    """When each foot stands, [T, 2] (left, right), of joints [T, 22, 3] in metres."""
-    found = np.zeros((len(positions), 2), bool)
+def foot_contacts(positions: FloatArray, fps: float) -> NDArray[np.bool_]:
+    """Whether each foot is in contact with the floor, [T, 2] (left, right), of joints [T, 22, 3] in metres."""
+    contacts = np.zeros((len(positions), 2), bool)
     for i, (_, _, ankle, heel, toe) in enumerate(_LEGS.values()):
         foot = positions[:, [ankle, heel, toe]].mean(axis=1)
         speed = np.linalg.norm(np.gradient(foot, axis=0), axis=1) * fps if len(foot) > 1 else np.zeros(len(foot))
-        low = positions[:, [heel, toe], 1].min(axis=1) < SOLE + _STANDING_HEIGHT
-        standing = (gaussian_filter1d(speed, 0.04 * fps) < _STANDING_SPEED) & low
-        # Moments of less than a tenth of a second are neither a step nor a lift.
+        low = positions[:, [heel, toe], 1].min(axis=1) < SOLE + _CONTACT_HEIGHT
+        standing = (gaussian_filter1d(speed, 0.04 * fps) < _CONTACT_SPEED) & low
+        # Contacts and lifts shorter than a tenth of a second are noise.
         size = max(2, round(0.1 * fps))
         held = np.pad(standing, size, mode="edge")
-        found[:, i] = binary_opening(binary_closing(held, np.ones(size)), np.ones(size))[size:-size]
-    return found
+        contacts[:, i] = binary_opening(binary_closing(held, np.ones(size)), np.ones(size))[size:-size]
+    return contacts
 
 
-def follow_feet(positions: FloatArray, path: Path, fps: float) -> Path:
-    """Let the feet carry the body: correct the path so that a foot which rests on the floor does not slide over it.
+def remove_root_slide(positions: FloatArray, trajectory: RootTrajectory, fps: float) -> RootTrajectory:
+    """Correct a root trajectory so that heels and toes which rest on the floor do not slide over it.
 
-    A network says apart how the body travels and how the feet move under it, and where the two disagree feet slide.
-    Heels and toes that are low and nearly still are believed, and what they still move is taken from the path.
+    The network predicts root velocity and poses separately, and where the two disagree feet slide. The velocity of
+    heels and toes, weighted by how low and slow they are, is subtracted from that of the root.
 
     Args:
-        positions: joints [T, 22, 3] in the world, floor at y = 0, on the path.
-        path: the path they are on.
+        positions: joints [T, 22, 3] in the world, floor at y = 0, on the trajectory.
+        trajectory: where they are.
         fps: frames per second.
 
     Returns:
-        The corrected path; apply it to the poses again.
+        The corrected trajectory.
     """
     soles = positions[:, [joint for leg in _LEGS.values() for joint in leg[3:]]]
     speed = np.diff(soles[..., [0, 2]], axis=0) * fps  # [T-1, 4, 2]
     height = np.maximum(soles[:-1, :, 1] - SOLE, 0.0)
-    trust = np.exp(-((np.linalg.norm(speed, axis=-1) / _BELIEVED_SPEED) ** 2) - (height / _BELIEVED_HEIGHT) ** 2)
-    slide = (trust[..., None] * speed).sum(axis=1) / (trust.sum(axis=1)[:, None] + 0.05)
+    weight = np.exp(-((np.linalg.norm(speed, axis=-1) / _SLIDE_SPEED) ** 2) - (height / _SLIDE_HEIGHT) ** 2)
+    slide = (weight[..., None] * speed).sum(axis=1) / (weight.sum(axis=1)[:, None] + 0.05)
     slide = gaussian_filter1d(slide, 0.04 * fps, axis=0, mode="nearest")
     drift = np.concatenate([np.zeros((1, 2)), np.cumsum(slide / fps, axis=0)])
-    return Path((path.position - drift).astype(np.float32), path.heading)
+    return RootTrajectory((trajectory.position - drift).astype(np.float32), trajectory.heading)
 
 
-def drop_to_floor(positions: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
+def align_to_floor(positions: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
     """Shift the body up or down, smoothly, so that its lower foot rests on the floor while a foot stands.
 
     Args:
         positions: joints [T, 22, 3], metres.
-        standing: [T, 2] from ``contacts``.
+        standing: [T, 2] from ``foot_contacts``.
         fps: frames per second.
 
     Returns:
@@ -95,12 +93,12 @@ def drop_to_floor(positions: FloatArray, standing: NDArray[np.bool_], fps: float
     return out
 
 
-def plant_feet(positions: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
+def lock_feet(positions: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
     """Hold every standing foot in place and bend the legs accordingly.
 
     Args:
         positions: joints [T, 22, 3], metres, floor at y = 0.
-        standing: [T, 2] from ``contacts`` of the dance before its path was changed.
+        standing: [T, 2] from ``foot_contacts`` of the dance before its path was changed.
         fps: frames per second.
 
     Returns:
@@ -136,8 +134,7 @@ def _corrections(foot: FloatArray, standing: NDArray[np.bool_], fps: float) -> F
         return shift
     for a, b in pairwise(known):
         if b - a > 1:
-            ease = np.linspace(0, 1, b - a + 1)[1:-1, None]
-            ease = ease * ease * (3 - 2 * ease)
+            ease = smoothstep(0, 1, np.linspace(0, 1, b - a + 1)[1:-1, None])
             shift[a + 1 : b] = shift[a] * (1 - ease) + shift[b] * ease
     shift[: known[0]], shift[known[-1] + 1 :] = shift[known[0]], shift[known[-1]]
     # No foot goes under the floor in a swing either.
@@ -153,7 +150,7 @@ def _two_bones(hip: FloatArray, knee: FloatArray, ankle: FloatArray, goal: Float
     line = goal - hip
     distance = np.linalg.norm(line, axis=1, keepdims=True)
     along = line / np.maximum(distance, 1e-6)
-    distance = np.clip(distance, np.abs(thigh - shin) + 1e-3, (thigh + shin) * _REACH)
+    distance = np.clip(distance, np.abs(thigh - shin) + 1e-3, (thigh + shin) * _MAX_LEG_EXTENSION)
     # The knee leaves the line hip-ankle in the direction it had before.
     before = knee - hip
     out = before - along * (before * along).sum(axis=1, keepdims=True)

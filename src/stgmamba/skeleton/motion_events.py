@@ -9,17 +9,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import argrelmin, find_peaks
 
+from stgmamba.arrays import DoubleArray
+from stgmamba.options import FPS
 from stgmamba.skeleton.body import Body, measure
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
-Array = NDArray[np.float64]
-
-FPS = 25.0
 PROMINENCE = 0.25
 LANDED = 0.35
 _HALT_SECONDS = 0.1
@@ -28,7 +26,7 @@ _FEET = tuple(
 )
 
 
-def joint_speeds(skeleton: Skeleton) -> Array:
+def joint_speeds(skeleton: Skeleton) -> DoubleArray:
     """Speed of each joint at each frame of 1/25 s by central differences, [T, J], m/s; 0 for a single frame."""
     positions = skeleton.resampled(FPS).positions.astype(np.float64)
     if len(positions) < 2:
@@ -36,7 +34,7 @@ def joint_speeds(skeleton: Skeleton) -> Array:
     return np.asarray(np.linalg.norm(np.gradient(positions, axis=0), axis=-1) * FPS, np.float64)
 
 
-def kinematic_beats(skeleton: Skeleton) -> Array:
+def kinematic_beats(skeleton: Skeleton) -> DoubleArray:
     """Times in seconds at which the mean joint speed, smoothed by a Gaussian of 0.1 s, has a local minimum, [K].
 
     After Li et al., "AI Choreographer" (ICCV 2021).
@@ -45,7 +43,7 @@ def kinematic_beats(skeleton: Skeleton) -> Array:
     return np.asarray(argrelmin(speed)[0] / FPS, np.float64)
 
 
-def foot_strikes(skeleton: Skeleton) -> Array:
+def foot_strikes(skeleton: Skeleton) -> DoubleArray:
     """Times in seconds at which a foot lands, both feet together, rising, [K].
 
     A foot's speed is the mean over ankle, heel and toe, smoothed by a Gaussian of one frame of 1/25 s. It lands where,
@@ -58,7 +56,7 @@ def foot_strikes(skeleton: Skeleton) -> Array:
     return np.unique(np.concatenate(strikes)) / FPS
 
 
-def _landings(speed: Array, prominence: float) -> Array:
+def _landings(speed: DoubleArray, prominence: float) -> DoubleArray:
     """Frames (fractions allowed) at which a speed [T] falls below 35 % of the peak before; one for each swing."""
     landings = []
     peaks = find_peaks(speed, prominence=prominence)[0]

@@ -1,4 +1,4 @@
-"""Where a dancer goes and which way she faces, apart from what her limbs do."""
+"""The root trajectory: position on the floor and heading of a dancer, separated from the poses."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from stgmamba.arrays import FloatArray
 from stgmamba.skeleton.body import mid_hip
-from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
-from stgmamba.skeleton.sequence import FloatArray
+from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
 
-# The heading is that of hips and shoulders over about a quarter of a second: it turns with the body, not with a sway.
-_HEADING_SECONDS = 0.12
-# A dancer that faces the camera may turn this far from it, and turns slower than this many seconds are taken out.
-_FACING_LIMIT = np.radians(45.0)
-_TURNING_SECONDS = 1.0
-# Travel slower than this many seconds is taken out by ``stay``, so that a long dance does not wander off.
-_WANDERING_SECONDS = 6.0
+_HEADING_SECONDS = 0.12  # Gaussian smoothing of the heading, so that it follows turns and not sways
+_FACING_LIMIT = np.radians(45.0)  # largest heading away from the camera of a dancer who faces it
+_TURNING_SECONDS = 1.0  # turns slower than this are removed for a dancer who faces the camera
+_WANDERING_SECONDS = 6.0  # travel slower than this is removed by ``limit_travel``
 
 
 @dataclass(frozen=True)
-class Path:
-    """Where the dancer's frame of reference is, frame by frame.
+class RootTrajectory:
+    """Position and heading of the dancer's frame of reference.
 
     Attributes:
         position: floor point under the hips, [T, 2] metres (x, z).
@@ -33,67 +30,55 @@ class Path:
     heading: FloatArray
 
 
-def heading_of(positions: FloatArray, fps: float) -> FloatArray:
-    """The dancer's heading over time from hips and shoulders, unwrapped, radians [T], of joints [T, 22, 3]."""
-    sides = {
-        side: positions[:, [OPENPOSE_18_FEET.index(f"{side}_{part}") for part in ("hip", "shoulder")]].sum(axis=1)
-        for side in ("left", "right")
-    }
-    across = sides["left"] - sides["right"]
-    # across points to the left; forward = across x up, so the heading of +z is zero when left is +x.
-    angle = np.unwrap(np.arctan2(-across[:, 2], across[:, 0]))
+def body_heading(positions: FloatArray, fps: float) -> FloatArray:
+    """Smoothed yaw of a body over time, unwrapped, radians [T], of joints [T, 22, 3]."""
+    angle = np.unwrap(body_yaw(positions))
     heading: FloatArray = gaussian_filter1d(angle, _HEADING_SECONDS * fps, mode="nearest").astype(np.float32)
     return heading
 
 
-def walk(velocity: FloatArray, heading: FloatArray, fps: float) -> FloatArray:
+def integrate_velocity(velocity: FloatArray, heading: FloatArray, fps: float) -> FloatArray:
     """Positions [T, 2] from velocities [T, 2] (to the left, forward; m/s) given in the dancer's heading [T]."""
-    step = rotate(velocity[:-1], heading[:-1]) / fps
+    step = rotate_yaw(velocity[:-1], heading[:-1]) / fps
     return np.concatenate([np.zeros((1, 2), np.float32), np.cumsum(step, axis=0, dtype=np.float32)])
 
 
-def split_path(positions: FloatArray, fps: float) -> tuple[FloatArray, Path]:
-    """Joints [T, 22, 3] in the world as poses in the dancer's heading and the path that carried them."""
-    path = Path(mid_hip(positions)[:, [0, 2]], heading_of(positions, fps))
+def to_local(positions: FloatArray, fps: float) -> tuple[FloatArray, RootTrajectory]:
+    """Joints [T, 22, 3] in the world as poses in the dancer's frame of reference and its trajectory."""
+    trajectory = RootTrajectory(mid_hip(positions)[:, [0, 2]], body_heading(positions, fps))
     local = positions.copy()
-    local[..., [0, 2]] -= path.position[:, None]
-    local[..., [0, 2]] = rotate(local[..., [0, 2]], -path.heading[:, None])
-    return local, path
+    local[..., [0, 2]] -= trajectory.position[:, None]
+    local[..., [0, 2]] = rotate_yaw(local[..., [0, 2]], -trajectory.heading[:, None])
+    return local, trajectory
 
 
-def apply_path(poses: FloatArray, path: Path) -> FloatArray:
-    """The inverse of ``split_path``: joints [T, 22, 3] in the world."""
+def to_world(poses: FloatArray, trajectory: RootTrajectory) -> FloatArray:
+    """The inverse of ``to_local``: joints [T, 22, 3] in the world."""
     out = poses.copy()
-    out[..., [0, 2]] = rotate(poses[..., [0, 2]], path.heading[:, None]) + path.position[:, None]
+    out[..., [0, 2]] = rotate_yaw(poses[..., [0, 2]], trajectory.heading[:, None]) + trajectory.position[:, None]
     return out
 
 
-def rotate(xz: FloatArray, angle: FloatArray) -> FloatArray:
-    """Rotate (x, z) about the vertical so that a vector along +z ends up at heading ``angle``."""
-    c, s = np.cos(angle), np.sin(angle)
-    x, z = xz[..., 0], xz[..., 1]
-    turned: FloatArray = np.stack([c * x + s * z, -s * x + c * z], axis=-1).astype(np.float32)
-    return turned
+def face_camera(trajectory: RootTrajectory, fps: float) -> RootTrajectory:
+    """Remove slow turning: the body stays within 45 degrees of the camera at +z, quick turns and sways remain.
 
-
-def face_camera(path: Path, fps: float) -> Path:
-    """Take out slow turning: the body stays within 45 degrees of the camera at +z, quick turns and sways remain.
-
-    Steps keep their direction relative to the body, so a travelling turn becomes a step on the spot or to the side.
+    Velocities are kept relative to the body, so a travelling turn becomes a step on the spot or to the side.
 
     Args:
-        path: heading and position [T].
+        trajectory: heading and position [T].
         fps: frames per second.
     """
-    slow = gaussian_filter1d(path.heading, _TURNING_SECONDS * fps, mode="nearest")
-    heading = (_FACING_LIMIT * np.tanh((path.heading - slow) / _FACING_LIMIT)).astype(np.float32)
-    step = np.diff(path.position, axis=0, append=path.position[-1:]) * fps
-    return Path(walk(rotate(step, -path.heading), heading, fps), heading)
+    slow = gaussian_filter1d(trajectory.heading, _TURNING_SECONDS * fps, mode="nearest")
+    heading = (_FACING_LIMIT * np.tanh((trajectory.heading - slow) / _FACING_LIMIT)).astype(np.float32)
+    step = np.diff(trajectory.position, axis=0, append=trajectory.position[-1:]) * fps
+    return RootTrajectory(integrate_velocity(rotate_yaw(step, -trajectory.heading), heading, fps), heading)
 
 
-def stay(path: Path, fps: float, radius: float) -> Path:
-    """Keep the dancer near the spot: slow wandering is taken out, the rest is bent softly into ``radius`` metres."""
-    around = path.position - gaussian_filter1d(path.position, _WANDERING_SECONDS * fps, axis=0, mode="nearest")
+def limit_travel(trajectory: RootTrajectory, fps: float, radius: float) -> RootTrajectory:
+    """Keep the dancer near one place: slow travel is removed, the rest compressed (tanh) into ``radius`` metres."""
+    around = trajectory.position - gaussian_filter1d(
+        trajectory.position, _WANDERING_SECONDS * fps, axis=0, mode="nearest"
+    )
     distance = np.linalg.norm(around, axis=1, keepdims=True)
     squeezed = around * (np.tanh(distance / radius) / np.maximum(distance / radius, 1e-6))
-    return Path(squeezed.astype(np.float32), path.heading)
+    return RootTrajectory(squeezed.astype(np.float32), trajectory.heading)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
+from stgmamba.arrays import FloatArray
 from stgmamba.skeleton.layouts import Layout
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton_to_video.model import MULTIPLE, Inputs
 from stgmamba.skeleton_to_video.objective import Batch
 from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, pose_maps
-from stgmamba.skeleton_to_video.training_pairs import SIZE, Example, clip_scenes, drawn_scene, photo_scenes
+from stgmamba.skeleton_to_video.training_pairs import SIZE, TrainingPair, clip_scenes, drawn_scene, photo_scenes
 from stgmamba.video_io import probe
 
 _PICTURES = ("before", "truth", "after", "condition", "background", "baseline", "forward", "backward")
@@ -132,7 +132,7 @@ def _poses_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.poses.npy")
 
 
-def write_examples(path: Path, examples: Sequence[Example]) -> None:
+def write_examples(path: Path, examples: Sequence[TrainingPair]) -> None:
     """Write examples into a folder's file, named ``drawn_``, ``clip_`` or ``photo_`` and more, ``.npy``."""
     pictures = np.empty((len(examples), sum(_CHANNELS), SIZE[1], SIZE[0]), np.uint8)
     poses = np.empty((len(examples), sum(_NUMBERS)), np.float32)
@@ -146,7 +146,7 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
             np.save(stream, array, allow_pickle=False)
 
 
-class Corpus:
+class PairDataset:
     """Random batches of the examples in a folder.
 
     Args:

@@ -1,4 +1,4 @@
-"""The objective of stage 2: one network used three ways, the self-supervised regularisation, two adversaries.
+"""The objective of stage 2: G_r used in three ways on the same weights, and the regularisation between them.
 
 baseline  I_i  = G_r(I_0    , S_i)
 forward   I^_i = G_r(I_{i-1}, S_i)        L_fsr = | I_i - I^_i |_1
@@ -7,18 +7,18 @@ backward  I~_i = G_r(I_{i+1}, S_i)        L_bsr = | I_i - I~_i |_1          (Tan
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils.parametrizations import spectral_norm
 
 from stgmamba.skeleton_to_video import losses
+from stgmamba.skeleton_to_video.discriminators import Discriminators
 from stgmamba.skeleton_to_video.model import FrameGenerator, Inputs
-from stgmamba.skeleton_to_video.pose_maps import CHANNELS
+from stgmamba.training.adversarial import feature_matching, hinge_discriminator, hinge_generator
 
-WEIGHTS = {
+LOSS_WEIGHTS = {
     "reconstruction": 1.0,
     "structure": 0.2,
     "fsr": 0.25,
@@ -27,24 +27,19 @@ WEIGHTS = {
     "temporal": 0.0,
     "matching": 0.0,
 }
-"""Weights of the terms; a term of weight 0 is not computed."""
-
-_WIDTH = 32
-
-
-def _repeated(part: Tensor | None, count: int) -> Tensor | None:
-    return None if part is None else part.repeat(count, 1, 1, 1)
+"""Default weights of the terms; a term of weight 0 is not computed. ``adversarial`` is L_gan of single frames,
+``temporal`` that of three consecutive ones, ``structure`` is 1 - SSIM (ours)."""
 
 
 class Batch(NamedTuple):
-    """B examples, colours 0..1.
+    """B training pairs, colours 0..1.
 
     Attributes:
-        baseline: what G_r is given when I_0 is its condition.
-        forward, backward: [B, 4, H, W], the warped sheets when I_{i-1} and I_{i+1} are.
+        baseline: inputs of G_r with I_0 as the condition.
+        forward, backward: [B, 4, H, W], warped layers with I_{i-1} and I_{i+1} as the condition.
         before, truth, after: [B, 3, H, W], the true frames i-1, i, i+1.
-        weight: [B, 1, H, W], how much each pixel counts.
-        regularised: whether FSR and BSR are asked for in this step.
+        weight: [B, 1, H, W], of each pixel in L1.
+        regularised: whether L_fsr and L_bsr are used in this step.
     """
 
     baseline: Inputs
@@ -57,7 +52,7 @@ class Batch(NamedTuple):
     regularised: bool = True
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same on a device."""
+        """The batch on a device."""
         inputs = Inputs(*(None if part is None else part.to(device) for part in self.baseline))  # type: ignore[arg-type]
         others: dict[str, Any] = {
             name: part.to(device) for name, part in self._asdict().items() if isinstance(part, Tensor)
@@ -65,119 +60,85 @@ class Batch(NamedTuple):
         return self._replace(baseline=inputs, **others)
 
 
-class PatchCritic(nn.Module):
-    """Judges patches of pictures beside their pose (Isola et al. 2017)."""
-
-    def __init__(self, pictures: int) -> None:
-        super().__init__()
-        self.first = spectral_norm(nn.Conv2d(3 * pictures, _WIDTH, 4, 2, 1))
-        self.second = spectral_norm(nn.Conv2d(_WIDTH, 2 * _WIDTH, 4, 2, 1))
-        self.third = spectral_norm(nn.Conv2d(2 * _WIDTH + CHANNELS, 4 * _WIDTH, 4, 2, 1))
-        self.score = spectral_norm(nn.Conv2d(4 * _WIDTH, 1, 3, 1, 1))
-
-    def forward(self, pictures: Tensor, pose: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """[B, 3 K, H, W] and [B, P, H/4, W/4] -> scores of the patches [B, 1, H/8, W/8], features of the layers."""
-        first = F.leaky_relu(self.first(pictures), 0.2)
-        second = F.leaky_relu(self.second(first), 0.2)
-        third = F.leaky_relu(self.third(torch.cat([second, pose], 1)), 0.2)
-        return self.score(third), [first, second, third]
-
-
-class MultiScaleCritic(nn.Module):
-    """The same judgement at full and at half resolution (pix2pixHD, Wang et al. 2018)."""
-
-    def __init__(self, pictures: int) -> None:
-        super().__init__()
-        self.fine, self.coarse = PatchCritic(pictures), PatchCritic(pictures)
-
-    def forward(self, pictures: Tensor, pose: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Scores per scale, features of all layers; shapes as of `PatchCritic`."""
-        fine, features = self.fine(pictures, pose)
-        coarse, more = self.coarse(F.avg_pool2d(pictures, 2), F.avg_pool2d(pose, 2))
-        return [fine, coarse], [*features, *more]
-
-
-class Critics(nn.Module):
-    """Both adversaries: of single frames, and of three consecutive ones whose middle one may be made."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.frame, self.consecutive = MultiScaleCritic(1), MultiScaleCritic(3)
-
-
-class Objective(nn.Module):
-    """Loss terms of a batch; generator and critics take turns.
+class SelfSupervisedObjective(nn.Module):
+    """Loss terms of a batch; generator and discriminators are stepped in turn.
 
     Args:
         model: G_r.
-        weights: of all terms of `WEIGHTS`.
+        loss_weights: of all terms of `LOSS_WEIGHTS`.
         half: whether its convolutions run in bfloat16.
     """
 
-    def __init__(self, model: FrameGenerator, weights: dict[str, float], half: bool = False) -> None:
+    def __init__(self, model: FrameGenerator, loss_weights: Mapping[str, float], half: bool = False) -> None:
         super().__init__()
-        self.model, self.weights, self._half = model, weights, half
-        judged = any(weights[name] for name in ("adversarial", "temporal", "matching"))
-        self.critics = Critics() if judged else None
-        self.players: tuple[str, ...] = ("generator", "critics") if judged else ("generator",)
-        self._made: Tensor | None = None  # the generator's last answer, for the critics' turn in the same step
+        self.model, self.loss_weights, self._half = model, loss_weights, half
+        adversarial = any(loss_weights[name] for name in ("adversarial", "temporal", "matching"))
+        self.discriminators = Discriminators() if adversarial else None
+        self.optimizer_groups: tuple[str, ...] = ("generator", "discriminators") if adversarial else ("generator",)
+        self._generated: Tensor | None = None  # the generator's output, for the discriminators' turn in the same step
 
-    def forward(self, batch: Batch, player: str) -> dict[str, Tensor]:
-        """Weighted terms, to be added up."""
-        if player == "critics":
-            assert self._made is not None, "the generator plays first"
-            return {"critics": self._critics_loss(batch, self._made)}
-        uses = [name for name in ("fsr", "bsr") if batch.regularised and self.weights[name]]
-        frames = self._three_ways(batch, uses)
-        made = frames[0]
-        self._made = made.detach()
-        terms = {
-            "reconstruction": losses.reconstruction(made, batch.truth, batch.weight),
-            "structure": losses.dissimilarity(made, batch.truth),
-        }
-        for name, other in zip(uses, frames[1:], strict=True):
-            terms[name] = losses.regularisation(made, other, batch.weight)
-        if self.critics is not None:
-            terms |= self._judged(batch, made, self.critics)
-        return {name: self.weights[name] * value for name, value in terms.items() if self.weights[name]}
+    def forward(self, batch: Batch, group: str) -> dict[str, Tensor]:
+        """Weighted terms of one optimizer group, to be added up."""
+        if group == "discriminators":
+            return {"discriminators": self._discriminator_loss(batch)}
+        weights = self.loss_weights
+        uses = [name for name in ("fsr", "bsr") if batch.regularised and weights[name]]
+        baseline, *others = self._generate(batch, uses)
+        self._generated = baseline.detach()
+        terms = {}
+        if weights["reconstruction"]:
+            terms["reconstruction"] = losses.l1(baseline, batch.truth, batch.weight)
+        if weights["structure"]:
+            terms["structure"] = losses.dissimilarity(baseline, batch.truth)
+        regularization = {"fsr": losses.forward_regularization, "bsr": losses.backward_regularization}
+        for name, other in zip(uses, others, strict=True):
+            terms[name] = regularization[name](baseline, other, batch.weight)
+        if self.discriminators is not None:
+            terms |= self._adversarial_terms(batch, baseline, self.discriminators)
+        return {name: weights[name] * value for name, value in terms.items()}
 
-    def _three_ways(self, batch: Batch, uses: list[str]) -> list[Tensor]:
-        """G_r on the same target pose from I_0, and from I_{i-1} and I_{i+1} where they are used: one pass for all."""
-        conditions = {"fsr": batch.forward, "bsr": batch.backward}
-        pictures = {"fsr": batch.before, "bsr": batch.after}
+    def _generate(self, batch: Batch, uses: list[str]) -> list[Tensor]:
+        """I_i, and of I^_i (``fsr``) and I~_i (``bsr``) those in ``uses``: [B, 3, H, W] each, in one pass."""
+        warped = {"fsr": batch.forward, "bsr": batch.backward}
+        conditions = {"fsr": batch.before, "bsr": batch.after}
         count = 1 + len(uses)
         base = batch.baseline
-        # Everything but the condition is the same in the three uses.
-        inputs = Inputs(*(_repeated(part, count) for part in base))  # type: ignore[arg-type]
-        inputs = inputs._replace(warped=torch.cat([base.warped, *(conditions[name] for name in uses)]))
+        # The three uses differ in the condition only.
+        inputs = Inputs(*(None if part is None else part.repeat(count, 1, 1, 1) for part in base))  # type: ignore[arg-type]
+        inputs = inputs._replace(warped=torch.cat([base.warped, *(warped[name] for name in uses)]))
         if base.condition is not None:
-            # The pose of a neighbour is nearly the target's own.
-            condition = torch.cat([base.condition, *(pictures[name] for name in uses)])
+            condition = torch.cat([base.condition, *(conditions[name] for name in uses)])
             assert base.condition_pose is not None, "a condition comes with its pose"
+            # The pose of a neighbouring frame is nearly the target's.
             pose = torch.cat([base.condition_pose, *(base.pose for _ in uses)])
             inputs = inputs._replace(condition=condition, condition_pose=pose)
-        # Only the network may round: pictures, warps and above all the variances in SSIM need all their digits.
+        # Only the network runs in half precision: pictures, warps and the variances in SSIM need float32.
         with torch.autocast(inputs.warped.device.type, torch.bfloat16, enabled=self._half):
-            made = self.model(inputs)
-        return list(made.float().chunk(count))
+            frames = self.model(inputs)
+        return list(frames.float().chunk(count))
 
-    def _judged(self, batch: Batch, made: Tensor, critics: Critics) -> dict[str, Tensor]:
-        pose = batch.baseline.pose
-        scores, features = critics.frame(made, pose)
-        moving, moving_features = critics.consecutive(torch.cat([batch.before, made, batch.after], 1), pose)
-        with torch.no_grad():
-            wanted = critics.frame(batch.truth, pose)[1]
-            wanted += critics.consecutive(torch.cat([batch.before, batch.truth, batch.after], 1), pose)[1]
-        return {
-            "adversarial": losses.hinge_generator(scores),
-            "temporal": losses.hinge_generator(moving),
-            "matching": losses.feature_matching([*features, *moving_features], wanted),
-        }
+    def _adversarial_terms(self, batch: Batch, generated: Tensor, discriminators: Discriminators) -> dict[str, Tensor]:
+        pose, weights = batch.baseline.pose, self.loss_weights
+        scores, features = discriminators.frame(generated, pose)
+        triple = torch.cat([batch.before, generated, batch.after], 1)
+        triple_scores, triple_features = discriminators.sequence(triple, pose)
+        terms = {}
+        if weights["adversarial"]:
+            terms["adversarial"] = hinge_generator(scores)
+        if weights["temporal"]:
+            terms["temporal"] = hinge_generator(triple_scores)
+        if weights["matching"]:
+            with torch.no_grad():
+                real = discriminators.frame(batch.truth, pose)[1]
+                real += discriminators.sequence(torch.cat([batch.before, batch.truth, batch.after], 1), pose)[1]
+            terms["matching"] = feature_matching([*features, *triple_features], real)
+        return terms
 
-    def _critics_loss(self, batch: Batch, made: Tensor) -> Tensor:
-        assert self.critics is not None, "nobody judges"
-        pose = batch.baseline.pose
-        single = losses.hinge_critic(self.critics.frame(batch.truth, pose)[0], self.critics.frame(made, pose)[0])
-        real, false = (torch.cat([batch.before, middle, batch.after], 1) for middle in (batch.truth, made))
-        triple = losses.hinge_critic(self.critics.consecutive(real, pose)[0], self.critics.consecutive(false, pose)[0])
-        return single + triple
+    def _discriminator_loss(self, batch: Batch) -> Tensor:
+        assert self.discriminators is not None, "an objective without discriminators has no such group"
+        assert self._generated is not None, "the generator is stepped first"
+        pose, generated = batch.baseline.pose, self._generated
+        frame, sequence = self.discriminators.frame, self.discriminators.sequence
+        single = hinge_discriminator(frame(batch.truth, pose)[0], frame(generated, pose)[0])
+        real, fake = (torch.cat([batch.before, middle, batch.after], 1) for middle in (batch.truth, generated))
+        return single + hinge_discriminator(sequence(real, pose)[0], sequence(fake, pose)[0])

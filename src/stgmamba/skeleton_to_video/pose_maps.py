@@ -7,10 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.jit import jit
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
-
-FloatArray = NDArray[np.float32]
 
 STRIDE = 4
 """A map's pixel is so many of the frame's."""

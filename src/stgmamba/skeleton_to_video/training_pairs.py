@@ -16,26 +16,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray, Frame
+from stgmamba.characters.appearance import random_appearance
 from stgmamba.characters.background import random_background
-from stgmamba.characters.looks import random_look
 from stgmamba.characters.person import Person
-from stgmamba.characters.render import Drawing, Stage, sway
+from stgmamba.characters.render import RenderedCharacter, SceneRenderer, sway
 from stgmamba.errors import InputError
-from stgmamba.limb_warp.pose_track import PoseTrack, placement_from_track, track_dance, track_frames
+from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, placement_from_track, project_track
 from stgmamba.limb_warp.renderer import LimbWarpRenderer
-from stgmamba.limb_warp.retargeting import place_dance
+from stgmamba.limb_warp.retargeting import retarget_to_picture
+from stgmamba.options import FPS
 from stgmamba.person.blazepose import PoseDetector
 from stgmamba.person.matting import refine_mask
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import GUESSED, PersonInPicture
+from stgmamba.person.pose import GUESSED, DetectedPerson
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import Camera, frame_dance
-from stgmamba.skeleton.root_trajectory import rotate
+from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
 from stgmamba.video_io import read_video
 
-Frame = NDArray[np.uint8]
-FloatArray = NDArray[np.float32]
 Item = TypeVar("Item")
 
 SIZE = (192, 256)
@@ -44,18 +44,18 @@ SIZE = (192, 256)
 LOOKS = 1_000_000
 """Looks of drawn dancers have seeds from here on: those below are for evaluation."""
 
-_MOMENTS = 4  # examples of one drawn scene
+_TARGETS_PER_SCENE = 4  # examples of one drawn scene
 _WINDOW = 50  # frames of the dance that a scene takes its moments from
 _FURTHEST = np.radians(115)  # how far a drawn dancer may be turned from the camera: one picture shows no back
 _DETECTED = 0.4  # share of drawn conditions whose mask is found as in a photo, with its real faults
 _JITTER = 0.012  # error of joints, in torso lengths
-_CLIP_MOMENTS = 5  # examples for one condition of a clip
+_TARGETS_PER_CLIP = 5  # examples for one condition of a clip
 _HIPS = [OPENPOSE_18_FEET.index(f"{side}_hip") for side in ("left", "right")]
 _SHOULDERS = [OPENPOSE_18_FEET.index(f"{side}_shoulder") for side in ("left", "right")]
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingPair:
     """One true frame and what G_r may make it from; pictures uint8 [H, W, 3 or 4], the sheets premultiplied.
 
     Attributes:
@@ -93,7 +93,7 @@ class _Shot:
     track: PoseTrack
 
 
-def drawn_scene(seed: tuple[int, ...], dances: Sequence[Skeleton]) -> list[Example]:
+def drawn_scene(seed: tuple[int, ...], dances: Sequence[Skeleton]) -> list[TrainingPair]:
     """A made-up dancer in a made-up place, moments of a real dance.
 
     Args:
@@ -101,29 +101,29 @@ def drawn_scene(seed: tuple[int, ...], dances: Sequence[Skeleton]) -> list[Examp
         dances: 3-D OPENPOSE_18_FEET, 25 fps; one of them is danced.
     """
     rng = np.random.default_rng(seed)
-    look = random_look(LOOKS + int(rng.integers(2**40)))
+    appearance = random_appearance(LOOKS + int(rng.integers(2**40)))
     background = random_background(int(rng.integers(2**31)))
     dance = dances[int(rng.integers(len(dances)))]
     start = int(rng.integers(max(1, len(dance) - _WINDOW)))
-    own = retarget(dance.slice(start, start + _WINDOW), look.body)
-    ways = _headings(own.positions)
+    own = retarget(dance.slice(start, start + _WINDOW), appearance.body)
+    ways = body_yaw(own.positions).astype(np.float64)
     condition = int(rng.integers(1, len(own) - 1))
     yaw = float(ways[condition] + rng.normal(0, 0.3))
     off = np.abs((ways - yaw + np.pi) % (2 * np.pi) - np.pi)
-    moments = np.flatnonzero(off[1:-1] < _FURTHEST) + 1
-    moments = np.sort(rng.choice(moments, min(_MOMENTS, len(moments)), replace=False))
-    frames = sorted({condition, *(int(m) + d for m in moments for d in (-1, 0, 1))})
+    events = np.flatnonzero(off[1:-1] < _FURTHEST) + 1
+    events = np.sort(rng.choice(events, min(_TARGETS_PER_SCENE, len(events)), replace=False))
+    frames = sorted({condition, *(int(m) + d for m in events for d in (-1, 0, 1))})
     seen = Skeleton(own.positions[frames], own.fps, own.layout)
     camera = _camera(seen, yaw, rng)
-    stage, person, loose = Stage(background, camera), Person(look), sway(own)
+    stage, person, loose = SceneRenderer(background, camera), Person(appearance), sway(own)
     drawings = {f: stage.draw(person, own.positions[f], loose[f]) for f in frames}
-    exact = track_dance(own, camera)
+    exact = project_track(own, camera)
     detected = rng.random() < _DETECTED
     shots = {f: _drawn_shot(d, exact.slice(f, f + 1), detected and f == condition, rng) for f, d in drawings.items()}
-    return _examples(shots, condition, moments.tolist(), rng)
+    return _examples(shots, condition, events.tolist(), rng)
 
 
-def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> Iterator[list[Example]]:
+def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> Iterator[list[TrainingPair]]:
     """Moments of a real clip, for several conditions.
 
     Args:
@@ -140,7 +140,7 @@ def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> 
     if len(pictures) < 3:
         raise InputError(f"{path}: too short to learn from; use clips of 10 frames or more.")
     size = pictures[0].shape[1], pictures[0].shape[0]
-    track = track_frames(((i / 25, rgb) for i, rgb in enumerate(pictures)), 25.0, size)
+    track = estimate_track(((i / FPS, rgb) for i, rgb in enumerate(pictures)), FPS, size)
     found = (track.skeleton.confidence > 0.3).mean(axis=1) > 0.5
     usable = np.flatnonzero(found[:-2] & found[1:-1] & found[2:]) + 1
     with PoseDetector(masks=True, threshold=0.3) as detector:
@@ -148,18 +148,18 @@ def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> 
             if len(usable) == 0:
                 return
             condition = int(rng.choice(usable))
-            moments = np.sort(rng.choice(usable, min(_CLIP_MOMENTS, len(usable)), replace=False)).tolist()
-            chosen = sorted({condition, *(m + d for m in moments for d in (-1, 0, 1))})
+            events = np.sort(rng.choice(usable, min(_TARGETS_PER_CLIP, len(usable)), replace=False)).tolist()
+            chosen = sorted({condition, *(m + d for m in events for d in (-1, 0, 1))})
             window = _window(track.skeleton.positions[chosen], size, rng)
             shots = {f: _clip_shot(pictures[f], track.slice(f, f + 1), window, detector) for f in chosen}
             whole = {f: shot for f, shot in shots.items() if shot is not None}
-            kept = [m for m in moments if all(m + d in whole for d in (-1, 0, 1))]
+            kept = [m for m in events if all(m + d in whole for d in (-1, 0, 1))]
             yield _examples(whole, condition, kept, rng) if condition in whole else []
 
 
 def photo_scenes(
     picture: Picture, dances: Sequence[Skeleton], seed: tuple[int, ...], scenes: int
-) -> Iterator[list[Example]]:
+) -> Iterator[list[TrainingPair]]:
     """A photo that is danced away and back: there is no film of its person, but where it ends is known.
 
     The limb warp moves the person to a pose of a dance; that picture is the condition, and the photo the true frame. A
@@ -179,7 +179,7 @@ def photo_scenes(
     """
     rng = np.random.default_rng(seed)
     rgb = _at_most(picture.rgb, 720)
-    track = track_frames([(0.0, rgb)], 25.0, (rgb.shape[1], rgb.shape[0]))
+    track = estimate_track([(0.0, rgb)], FPS, (rgb.shape[1], rgb.shape[0]))
     if not track.skeleton.confidence.any():
         raise InputError(f"{picture.path}: nobody is found in it; use pictures that show one person.")
     with PoseDetector(masks=True, threshold=0.3) as detector:
@@ -198,8 +198,8 @@ def photo_scenes(
 def _facing(dance: Skeleton, frame: int, yaw: float) -> Skeleton:
     """One frame of a dance, turned to face the camera but for a yaw."""
     positions = dance.positions[frame : frame + 1].copy()
-    turn = (yaw - _headings(positions)).astype(np.float32)
-    positions[..., [0, 2]] = rotate(positions[..., [0, 2]], turn)
+    turn = (yaw - body_yaw(positions)).astype(np.float32)
+    positions[..., [0, 2]] = rotate_yaw(positions[..., [0, 2]], turn)
     return Skeleton(positions, dance.fps, dance.layout)
 
 
@@ -209,19 +209,21 @@ def _danced_away(photo: _Shot, pose: Skeleton, rng: np.random.Generator) -> _Sho
         renderer, own = _renderer(photo, rng)
     except InputError:  # the photo shows no shoulder
         return None
-    placement = place_dance(pose, renderer.body, renderer.size)
-    (layer,) = renderer.layers(placement)
+    placement = retarget_to_picture(pose, renderer.body, renderer.size)
+    (layer,) = renderer.foreground(placement)
     cover = np.clip(layer[..., 3:], 0, 1)
     rgb = np.clip(layer[..., :3] + (1 - cover) * renderer.background() + 0.5, 0, 255).astype(np.uint8)
     order = renderer.body.order
     positions = placement.points[:, order].astype(np.float32)
-    scale = own.scale * placement.nearness[:, order]
+    scale = own.scale * placement.magnification[:, order]
     depth = placement.depth[:, order] / float(own.scale[0, _HIPS].mean())
     moved = PoseTrack(replace(own.skeleton, positions=positions), depth, scale)
     return _Shot(rgb, np.asarray(cover[..., 0], np.float32), moved)
 
 
-def _examples(shots: dict[int, _Shot], condition: int, moments: list[int], rng: np.random.Generator) -> list[Example]:
+def _examples(
+    shots: dict[int, _Shot], condition: int, events: list[int], rng: np.random.Generator
+) -> list[TrainingPair]:
     first = shots[condition]
     renderers: dict[int, tuple[LimbWarpRenderer, PoseTrack]] = {}
 
@@ -233,7 +235,7 @@ def _examples(shots: dict[int, _Shot], condition: int, moments: list[int], rng: 
                 return None
         renderer, own = renderers[source]
         placement = placement_from_track(target, own, renderer.body)
-        (layer,) = renderer.layers(placement)
+        (layer,) = renderer.foreground(placement)
         layer[..., 3] *= 255
         return np.clip(layer + 0.5, 0, 255).astype(np.uint8), placement.points[0], placement.depth[0]
 
@@ -243,13 +245,13 @@ def _examples(shots: dict[int, _Shot], condition: int, moments: list[int], rng: 
     background = np.clip(renderers[condition][0].background() + 0.5, 0, 255).astype(np.uint8)
     torso = renderers[condition][0].body.torso
     examples = []
-    for i in moments:
+    for i in events:
         target = _jittered(shots[i].track, torso, rng)
         baseline, forward, backward = (sheets(source, target) for source in (condition, i - 1, i + 1))
         if baseline is None or forward is None or backward is None:
             continue
         examples.append(
-            Example(
+            TrainingPair(
                 shots[i - 1].rgb, shots[i].rgb, shots[i + 1].rgb, first.rgb, background,
                 baseline[0], forward[0], backward[0],
                 baseline[1].astype(np.float32), baseline[2].astype(np.float32),
@@ -268,7 +270,7 @@ def _renderer(shot: _Shot, rng: np.random.Generator) -> tuple[LimbWarpRenderer, 
     outside = ((points < -5) | (points > np.array([width + 5, height + 5]))).any(axis=1)
     confidence = np.where(outside, GUESSED, track.skeleton.confidence[0]).astype(np.float32)
     skeleton = replace(track.skeleton, confidence=confidence[None])
-    person = PersonInPicture(skeleton, shot.mask, 0, (), np.zeros(len(OPENPOSE_18_FEET), np.float32))
+    person = DetectedPerson(skeleton, shot.mask, 0, (), np.zeros(len(OPENPOSE_18_FEET), np.float32))
     seed = int(rng.integers(2**31))
     return LimbWarpRenderer(Picture(shot.rgb), person, size=height, seed=seed), track
 
@@ -283,14 +285,6 @@ def _jittered(track: PoseTrack, torso: float, rng: np.random.Generator) -> PoseT
     return replace(track, skeleton=replace(skeleton, positions=skeleton.positions + noise))
 
 
-def _headings(positions: FloatArray) -> NDArray[np.float64]:
-    """Which way a body faces in each frame, radians as `Camera.yaw`, [T], from hips and shoulders."""
-    across = (positions[:, _HIPS[0]] - positions[:, _HIPS[1]]) + (
-        positions[:, _SHOULDERS[0]] - positions[:, _SHOULDERS[1]]
-    )
-    return np.arctan2(-across[:, 2], across[:, 0]).astype(np.float64)
-
-
 def _camera(seen: Skeleton, yaw: float, rng: np.random.Generator) -> Camera:
     """In front of the dancer; one in four shows the upper body only."""
     camera = frame_dance(seen, SIZE, yaw, float(rng.uniform(0.7, 1.7)), float(rng.uniform(0.02, 0.14)))
@@ -301,7 +295,7 @@ def _camera(seen: Skeleton, yaw: float, rng: np.random.Generator) -> Camera:
     return camera
 
 
-def _drawn_shot(drawing: Drawing, track: PoseTrack, detected: bool, rng: np.random.Generator) -> _Shot:
+def _drawn_shot(drawing: RenderedCharacter, track: PoseTrack, detected: bool, rng: np.random.Generator) -> _Shot:
     mask = _found_mask(drawing.rgb) if detected else None
     return _Shot(drawing.rgb, _worn(drawing.mask, rng) if mask is None else mask, track)
 

@@ -1,7 +1,7 @@
-"""Selective state spaces: one scan, its reference, its fast path per device, and the Mamba mixer on top."""
+"""Selective state spaces: one scan, its reference, a compiled path for the CPU, and the S6 layer on top of it."""
 
-from stgmamba.ssm.mamba import MambaMixer, MambaState
 from stgmamba.ssm.reference import selective_scan_reference
 from stgmamba.ssm.scan import selective_scan
+from stgmamba.ssm.selective_ssm import SelectiveSSM
 
-__all__ = ["MambaMixer", "MambaState", "selective_scan", "selective_scan_reference"]
+__all__ = ["SelectiveSSM", "selective_scan", "selective_scan_reference"]

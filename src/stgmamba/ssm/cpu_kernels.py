@@ -187,7 +187,7 @@ def _store(tile: Array, rows: Rows, batch: int, first: int, width: int, start: i
 
 
 @_compiled
-def _fetch_ahead(rows: Rows, batch: int, first: int, start: int, steps: int) -> None:
+def _prefetch_tile(rows: Rows, batch: int, first: int, start: int, steps: int) -> None:
     """Have a tile of channel-last rows on its way into the cache while another one is worked on."""
     if rows.channel == 1:
         origin = rows.offset + batch * rows.batch + first + start * rows.time
@@ -232,7 +232,9 @@ def _load_decay_rates(A: Array, first: int, width: int, rates: Array) -> None:
 
 
 @_compiled
-def _advance(steps: int, rates: Array, delta: Array, drive: Array, B: Array, C: Array, state: Array, y: Array) -> None:
+def tile_forward(
+    steps: int, rates: Array, delta: Array, drive: Array, B: Array, C: Array, state: Array, y: Array
+) -> None:
     """Walk `state` [N, W] through a tile, h = exp(dt A) h + B drive (drive = dt u), and add C h to y [steps, W]."""
     _wide_vectors()
     _arrays_do_not_overlap()
@@ -246,8 +248,8 @@ def _advance(steps: int, rates: Array, delta: Array, drive: Array, B: Array, C: 
 
 
 @_compiled
-def _record(steps: int, rates: Array, delta: Array, drive: Array, B: Array, states: Array, decays: Array) -> None:
-    """As `_advance`, keeping every state [steps + 1, N, W] (the first one given) and every decay [steps, N, W]."""
+def tile_states(steps: int, rates: Array, delta: Array, drive: Array, B: Array, states: Array, decays: Array) -> None:
+    """As `tile_forward`, keeping every state [steps + 1, N, W] (the first one given) and every decay [steps, N, W]."""
     _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
@@ -260,7 +262,7 @@ def _record(steps: int, rates: Array, delta: Array, drive: Array, B: Array, stat
 
 
 @_compiled_with_sums
-def _retreat(
+def tile_backward(
     steps: int, rates: Array, delta: Array, drive: Array, dy: Array, B: Array, C: Array, states: Array,
     decays: Array, dstate: Array, ddrive: Array, dexponent: Array, drates: Array, dB: Array, dC: Array,
 ) -> None:  # fmt: skip
@@ -390,11 +392,11 @@ def forward(
                     _load_step_sizes(delta, b, first, width, start, steps, bias_block, softplus, raw, dt)
                     after, then = (b, start + STEPS) if start + STEPS < length else (b + 1, 0)
                     ahead = min(STEPS, length - then)
-                    _fetch_ahead(u, after, first, then, ahead)
-                    _fetch_ahead(delta, after, first, then, ahead)
-                    _fetch_ahead(y, b, first, start, steps)
+                    _prefetch_tile(u, after, first, then, ahead)
+                    _prefetch_tile(delta, after, first, then, ahead)
+                    _prefetch_tile(y, b, first, start, steps)
                     _skip_and_drive(steps, D_block, u_tile, dt, out, drive)
-                    _advance(steps, rates, dt, drive, B_tile, C_tile, state, out)
+                    tile_forward(steps, rates, dt, drive, B_tile, C_tile, state, out)
                     if gated:
                         _load(z, b, first, width, start, steps, gate)
                         _apply_gate(steps, gate, out)
@@ -457,20 +459,20 @@ def backward(
                     _load_step_sizes(delta, b, first, width, start, steps, bias_block, softplus, raw, dt)
                     after, then = (b, start - STEPS) if start else (b + 1, (length - 1) // STEPS * STEPS)
                     ahead = min(STEPS, length - then)
-                    _fetch_ahead(u, after, first, then, ahead)
-                    _fetch_ahead(delta, after, first, then, ahead)
-                    _fetch_ahead(dy, after, first, then, ahead)
-                    _fetch_ahead(du, b, first, start, steps)
-                    _fetch_ahead(ddelta, b, first, start, steps)
+                    _prefetch_tile(u, after, first, then, ahead)
+                    _prefetch_tile(delta, after, first, then, ahead)
+                    _prefetch_tile(dy, after, first, then, ahead)
+                    _prefetch_tile(du, b, first, start, steps)
+                    _prefetch_tile(ddelta, b, first, start, steps)
                     _skip_and_drive(steps, D_block, u_tile, dt, out, drive)
-                    _record(steps, rates, dt, drive, B_tile, states, decays)
+                    tile_states(steps, rates, dt, drive, B_tile, states, decays)
                     if gated:
                         _load(z, b, first, width, start, steps, gate)
                         _gate_gradient(steps, C_tile, states, gate, out, dy_tile)
                         _store(gate, dz, b, first, width, start, steps)
                     ddrive[:] = _ZERO
                     dexponent[:] = _ZERO
-                    _retreat(
+                    tile_backward(
                         steps, rates, dt, drive, dy_tile, B_tile, C_tile, states, decays, dstate, ddrive, dexponent,
                         drates, dB[split, b, start : start + steps], dC[split, b, start : start + steps],
                     )  # fmt: skip

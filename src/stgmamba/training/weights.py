@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +16,49 @@ from stgmamba.errors import InputError
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def read_network(path: Path, build: Callable[[dict[str, Any]], Network]) -> Network:
-    """The network of a weights file, ready for use.
+def default_weights(name: str) -> Path:
+    """The weights file of a network that comes with the package.
 
     Args:
-        path: written by `stgmamba.training.loop`; of any floating-point precision.
+        name: of the network: ``music_to_skeleton`` or ``skeleton_to_video``.
+
+    Raises:
+        InputError: this copy of the package holds none.
+    """
+    path = Path(str(resources.files("stgmamba"))) / "weights" / f"{name}.safetensors"
+    if not path.exists():
+        raise InputError(
+            f"{path}: this copy of stgmamba lacks these weights; install it again, "
+            "or train some (docs/training.md) and put them there."
+        )
+    return path
+
+
+def comparison_weights(stage: str, folder: Path | None = None) -> dict[str, Path]:
+    """Weights of the networks that ours is compared with; they lie in the repository, not in the installed package.
+
+    Args:
+        stage: ``skeleton`` or ``video``.
+        folder: holds one .safetensors file per network; by default ``compared/<stage>`` of the repository, where the
+            package runs from one.
+
+    Returns:
+        Name (the file's) -> path; empty where there are none.
+
+    Raises:
+        InputError: ``folder`` is given and there is no such folder.
+    """
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; name one of .safetensors files, or leave it out.")
+    folder = folder or Path(__file__).resolve().parents[3] / "compared" / stage
+    return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
+
+
+def read_network(path: Path, build: Callable[[dict[str, Any]], Network]) -> Network:
+    """The network of a weights file, in evaluation mode.
+
+    Args:
+        path: written by `stgmamba.training`; of any floating-point precision.
         build: makes an untrained network from the config's values.
 
     Raises:

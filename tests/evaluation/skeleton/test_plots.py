@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from stgmamba.datasets.tang2018 import Dance
-from stgmamba.evaluation.skeleton.comparison_video import film
+from stgmamba.evaluation.skeleton.comparison_video import render_comparison
 from stgmamba.evaluation.skeleton.metrics import METRICS
-from stgmamba.evaluation.skeleton.plots import Exhibit, draw_pictures
+from stgmamba.evaluation.skeleton.plots import EvalResult, draw_pictures
 from stgmamba.music.demo_song import write_demo_song
 from stgmamba.skeleton import Skeleton
 from stgmamba.video_io import probe, read_video
@@ -19,7 +19,7 @@ BEATS = np.arange(0.5, SECONDS, 0.5)
 
 
 @pytest.fixture
-def exhibit(tmp_path: Path) -> Exhibit:
+def result(tmp_path: Path) -> EvalResult:
     """Two songs; of the methods one stands still and one has broken down."""
     write_demo_song(tmp_path / "song.wav")
     real = [stepping(BEATS[2:], SECONDS), wandering(SECONDS, 1)]
@@ -32,23 +32,23 @@ def exhibit(tmp_path: Path) -> Exhibit:
         "broken": [[broken]] * 2,
     }
     rows = {name: dict.fromkeys(METRICS, 0.5) for name in dances}
-    return Exhibit(songs, [BEATS, BEATS], dances, rows)
+    return EvalResult(songs, [BEATS, BEATS], dances, rows)
 
 
-def test_methods_keep_colours_of_their_own(exhibit: Exhibit) -> None:
-    assert set(exhibit.colours) == set(exhibit.dances)
-    assert len(set(exhibit.colours.values())) == len(exhibit.dances)
+def test_methods_keep_colours_of_their_own(result: EvalResult) -> None:
+    assert set(result.colours) == set(result.dances)
+    assert len(set(result.colours.values())) == len(result.dances)
 
 
-def test_real_dances_without_fitted_timing_say_nothing_about_beats(exhibit: Exhibit) -> None:
-    assert [dance for dance, _ in exhibit.timed("real")] == exhibit.dances["real"][0]
-    assert len(list(exhibit.timed("ours"))) == 4
+def test_real_dances_without_fitted_timing_say_nothing_about_beats(result: EvalResult) -> None:
+    assert [dance for dance, _ in result.timed("real")] == result.dances["real"][0]
+    assert len(list(result.timed("ours"))) == 4
 
 
-def test_pictures(exhibit: Exhibit, tmp_path: Path) -> None:
+def test_pictures(result: EvalResult, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    files = [file for section in draw_pictures(exhibit, folder) for file in section.files]
+    files = [file for section in draw_pictures(result, folder) for file in section.files]
     assert set(files) == set(folder.iterdir())
     for file in files:
         picture = np.asarray(Image.open(file).convert("RGB"))
@@ -58,15 +58,15 @@ def test_pictures(exhibit: Exhibit, tmp_path: Path) -> None:
     assert 4 * 192 <= rows.height <= 4 * 192 + 30
 
 
-def test_film(exhibit: Exhibit, tmp_path: Path) -> None:
-    (path,) = film(exhibit, tmp_path).files
+def test_film(result: EvalResult, tmp_path: Path) -> None:
+    (path,) = render_comparison(result, tmp_path).files
     info = probe(path)
     assert (info.video_codec, info.audio_codec) == ("h264", "aac")
     assert info.seconds == pytest.approx(SECONDS, abs=0.05)
     assert info.size == (4 * 240, 348)
     frames = [frame for _, frame in read_video(path)]
     # Labels keep the colours of the plots.
-    for column, colour in enumerate(exhibit.colours[name] for name in exhibit.dances):
+    for column, colour in enumerate(result.colours[name] for name in result.dances):
         wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
         np.testing.assert_allclose(frames[0][10:20, 240 * column + 10].mean(axis=0), wanted, atol=8)
     # Who has broken down is not there; who stands still does not move; who dances does.

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from stgmamba.errors import InputError
-from stgmamba.evaluation.video.baselines import REENACTORS
-from stgmamba.evaluation.video.evaluate import Material, judge, run
+from stgmamba.evaluation.video.baselines import BASELINES
+from stgmamba.evaluation.video.evaluate import EvalInputs, evaluate_scenes, run
 from stgmamba.evaluation.video.metrics import METRICS
 from stgmamba.evaluation.video.metrics.networks import Networks
 from stgmamba.evaluation.video.report import ROWS, Strip, draw_strip, markdown
@@ -25,8 +25,7 @@ from ...support.recordings import write_dances
 def _without_networks() -> Iterator[None]:
     """What trained networks do is not the matter here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stgmamba.evaluation.video.evaluate.WEIGHTS", Path("nosuch.safetensors"))
-        patch.setattr("stgmamba.evaluation.video.evaluate.COMPARED", Path("nosuch"))
+        patch.setattr("stgmamba.evaluation.video.evaluate._contestants", lambda weights, networks: dict(BASELINES))
         yield
 
 
@@ -48,14 +47,14 @@ def report(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
         lpips=lambda frames, truth: float(np.abs(frames.astype(float) - truth).mean()),
         fid=lambda frames: frames.reshape(len(frames), -1)[:, :3].astype(np.float64),
     )
-    result = run(Material(clips), out, 128, 0, networks, progress=lambda *step: steps.append(step))
+    result = run(EvalInputs(clips), out, size=128, networks=networks, progress=lambda *step: steps.append(step))
     assert steps[-1] == (6, 6)
     return result, out
 
 
 def test_every_method_has_every_figure(report: tuple[dict[str, Any], Path]) -> None:
     methods = report[0]["methods"]
-    assert set(methods) == set(REENACTORS)
+    assert set(methods) == set(BASELINES)
     for row in methods.values():
         assert set(row) == {*METRICS, "lpips", "fid", "fps"}
     assert json.loads(report[1].read_text()) == report[0]
@@ -90,7 +89,7 @@ def test_the_report_shows_tables_and_pictures(report: tuple[dict[str, Any], Path
 
 def test_same_scenes_same_figures(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "short.mp4", dancer_frames()[:12])
-    rows = [judge([lambda: clip_scene(path, 64)], REENACTORS, Networks())[0]["methods"] for _ in range(2)]
+    rows = [evaluate_scenes([lambda: clip_scene(path, 64)], BASELINES, Networks())[0]["methods"] for _ in range(2)]
     for row in (*rows[0].values(), *rows[1].values()):
         row.pop("fps")
     assert rows[0] == rows[1]
@@ -100,7 +99,7 @@ def test_drawn_dancers_dance_the_test_split(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("stgmamba.evaluation.video.scenes.DRAWN_FRAMES", 12)
     entry = {"genre": "waltz", "split": "test", "tempo_bpm": 100.0, "sync": "fitted"}
     dances = write_dances(tmp_path / "dances", [(entry, swaying(60))])
-    report = run(Material(drawn=1, dances=dances), size=128)
+    report = run(EvalInputs(drawn=1, dances=dances), size=128)
     assert "methods" not in report
     drawn = report["drawn"]
     assert drawn["methods"]["limb_warp"]["ssim"] > drawn["methods"]["copy"]["ssim"]
@@ -113,7 +112,7 @@ def test_photos_dance_and_are_looked_at(tmp_path: Path, person_picture: Path, mo
     (tmp_path / "people").mkdir()
     (tmp_path / "people" / "mira.png").write_bytes(person_picture.read_bytes())
     Image.new("RGB", (128, 128)).save(tmp_path / "people" / "nobody.png")
-    report = run(Material(photos=tmp_path / "people"), tmp_path / "photos.json", size=256)
+    report = run(EvalInputs(photos=tmp_path / "people"), tmp_path / "photos.json", size=256)
     photos = report["photos"]
     assert photos["photos"]["mira.png"]["limb_warp"] > 0.85
     assert photos["photos"]["mira.png"]["copy"] < photos["photos"]["mira.png"]["limb_warp"]
@@ -123,26 +122,26 @@ def test_photos_dance_and_are_looked_at(tmp_path: Path, person_picture: Path, mo
     held_out = tmp_path / "held.yaml"
     held_out.write_text("people: [somebody.png]\nclips: 0.3")
     with pytest.raises(InputError, match="none of these pictures is held out"):
-        run(Material(photos=tmp_path / "people", held_out=held_out))
+        run(EvalInputs(photos=tmp_path / "people", held_out=held_out))
 
 
 def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing to judge"):
-        run(Material())
+        run(EvalInputs())
     with pytest.raises(InputError, match="no such folder"):
-        run(Material(tmp_path / "nosuch"))
+        run(EvalInputs(tmp_path / "nosuch"))
     with pytest.raises(InputError, match="empty"):
-        run(Material(tmp_path))
+        run(EvalInputs(tmp_path))
     (tmp_path / "text.mp4").write_text("no clip")
     with pytest.raises(InputError, match=r"No scene can be judged: .*text\.mp4"):
-        run(Material(tmp_path))
+        run(EvalInputs(tmp_path))
     with pytest.raises(InputError, match="1 or more"):
-        run(Material(drawn=-1, dances=tmp_path))
-    for name, path, why in (("copy", "x", "name"), ("ours", "x", "name"), ("mine", "nosuch", "no such file")):
+        run(EvalInputs(drawn=-1, dances=tmp_path))
+    for method, why in (("copy=x", "name"), ("ours=x", "name"), ("mine=nosuch", "no such file")):
         with pytest.raises(InputError, match=why):
-            run(Material(tmp_path), others={name: Path(path)})
+            run(EvalInputs(tmp_path), methods=[method])
     with pytest.raises(InputError, match=r"\.json"):
-        run(Material(tmp_path), tmp_path / "report.txt")
+        run(EvalInputs(tmp_path), tmp_path / "report.txt")
 
 
 def test_a_strip_has_a_column_for_everything() -> None:

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from stgmamba.arrays import Frame
 from stgmamba.evaluation.skeleton.metrics.features import at_25_fps
-from stgmamba.evaluation.skeleton.plots import Exhibit, Section
+from stgmamba.evaluation.skeleton.plots import EvalResult, Section
+from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import mid_hip
 from stgmamba.skeleton.camera import Camera, frame_dance, project_skeleton
@@ -28,21 +30,21 @@ _FLOOR = 2  # metres of floor to each side of the dancer
 # The camera follows the dancer over this time (seconds), so that steps stay visible against the floor.
 _FOLLOW = 0.6
 
-Frame = NDArray[np.uint8]
 
-
-def film(exhibit: Exhibit, folder: Path) -> Section:
+def render_comparison(result: EvalResult, folder: Path) -> Section:
     """Film the first song, at most 20 s of it.
 
     Raises:
         InputError: the film cannot be written, or the song has no sound.
     """
-    song = exhibit.songs[0]
+    song = result.songs[0]
     path = folder / "side_by_side.mp4"
-    dances = {name: at_25_fps(songs[0][0]) for name, songs in exhibit.dances.items()}
-    frames = min(round(SECONDS * 25), *(len(dance) for dance in dances.values()))
-    write_video(path, _frames({n: d.slice(0, frames) for n, d in dances.items()}, exhibit.colours), 25, song.audio_path)
-    text = f"The first {frames / 25:.0f} s of {song.id}, with sound: the camera follows each dancer, a tile is a metre."
+    dances = {name: at_25_fps(songs[0][0]) for name, songs in result.dances.items()}
+    frames = min(round(SECONDS * FPS), *(len(dance) for dance in dances.values()))
+    write_video(path, _frames({n: d.slice(0, frames) for n, d in dances.items()}, result.colours), FPS, song.audio_path)
+    text = (
+        f"The first {frames / FPS:.0f} s of {song.id}, with sound: the camera follows each dancer, a tile is a metre."
+    )
     return Section("All of them dancing", text, (path,))
 
 
@@ -53,7 +55,7 @@ def _frames(dances: dict[str, Skeleton], colours: dict[str, str]) -> Iterator[Fr
     on_the_spot = {name: _moved(dance, ways[name]) for name, dance in dances.items()}
     # One camera for all, so that nobody looks larger than the others.
     together = np.concatenate([np.nan_to_num(dance.positions) for dance in on_the_spot.values()])
-    camera = frame_dance(Skeleton(together, 25.0, OPENPOSE_18_FEET), _CELL, margin=0.04)
+    camera = frame_dance(Skeleton(together, FPS, OPENPOSE_18_FEET), _CELL, margin=0.04)
     seen = {name: project_skeleton(dance, camera) for name, dance in on_the_spot.items()}
     labels = {name: _label(name, colours[name]) for name in names}
     empty = np.full((_CELL[1] + _LABEL, _CELL[0], 3), _BACKGROUND, np.uint8)

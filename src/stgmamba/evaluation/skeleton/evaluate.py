@@ -1,4 +1,4 @@
-"""Stage 1 judged: our dances, baselines and real dances on the songs of one split, in one run.
+"""Evaluation of stage 1: our dances, baselines and real dances on the songs of one split, in one run.
 
 How one figure comes about: each method dances to each song with several seeds. The figures of single dances are
 averaged over seeds, then over songs. PFD and VFD compare all dances of a method with all real dances of the same split.
@@ -11,7 +11,6 @@ the music was fitted. That fit used foot strikes, so the SC of ``real`` is a lit
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -21,14 +20,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.datasets import data_folder
 from stgmamba.datasets.tang2018 import Dance, load_dances
 from stgmamba.errors import InputError
-from stgmamba.evaluation.skeleton.baselines import BASELINES, Method
+from stgmamba.evaluation.figures import rounded, write_json
+from stgmamba.evaluation.methods import compared_weights
+from stgmamba.evaluation.skeleton.baselines import BASELINES, Baseline
 from stgmamba.evaluation.skeleton.baselines.other_song import other_song
-from stgmamba.evaluation.skeleton.metrics import METRICS, Sample
+from stgmamba.evaluation.skeleton.metrics import METRICS, EvalSample
 from stgmamba.evaluation.skeleton.metrics.diversity import diversity
-from stgmamba.evaluation.skeleton.plots import OURS, REAL, Exhibit, Section, check_can_draw, draw_pictures
-from stgmamba.evaluation.skeleton.report import write_json, write_markdown
+from stgmamba.evaluation.skeleton.plots import OURS, REAL, EvalResult, Section, check_can_draw, draw_pictures
+from stgmamba.evaluation.skeleton.report import write_markdown
 from stgmamba.files import check_can_write
 from stgmamba.machine import machine
 from stgmamba.music.decode import Song, load_song
@@ -39,11 +41,8 @@ from stgmamba.skeleton import Skeleton
 SEEDS = 3
 """Dances per song and method."""
 
-COMPARED = Path(__file__).parents[2] / "weights" / "compared"
-"""Weights of the networks that ours is compared with."""
-
-UNTIMED = "ours_free_timing"
-"""Our weights without the fitting of steps to beats: what the network itself knows of the beat."""
+UNALIGNED = "ours_free_timing"
+"""Our weights without beat alignment: the timing of the network itself."""
 
 _TRAIN = "train"
 # Which real dances give a figure of the row ``real``, where it is not simply those of the songs.
@@ -60,77 +59,58 @@ _PACKAGES = ("stgmamba", "numpy", "scipy", "librosa", "torch")
 
 
 def run(
-    data: str | Path,
+    data: str | Path | None = None,
     split: str = "val",
     json_path: str | Path | None = None,
+    *,
     seed: int = 0,
     seeds: int = SEEDS,
     weights: str | Path | None = None,
-    progress: Progress | None = None,
     compare: bool = True,
-    others: Mapping[str, Path] | None = None,
+    compared: Path | None = None,
+    methods: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Judge the generator and write the report: what ``stgmamba evaluate skeleton`` does.
+    """Evaluate stage 1 and write the report: what ``stgmamba evaluate skeleton`` does.
 
     Args:
-        data: folder of dances as ``datasets.tang2018`` reads them.
+        data: folder of dances as ``datasets.tang2018`` reads them; by default ``tang2018`` of the data folder.
         split: the songs to dance to.
         json_path: the file to write, ending in .json; a report for people (.md) goes beside it, with a folder of the
             same name for its pictures. None writes nothing.
         seed: the first seed; ``seeds`` consecutive ones are used.
         seeds: dances per song and method.
-        weights: of the generator; by default those in the package.
+        weights: of ours; the default weights when not given.
+        compare: whether to evaluate the networks for comparison too, each under its file's name.
+        compared: folder of their weights; by default that of the repository.
+        methods: more weights to evaluate, ``NAME=FILE`` each.
         progress: called with (songs done, songs in all), over all methods and seeds.
-        compare: judge the networks in the package's folder ``weights/compared`` too, each under its file's name.
-        others: name -> weights of more networks to judge.
 
     Returns:
         What ``evaluate_skeletons`` returns.
 
     Raises:
-        InputError: data, weights, a name or the output cannot be used, or there is no matplotlib to draw with.
+        InputError: data, weights, a name or the output cannot be used, or matplotlib is missing.
     """
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
         check_can_draw(json_path.with_suffix(""))
-    compared = {path.stem: path for path in sorted(COMPARED.glob("*.safetensors"))} if compare else {}
-    others = others or {}
-    for name, path in others.items():
-        if name in (OURS, UNTIMED, REAL, *BASELINES, *compared):
-            raise InputError(f"--method {name}={path}: another method has this name; choose another one.")
-        if not path.is_file():
-            raise InputError(f"--method {name}={path}: there is no such file; check the name.")
-    methods = {OURS: _network(weights), UNTIMED: _network(weights, on_beat=False)}
-    methods |= {name: _network(path) for name, path in [*compared.items(), *others.items()]}
-    exhibit, report = _judge(data, split, seed, methods, progress, seeds)
+    networks = compared_weights("skeleton", compare, compared, methods, (OURS, UNALIGNED, REAL, *BASELINES))
+    contestants = {OURS: _network(weights), UNALIGNED: _network(weights, align_beats=False)}
+    contestants |= {name: _network(path) for name, path in networks.items()}
+    data = data_folder() / "tang2018" if data is None else data
+    result, report = _evaluate(data, split, seed, contestants, progress, seeds)
     if json_path is not None:
         write_json(json_path, report)
-        write_markdown(json_path.with_suffix(".md"), report, _show(exhibit, json_path.with_suffix("")))
+        write_markdown(json_path.with_suffix(".md"), report, _render_report(result, json_path.with_suffix("")))
     return report
-
-
-def named_weights(texts: Sequence[str]) -> dict[str, Path]:
-    """Weights and what they are called, from texts ``NAME=FILE``.
-
-    Raises:
-        InputError: a text of another form, or a name used twice.
-    """
-    named: dict[str, Path] = {}
-    for text in texts:
-        name, _, file = text.partition("=")
-        if not name or not file:
-            raise InputError(f"--method {text}: write NAME=FILE, as in mine=weights.safetensors.")
-        if name in named:
-            raise InputError(f"--method {text}: another method has this name; choose another one.")
-        named[name] = Path(file)
-    return named
 
 
 def evaluate_skeletons(
     folder: str | Path,
     split: str,
     seed: int = 0,
-    methods: Mapping[str, Method] | None = None,
+    methods: Mapping[str, Baseline] | None = None,
     progress: Progress | None = None,
     seeds: int = SEEDS,
 ) -> dict[str, Any]:
@@ -153,17 +133,17 @@ def evaluate_skeletons(
     Raises:
         InputError: the folder cannot be used, or ``seeds`` is not positive.
     """
-    return _judge(folder, split, seed, methods or {}, progress, seeds)[1]
+    return _evaluate(folder, split, seed, methods or {}, progress, seeds)[1]
 
 
-def _judge(
+def _evaluate(
     folder: str | Path,
     split: str,
     seed: int,
-    methods: Mapping[str, Method],
+    methods: Mapping[str, Baseline],
     progress: Progress | None,
     seeds: int,
-) -> tuple[Exhibit, dict[str, Any]]:
+) -> tuple[EvalResult, dict[str, Any]]:
     """The dances, and what ``evaluate_skeletons`` returns."""
     if seeds < 1:
         raise InputError(f"seeds is {seeds}; give 1 or more dances per song.")
@@ -183,9 +163,9 @@ def _judge(
             done += 1
             if progress is not None:
                 progress(done, total)
-        sample = Sample(made, beats, [song.skeleton for song in songs])
-        row = {metric: _rounded(entry.compute(sample)) for metric, entry in METRICS.items()}
-        rows[name] = row | {"seconds_per_minute": _rounded(float(np.median(speeds)))}
+        sample = EvalSample(made, beats, [song.skeleton for song in songs])
+        row = {metric: rounded(entry.compute(sample)) for metric, entry in METRICS.items()}
+        rows[name] = row | {"seconds_per_minute": rounded(float(np.median(speeds)))}
         dances[name] = made
     report = {
         "split": split,
@@ -205,32 +185,32 @@ def _judge(
         ],
         "methods": rows,
     }
-    return Exhibit(songs, beats, dances, rows), report
+    return EvalResult(songs, beats, dances, rows), report
 
 
-def _network(weights: str | Path | None, on_beat: bool = True) -> Method:
+def _network(weights: str | Path | None, align_beats: bool = True) -> Baseline:
     """A trained network as a method: it hears the song's file, and is told the genre where it knows it.
 
     All networks are brought onto the beat in the same way, so that they are compared as dances are made.
     """
-    from stgmamba.music_to_skeleton.sampler import load_generator
+    from stgmamba.music_to_skeleton.sampler import load_sampler
 
-    generator = load_generator(weights)
+    generator = load_sampler(weights)
 
     def dance(song: Dance, seed: int) -> Skeleton:
         genre = song.genre if song.genre in generator.genres else None
-        heard = load_song(song.audio_path)
-        return generator.generate(heard, seconds=song.skeleton.seconds, seed=seed, genre=genre, on_beat=on_beat)
+        audio = load_song(song.audio_path)
+        return generator.generate(audio, seconds=song.skeleton.seconds, seed=seed, genre=genre, align_beats=align_beats)
 
     return dance
 
 
-def _show(exhibit: Exhibit, folder: Path) -> list[Section]:
+def _render_report(result: EvalResult, folder: Path) -> list[Section]:
     """Plots and film of an evaluation, in a folder of their own."""
-    from stgmamba.evaluation.skeleton.comparison_video import film
+    from stgmamba.evaluation.skeleton.comparison_video import render_comparison
 
     folder.mkdir(exist_ok=True)
-    return [*draw_pictures(exhibit, folder), film(exhibit, folder)]
+    return [*draw_pictures(result, folder), render_comparison(result, folder)]
 
 
 def song_beats(song: Dance) -> NDArray[np.float64]:
@@ -239,14 +219,14 @@ def song_beats(song: Dance) -> NDArray[np.float64]:
     Trackers often count a waltz or a rumba twice as fast as its dancers. Where that happened every other beat is
     kept, of the two choices the one with the stronger onsets: twice the beats would lift the floor of BC and SC.
     """
-    heard = load_song(song.audio_path)
-    beats = track_beats(heard.samples, heard.rate)
+    audio = load_song(song.audio_path)
+    beats = track_beats(audio.samples, audio.rate)
     if beats.tempo < 1.6 * song.tempo:
         return beats.times
-    return max((beats.times[::2], beats.times[1::2]), key=lambda times: _loudness(heard, times))
+    return max((beats.times[::2], beats.times[1::2]), key=lambda times: _onset_strength_at(audio, times))
 
 
-def _dance(method: Method, song: Dance, seeds: Sequence[int]) -> tuple[list[Skeleton], list[float]]:
+def _dance(method: Baseline, song: Dance, seeds: Sequence[int]) -> tuple[list[Skeleton], list[float]]:
     """The dances of one song, and the seconds that a minute of each took."""
     dances, speeds = [], []
     for seed in seeds:
@@ -270,18 +250,18 @@ def _real_row(
 ) -> dict[str, float | None]:
     dances = [song.skeleton for song in songs]
     fitted = [i for i, song in enumerate(songs) if song.sync]
-    samples = {"whole": Sample([[dance] for dance in dances], beats, dances)}
+    samples = {"whole": EvalSample([[dance] for dance in dances], beats, dances)}
     if fitted:
-        samples["timed"] = Sample([[dances[i]] for i in fitted], [beats[i] for i in fitted], dances)
+        samples["timed"] = EvalSample([[dances[i]] for i in fitted], [beats[i] for i in fitted], dances)
     inside = {song.id for song in songs}
     others = [dance for dance in everything if dance.id not in inside]
     if others:
-        play = other_song(others)
-        samples["others"] = Sample([[play(song, seed) for seed in seeds] for song in songs], beats, dances)
+        baseline = other_song(others)
+        samples["others"] = EvalSample([[baseline(song, seed) for seed in seeds] for song in songs], beats, dances)
     row: dict[str, float | None] = {}
     for name, metric in METRICS.items():
         sample = samples.get(_REAL_SAMPLES.get(name, "whole"))
-        row[name] = None if sample is None else _rounded(metric.compute(sample))
+        row[name] = None if sample is None else rounded(metric.compute(sample))
     return row | {"diversity": _real_diversity(songs, everything), "seconds_per_minute": None}
 
 
@@ -292,15 +272,10 @@ def _real_diversity(songs: list[Dance], everything: list[Dance]) -> float | None
         dances = [dance.skeleton for dance in everything if dance.genre == genre]
         if len(dances) > 1:
             values.append(diversity(dances))
-    return _rounded(float(np.mean(values))) if values else None
+    return rounded(float(np.mean(values))) if values else None
 
 
-def _loudness(song: Song, times: NDArray[np.float64]) -> float:
+def _onset_strength_at(song: Song, times: NDArray[np.float64]) -> float:
     onsets = onset_strength(song.samples, song.rate, _ONSET_FPS)
     frames = np.minimum(np.round(times * _ONSET_FPS).astype(int), len(onsets) - 1)
     return float(onsets[frames].mean())
-
-
-def _rounded(value: float) -> float | None:
-    """Six digits, and None instead of what JSON cannot hold."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import DoubleArray
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
 from stgmamba.evaluation.skeleton.metrics.beats import offsets, phases, resultant
-from stgmamba.evaluation.skeleton.metrics.features import Array
 from stgmamba.files import atomic_output, check_can_write
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.body import mid_hip
@@ -55,7 +55,7 @@ _PAIRS = 3  # songs beside each other in the trajectories
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class EvalResult:
     """The dances of an evaluation, to be shown.
 
     Attributes:
@@ -113,11 +113,11 @@ def check_can_draw(folder: Path) -> None:
         check_can_write(folder / "plot.png")
 
 
-def draw_pictures(exhibit: Exhibit, folder: Path) -> list[Section]:
+def draw_pictures(result: EvalResult, folder: Path) -> list[Section]:
     """All plots of an evaluation.
 
     Args:
-        exhibit: what is to be shown.
+        result: what is to be shown.
         folder: where the pictures go; it is there already.
 
     Returns:
@@ -135,8 +135,8 @@ def draw_pictures(exhibit: Exhibit, folder: Path) -> list[Section]:
             "one place, a flat histogram is chance; the edges fall off where songs have shorter beats. The floors of "
             "BC and SC stand in brackets.",
             (
-                _save(_histograms(exhibit, kinematic_beats, "bc", "kinematic beats"), folder / "kinematic_beats.png"),
-                _save(_histograms(exhibit, foot_strikes, "sc", "foot strikes"), folder / "foot_strikes.png"),
+                _save(_histograms(result, kinematic_beats, "bc", "kinematic beats"), folder / "kinematic_beats.png"),
+                _save(_histograms(result, foot_strikes, "sc", "foot strikes"), folder / "foot_strikes.png"),
             ),
         ),
         Section(
@@ -145,50 +145,49 @@ def draw_pictures(exhibit: Exhibit, folder: Path) -> list[Section]:
             f"between two beats at the bottom. {dark}; the dotted circle is what chance gives. R is Rayleigh's: 0 for "
             "strikes spread evenly, 1 for all at one phase; the needle points to the mean phase, and would reach "
             "the rim at R = 1.",
-            (_save(_clocks(exhibit), folder / "strike_phase.png"),),
+            (_save(_clocks(result), folder / "strike_phase.png"),),
         ),
         Section(
             "Where the dancers go",
             "The path of the pelvis from above, the audience below the picture, one square to the metre; a dot marks "
             "the start. Real dancers use the whole hall, ours are kept on a small stage so that a camera can see them.",
-            (_save(_paths(exhibit), folder / "trajectories.png"),),
+            (_save(_paths(result), folder / "trajectories.png"),),
         ),
         Section(
             "What the poses look like",
             f"Twelve poses in {STRIP_SECONDS:g} s from the middle of each song, seen from the front, the dancer kept "
             "in the middle.",
             tuple(
-                _save(_strips(exhibit, i), folder / f"poses_{Path(song.id).name}.png")
-                for i, song in enumerate(exhibit.songs)
+                _save(_strips(result, i), folder / f"poses_{Path(song.id).name}.png")
+                for i, song in enumerate(result.songs)
             ),
         ),
     ]
 
 
-def _histograms(exhibit: Exhibit, events: Callable[[Skeleton], Array], metric: str, what: str) -> Figure:
+def _histograms(result: EvalResult, events: Callable[[Skeleton], DoubleArray], metric: str, what: str) -> Figure:
     """A panel per method: how long after the nearest beat the events come."""
     from matplotlib.ticker import MaxNLocator
 
     found = {
-        name: _pooled([offsets(events(dance), beats) for dance, beats in exhibit.timed(name)])
-        for name in exhibit.dances
+        name: _pooled([offsets(events(dance), beats) for dance, beats in result.timed(name)]) for name in result.dances
     }
-    intervals = [np.median(np.diff(beats)) for beats in exhibit.beats if len(beats) > 1]
+    intervals = [np.median(np.diff(beats)) for beats in result.beats if len(beats) > 1]
     bins = max(1, int(np.ceil(max(intervals, default=0.5) / 2 / _BIN - 0.5)))
     edges = _BIN * (np.arange(-bins, bins + 2) - 0.5)
 
-    def shares(name: str) -> Array:
+    def shares(name: str) -> DoubleArray:
         counts = np.histogram(found[name], edges)[0]
         return np.asarray(100.0 * counts / max(1, counts.sum()), np.float64)
 
-    figure, panels = _grid(exhibit, height=1.9)
+    figure, panels = _grid(result, height=1.9)
     for name, panel in panels.items():
-        panel.set_title(name, fontsize=9, loc="left", color=exhibit.colours[name])
+        panel.set_title(name, fontsize=9, loc="left", color=result.colours[name])
         if not len(found[name]):
             _note(panel, f"no {what}")
             continue
-        panel.set_title(_against_chance(exhibit.rows[name], metric), fontsize=7, loc="right")
-        panel.stairs(shares(name), 1000 * edges, fill=True, color=exhibit.colours[name], alpha=0.8)
+        panel.set_title(_against_chance(result.rows[name], metric), fontsize=7, loc="right")
+        panel.stairs(shares(name), 1000 * edges, fill=True, color=result.colours[name], alpha=0.8)
         if name != REAL:
             panel.stairs(shares(REAL), 1000 * edges, color=_COLOURS[REAL], linewidth=1.0)
         panel.axvline(0, color="black", linewidth=0.6)
@@ -202,20 +201,20 @@ def _histograms(exhibit: Exhibit, events: Callable[[Skeleton], Array], metric: s
     return figure
 
 
-def _clocks(exhibit: Exhibit) -> Figure:
+def _clocks(result: EvalResult) -> Figure:
     """A dial per method: share of the foot strikes in each sixteenth of a beat."""
     found = {
-        name: _pooled([phases(foot_strikes(dance), beats) for dance, beats in exhibit.timed(name)])
-        for name in exhibit.dances
+        name: _pooled([phases(foot_strikes(dance), beats) for dance, beats in result.timed(name)])
+        for name in result.dances
     }
     # The first sector has the beat in its middle.
     edges = (np.arange(_SECTORS + 1) - 0.5) / _SECTORS
 
-    def shares(name: str) -> Array:
+    def shares(name: str) -> DoubleArray:
         counts = np.histogram((found[name] + 0.5 / _SECTORS) % 1.0 - 0.5 / _SECTORS, edges)[0]
         return np.asarray(100.0 * counts / max(1, counts.sum()), np.float64)
 
-    figure, panels = _grid(exhibit, height=2.5, projection="polar")
+    figure, panels = _grid(result, height=2.5, projection="polar")
     # All dials have one scale; who hardly steps would set it by chance.
     top = 1.1 * max((float(shares(name).max()) for name in found if len(found[name]) >= _FEW), default=0.0) or 1.0
     around = np.linspace(0, 2 * np.pi, 100)
@@ -231,12 +230,12 @@ def _clocks(exhibit: Exhibit) -> Figure:
         panel.grid(False)
         panel.spines["polar"].set_color(_PALE)
         if len(found[name]) < _FEW:
-            panel.set_title(name, fontsize=9, color=exhibit.colours[name])
+            panel.set_title(name, fontsize=9, color=result.colours[name])
             _note(panel, f"{len(found[name])} foot strikes" if len(found[name]) else "no foot strikes")
             continue
         mean = resultant(found[name])
-        panel.set_title(f"{name}   R = {abs(mean):.2f}", fontsize=9, color=exhibit.colours[name])
-        panel.bar(centres, shares(name), 2 * np.pi / _SECTORS, color=exhibit.colours[name], alpha=0.8, linewidth=0)
+        panel.set_title(f"{name}   R = {abs(mean):.2f}", fontsize=9, color=result.colours[name])
+        panel.bar(centres, shares(name), 2 * np.pi / _SECTORS, color=result.colours[name], alpha=0.8, linewidth=0)
         if name != REAL and len(found[REAL]) >= _FEW:
             rim = np.append(np.repeat(shares(REAL), 2), shares(REAL)[0])
             panel.plot(2 * np.pi * np.repeat(edges, 2)[1:], rim, color=_COLOURS[REAL], linewidth=1.0)
@@ -245,25 +244,25 @@ def _clocks(exhibit: Exhibit) -> Figure:
     return figure
 
 
-def _paths(exhibit: Exhibit) -> Figure:
+def _paths(result: EvalResult) -> Figure:
     """Two panels per song, real and ours: the pelvis from above."""
     from matplotlib.figure import Figure
 
-    names = [name for name in (REAL, OURS) if name in exhibit.dances]
-    across = min(_PAIRS, len(exhibit.songs))
-    down = -(-len(exhibit.songs) // across)
+    names = [name for name in (REAL, OURS) if name in result.dances]
+    across = min(_PAIRS, len(result.songs))
+    down = -(-len(result.songs) // across)
     figure = Figure((2.0 * len(names) * across, 2.4 * down + 0.3), layout="constrained")
     figure.supxlabel("squares of 1 m", fontsize=8)
     cells = figure.subfigures(down, across, squeeze=False, wspace=0.05).ravel()
-    for i, (song, cell) in enumerate(zip(exhibit.songs, cells, strict=False)):
+    for i, (song, cell) in enumerate(zip(result.songs, cells, strict=False)):
         cell.suptitle(f"{song.id}, {song.genre}", fontsize=9)
-        walks = {name: mid_hip(exhibit.dances[name][i][0].positions)[:, [0, 2]] for name in names}
+        walks = {name: mid_hip(result.dances[name][i][0].positions)[:, [0, 2]] for name in names}
         walks = {name: walk - (walk.min(axis=0) + walk.max(axis=0)) / 2 for name, walk in walks.items()}
         reach = max(1.0, np.ceil(2.2 * max(float(np.nanmax(np.abs(walk))) for walk in walks.values())) / 2)
         for panel, (name, walk) in zip(cell.subplots(1, len(names), squeeze=False)[0], walks.items(), strict=True):
-            panel.plot(*walk.T, color=exhibit.colours[name], linewidth=0.9)
-            panel.plot(*walk[0], "o", color=exhibit.colours[name], markersize=4)
-            panel.set_title(name, fontsize=8, color=exhibit.colours[name])
+            panel.plot(*walk.T, color=result.colours[name], linewidth=0.9)
+            panel.plot(*walk[0], "o", color=result.colours[name], markersize=4)
+            panel.set_title(name, fontsize=8, color=result.colours[name])
             metres = np.arange(-int(reach), int(reach) + 1)
             panel.set(xlim=(-reach, reach), ylim=(reach, -reach), xticks=metres, yticks=metres, aspect="equal")
             panel.grid(color=_PALE, linewidth=0.6)
@@ -274,13 +273,13 @@ def _paths(exhibit: Exhibit) -> Figure:
     return figure
 
 
-def _strips(exhibit: Exhibit, song: int) -> Figure:
+def _strips(result: EvalResult, song: int) -> Figure:
     """A row per method: poses of one song from its middle."""
     from matplotlib.figure import Figure
 
     from stgmamba.music_to_skeleton.previews import strip
 
-    rows = {name: strip(_middle(dances[song][0]), STRIP_SECONDS) for name, dances in exhibit.dances.items()}
+    rows = {name: strip(_middle(dances[song][0]), STRIP_SECONDS) for name, dances in result.dances.items()}
     picture = np.concatenate(list(rows.values()))
     height, width = picture.shape[:2]
     # Pixel by pixel, with a margin at the left for the names and one at the top for the title.
@@ -291,11 +290,11 @@ def _strips(exhibit: Exhibit, song: int) -> Figure:
     middles = (np.arange(len(rows)) + 0.5) * height / len(rows)
     panel.set_yticks(middles, list(rows), fontsize=9)
     for name, label in zip(rows, panel.get_yticklabels(), strict=True):
-        label.set_color(exhibit.colours[name])
+        label.set_color(result.colours[name])
     panel.set_xticks([])
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
-    dance = exhibit.songs[song]
+    dance = result.songs[song]
     start = _middle_second(dance.skeleton)
     panel.set_title(
         f"{dance.id}, {dance.genre}, seconds {start:.0f} to {start + STRIP_SECONDS:.0f}", fontsize=9, loc="left"
@@ -317,11 +316,11 @@ def _middle(dance: Skeleton) -> Skeleton:
     return Skeleton(np.nan_to_num(positions), piece.fps, piece.layout)
 
 
-def _grid(exhibit: Exhibit, height: float, projection: str | None = None) -> tuple[Figure, dict[str, Axes]]:
+def _grid(result: EvalResult, height: float, projection: str | None = None) -> tuple[Figure, dict[str, Axes]]:
     """A panel per method, ``height`` inches each."""
     from matplotlib.figure import Figure
 
-    names = list(exhibit.dances)
+    names = list(result.dances)
     down = -(-len(names) // _COLUMNS)
     across = -(-len(names) // down)  # rows as even as can be
     figure = Figure((2.5 * across, height * down + 0.3), layout="constrained")
@@ -336,7 +335,7 @@ def _grid(exhibit: Exhibit, height: float, projection: str | None = None) -> tup
     return figure, panels
 
 
-def _pooled(arrays: Sequence[Array]) -> Array:
+def _pooled(arrays: Sequence[DoubleArray]) -> DoubleArray:
     """All in one, without what is not finite."""
     together = np.concatenate([np.zeros(0), *arrays])
     return np.asarray(together[np.isfinite(together)], np.float64)

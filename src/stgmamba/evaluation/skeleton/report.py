@@ -1,21 +1,18 @@
-"""What an evaluation found, as files for machines and for people."""
+"""The report of an evaluation of stage 1 for people."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stgmamba.evaluation.figures import ARROWS, cell
 from stgmamba.evaluation.skeleton.metrics import METRICS
 from stgmamba.files import atomic_output
 
 if TYPE_CHECKING:
     from stgmamba.evaluation.skeleton.plots import Section
-
-ARROWS = {"lower": "↓", "higher": "↑", "as real": "="}
-"""Which way a metric is good."""
 
 _LEGEND = """\
 ↓ lower is better, ↑ higher is better, = as in the row `real` is best.
@@ -28,16 +25,6 @@ random.
 - `shifted` plays the songs' own dances out of step: its `pfd` is near 0 by construction, its `vfd` and `jerk` come from
   the one jump where the end meets the start.
 """
-
-
-def write_json(path: str | Path, report: Mapping[str, Any]) -> None:
-    """Write a report for machines.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    with atomic_output(path) as part:
-        part.write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_markdown(path: str | Path, report: Mapping[str, Any], sections: Sequence[Section] = ()) -> None:
@@ -83,10 +70,3 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines += ["", ", ".join(f"{package} {number}" for package, number in report["versions"].items()), ""]
     lines += [f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads", ""]
     return "\n".join(lines)
-
-
-def cell(value: float | None) -> str:
-    """A figure in a table; a dash where there is none."""
-    if value is None:
-        return "–"
-    return "0" if abs(value) < 1e-9 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

@@ -10,7 +10,6 @@ whom all is known, and ``photos``, of which there is no true film: there the pos
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,14 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba import defaults
+from stgmamba.arrays import Frame
+from stgmamba.datasets import data_folder
 from stgmamba.datasets.held_out import HeldOut, load_held_out
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.errors import InputError
-from stgmamba.evaluation.skeleton.metrics.frechet import frechet_distance
-from stgmamba.evaluation.skeleton.report import write_json
-from stgmamba.evaluation.video.baselines import REENACTORS, Build
-from stgmamba.evaluation.video.metrics import METRICS, Take
+from stgmamba.evaluation.figures import mean, rounded, write_json
+from stgmamba.evaluation.frechet import frechet_distance
+from stgmamba.evaluation.methods import compared_weights
+from stgmamba.evaluation.video.baselines import BASELINES, BuildBaseline
+from stgmamba.evaluation.video.metrics import METRICS, MethodOutput
 from stgmamba.evaluation.video.metrics.fidelity import check_can_measure
 from stgmamba.evaluation.video.metrics.networks import Networks
 from stgmamba.evaluation.video.metrics.redetection import pck
@@ -37,14 +38,15 @@ from stgmamba.evaluation.video.scenes import Scene, clip_scene, drawn_scene, res
 from stgmamba.files import check_can_write
 from stgmamba.limb_warp.letterbox import frame_size
 from stgmamba.limb_warp.pose_track import placement_from_track
-from stgmamba.limb_warp.renderer import placed_in_view
+from stgmamba.limb_warp.renderer import retarget_in_view
 from stgmamba.machine import machine
+from stgmamba.options import FPS, check_options
 from stgmamba.person.picture import load_picture
 from stgmamba.person.pose import estimate_frames, find_person
 from stgmamba.progress import Progress
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+from stgmamba.training.weights import default_weights
 
-Frames = NDArray[np.uint8]
 Row = dict[str, float | None]
 
 SIZE = 256
@@ -52,18 +54,12 @@ SIZE = 256
 
 OURS, TRUTH = "ours", "truth"
 
-WEIGHTS = Path(__file__).parents[2] / "weights" / "skeleton_to_video.safetensors"
-"""Ours, in the package."""
-
-COMPARED = WEIGHTS.parent / "compared_video"
-"""Weights of the networks that ours is compared with."""
-
 _PHOTO_SECONDS = 6.0
 _PACKAGES = ("stgmamba", "numpy", "opencv-contrib-python", "mediapipe", "torch", "torchmetrics")
 
 
 @dataclass(frozen=True)
-class Material:
+class EvalInputs:
     """What stage 2 is to be judged on; what is None or 0 is left out.
 
     Attributes:
@@ -81,30 +77,44 @@ class Material:
     dances: Path | None = None
     held_out: Path | None = None
 
+    @classmethod
+    def with_defaults(
+        cls, clips: Path | None, photos: Path | None, drawn: int, dances: Path | None, held_out: Path | None
+    ) -> EvalInputs:
+        """Inputs as a user names them: the clips and dances of the data folder where nothing else is named."""
+        if clips is None and not drawn and photos is None:
+            clips = data_folder() / "clips"
+        if drawn and dances is None:
+            dances = data_folder() / "tang2018"
+        return cls(clips, photos, drawn, dances, held_out)
+
 
 def run(
-    material: Material,
+    inputs: EvalInputs,
     json_path: str | Path | None = None,
+    *,
     size: int = SIZE,
     seed: int = 0,
     networks: Networks | None = None,
     weights: Path | None = None,
     compare: bool = True,
-    others: Mapping[str, Path] | None = None,
+    compared: Path | None = None,
+    methods: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Judge all methods and write the report: what ``stgmamba evaluate video`` does.
+    """Evaluate stage 2 and write the report: what ``stgmamba evaluate video`` does.
 
     Args:
-        material: what to judge on.
+        inputs: what to evaluate on.
         json_path: the file to write, ending in .json; a report for people (.md) goes beside it, with a folder of the
             same name for its pictures. None writes nothing.
         size: height of the frames in pixels.
         seed: the first seed of the drawn dancers, and that of the dance of the photos.
         networks: for LPIPS, FID and FVD, as ``load_networks`` returns them.
-        weights: of ``ours``; by default those in the package, where it has some.
-        compare: judge the networks in the package's folder ``weights/compared_video`` too, each under its file's name.
-        others: name -> weights of more networks to judge.
+        weights: of ours; the default weights when not given.
+        compare: whether to evaluate the networks for comparison too, each under its file's name.
+        compared: folder of their weights; by default that of the repository.
+        methods: more weights to evaluate, ``NAME=FILE`` each.
         progress: called with (steps done, steps in all); a step is a scene read or danced by one method.
 
     Returns:
@@ -117,81 +127,68 @@ def run(
     Raises:
         InputError: an input or the output cannot be used, or nothing remains to be judged.
     """
-    if not defaults.SMALLEST_SIZE <= size <= defaults.LARGEST_SIZE:
-        raise InputError(
-            f"size {size} is out of range; use {defaults.SMALLEST_SIZE} to {defaults.LARGEST_SIZE} pixels."
-        )
-    if seed < 0:
-        raise InputError(f"seed {seed} is out of range; use 0 or more.")
+    check_options(size=size, seed=seed)
     check_can_measure()
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
-    methods = _methods(weights, compare, others or {})
+    networks_compared = compared_weights("video", compare, compared, methods, (OURS, TRUTH, *BASELINES))
+    contestants = _contestants(weights, networks_compared)
     networks = networks or Networks()
-    held_out = None if material.held_out is None else load_held_out(material.held_out)
+    held_out = None if inputs.held_out is None else load_held_out(inputs.held_out)
     sections = [
         (name, sources)
         for name, sources in (
-            ("clips", _clips(material.clips, size, held_out)),
-            ("drawn", _drawn(material, size, seed)),
+            ("clips", _clips(inputs.clips, size, held_out)),
+            ("drawn", _drawn(inputs, size, seed)),
         )
         if sources
     ]
-    photos = _photo_paths(material.photos, held_out)
+    photos = _photo_paths(inputs.photos, held_out)
     if not sections and not photos:
         raise InputError("There is nothing to judge; give a folder of clips or photos, or a number of drawn dancers.")
-    steps = _Steps(progress, (sum(len(s) for _, s in sections) + len(photos)) * (1 + len(methods)))
+    steps = _ProgressCounter(progress, (sum(len(s) for _, s in sections) + len(photos)) * (1 + len(contestants)))
     report: dict[str, Any] = {
         "size": size,
         "seed": seed,
-        "held_out": None if material.held_out is None else str(material.held_out),
+        "held_out": None if inputs.held_out is None else str(inputs.held_out),
         "versions": {package: version(package) for package in _PACKAGES},
         "machine": machine(),
     }
     strips: dict[str, list[Strip]] = {}
     for name, sources in sections:
-        judged, strips[name] = judge(sources, methods, networks, steps)
-        if not judged["scenes"]:
-            raise InputError(f"No scene can be judged: {' '.join(judged['left_out'])}")
+        figures, strips[name] = evaluate_scenes(sources, contestants, networks, steps)
+        if not figures["scenes"]:
+            raise InputError(f"No scene can be judged: {' '.join(figures['left_out'])}")
         if name == "clips":
-            report |= {"methods": judged["methods"], "truth": judged["truth"], "clips": judged["scenes"]}
-            report |= {"left_out": judged["left_out"]}
+            report |= {"methods": figures["methods"], "truth": figures["truth"], "clips": figures["scenes"]}
+            report |= {"left_out": figures["left_out"]}
         else:
-            report[name] = judged
+            report[name] = figures
     if photos:
-        report["photos"], strips["photos"] = judge_photos(photos, methods, size, seed, steps)
+        report["photos"], strips["photos"] = evaluate_photos(photos, contestants, size, seed, steps)
     if json_path is not None:
         write_json(json_path, report)
         write_report(json_path, report, strips)
     return report
 
 
-def _methods(weights: Path | None, compare: bool, others: Mapping[str, Path]) -> dict[str, Build]:
-    """Everything that is judged, ours first."""
-    compared = {path.stem: path for path in sorted(COMPARED.glob("*.safetensors"))} if compare else {}
-    for name, path in others.items():
-        if name in (OURS, TRUTH, *REENACTORS, *compared):
-            raise InputError(f"--method {name}={path}: another method has this name; choose another one.")
-        if not path.is_file():
-            raise InputError(f"--method {name}={path}: there is no such file; check the name.")
-    ours = {OURS: weights} if weights is not None or WEIGHTS.exists() else {}
-    files = {**ours, **compared, **others}
-    if not files:
-        return dict(REENACTORS)
+def _contestants(weights: Path | None, networks: Mapping[str, Path]) -> dict[str, BuildBaseline]:
+    """Everything that is evaluated, ours first."""
     from stgmamba.evaluation.video.baselines.network import network
 
-    return {name: network(path) for name, path in files.items()} | REENACTORS
+    files = {OURS: weights or default_weights("skeleton_to_video"), **networks}
+    return {name: network(path) for name, path in files.items()} | BASELINES
 
 
 @dataclass
-class _Steps:
+class _ProgressCounter:
     """Counts towards the progress."""
 
     progress: Progress | None
     total: int
     done: int = 0
 
-    def take(self, steps: int = 1) -> None:
+    def output(self, steps: int = 1) -> None:
         self.done += steps
         if self.progress is not None:
             self.progress(self.done, self.total)
@@ -214,21 +211,21 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _drawn(material: Material, size: int, seed: int) -> list[Callable[[], Scene]]:
-    if material.drawn == 0:
+def _drawn(inputs: EvalInputs, size: int, seed: int) -> list[Callable[[], Scene]]:
+    if inputs.drawn == 0:
         return []
-    if material.drawn < 0 or material.dances is None:
+    if inputs.drawn < 0 or inputs.dances is None:
         raise InputError("To judge on drawn dancers give how many (1 or more) and a folder of dances.")
-    dances = load_dances(material.dances, "test")
-    seeds = range(seed, seed + material.drawn)
+    dances = load_dances(inputs.dances, "test")
+    seeds = range(seed, seed + inputs.drawn)
     return [lambda seed=seed: drawn_scene(dances, seed, size) for seed in seeds]  # type: ignore[misc]
 
 
-def judge(
+def evaluate_scenes(
     sources: Sequence[Callable[[], Scene]],
-    methods: Mapping[str, Build],
+    methods: Mapping[str, BuildBaseline],
     networks: Networks,
-    steps: _Steps | None = None,
+    steps: _ProgressCounter | None = None,
 ) -> tuple[dict[str, Any], list[Strip]]:
     """All metrics of all methods on some scenes.
 
@@ -242,8 +239,8 @@ def judge(
     Returns:
         ``methods``, ``truth``, ``scenes`` (the scenes' facts by name), ``left_out``; and pictures of each scene.
     """
-    steps = steps or _Steps(None, 0)
-    tallies = {name: _Tally() for name in (TRUTH, *methods)}
+    steps = steps or _ProgressCounter(None, 0)
+    accumulators = {name: MetricAccumulator() for name in (TRUTH, *methods)}
     scenes: dict[str, Any] = {}
     left_out: list[str] = []
     strips = []
@@ -256,20 +253,20 @@ def judge(
             }
         except InputError as error:
             left_out.append(str(error))
-            steps.take(1 + len(methods))
+            steps.output(1 + len(methods))
             continue
-        steps.take()
+        steps.output()
         scenes[scene.name] = scene.facts
         size = scene.condition.picture.size
         shown = [round(share * (len(scene.truth) - 1)) for share in np.linspace(0.1, 0.9, ROWS)]
         pictures = {}
-        tallies[TRUTH].add(Take(scene, scene.truth, _found(scene.truth, size)), networks, None)
-        for name, reenactor in built.items():
-            placement = placement_from_track(scene.target, scene.condition.track, reenactor.body)
-            frames, seconds = _timed(reenactor.frames_of(placement), scene.truth.shape)
-            tallies[name].add(Take(scene, frames, _found(frames, size)), networks, len(frames) / seconds)
+        accumulators[TRUTH].add(MethodOutput(scene, scene.truth, _found(scene.truth, size)), networks, None)
+        for name, baseline in built.items():
+            placement = placement_from_track(scene.target, scene.condition.track, baseline.body)
+            frames, seconds = _timed(baseline.render_placement(placement), scene.truth.shape)
+            accumulators[name].add(MethodOutput(scene, frames, _found(frames, size)), networks, len(frames) / seconds)
             pictures[name] = frames[shown]
-            steps.take()
+            steps.output()
         pictures[TRUTH] = scene.truth[shown]
         targets = Skeleton(
             scene.target.skeleton.positions[shown],
@@ -279,40 +276,42 @@ def judge(
             size,
         )
         strips.append(Strip(scene.name, scene.condition.picture.rgb, targets, pictures))
-    truth = tallies.pop(TRUTH)
-    rows = {name: tally.row(truth) for name, tally in tallies.items()}
+    truth = accumulators.pop(TRUTH)
+    rows = {name: accumulator.row(truth) for name, accumulator in accumulators.items()}
     ceiling = truth.row(truth)
     best = {name: ceiling.get(name) for name in ("pck", "identity")}
     return {"methods": rows, "truth": best, "scenes": scenes, "left_out": left_out}, strips
 
 
 @dataclass
-class _Tally:
+class MetricAccumulator:
     """The figures of one method, scene by scene."""
 
     values: dict[str, list[float]] = field(default_factory=dict)
     features: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
-    def add(self, take: Take, networks: Networks, fps: float | None) -> None:
-        figures = {name: metric.compute(take) for name, metric in METRICS.items()}
+    def add(self, output: MethodOutput, networks: Networks, fps: float | None) -> None:
+        """Measure what one method made of one scene."""
+        figures = {name: metric.compute(output) for name, metric in METRICS.items()}
         if networks.lpips is not None:
-            figures["lpips"] = networks.lpips(take.frames, take.scene.truth)
+            figures["lpips"] = networks.lpips(output.frames, output.scene.truth)
         if fps is not None:
             figures["fps"] = fps
         for name, value in figures.items():
             self.values.setdefault(name, []).append(value)
         for name, embed in networks.embeddings.items():
-            self.features.setdefault(name, []).append(embed(take.frames))
+            self.features.setdefault(name, []).append(embed(output.frames))
 
-    def row(self, truth: _Tally) -> Row:
-        row: Row = {name: _mean(values) for name, values in self.values.items()}
+    def row(self, truth: MetricAccumulator) -> Row:
+        """Means over scenes, and distances of distributions to those of the truth."""
+        row: Row = {name: mean(values) for name, values in self.values.items()}
         for name, features in self.features.items():
             pair = np.concatenate(features), np.concatenate(truth.features[name])
-            row[name] = _rounded(frechet_distance(*pair)) if len(pair[0]) > 1 else None
+            row[name] = rounded(frechet_distance(*pair)) if len(pair[0]) > 1 else None
         return row
 
 
-def _timed(frames: Iterator[Frames], shape: tuple[int, ...]) -> tuple[Frames, float]:
+def _timed(frames: Iterator[Frame], shape: tuple[int, ...]) -> tuple[Frame, float]:
     """All frames, and how long their drawing took, seconds."""
     made = np.empty(shape, np.uint8)
     start = time.perf_counter()
@@ -321,8 +320,8 @@ def _timed(frames: Iterator[Frames], shape: tuple[int, ...]) -> tuple[Frames, fl
     return made, time.perf_counter() - start
 
 
-def _found(frames: Frames, size: tuple[int, int]) -> Skeleton:
-    return estimate_frames(((i / 25, rgb) for i, rgb in enumerate(frames)), 25.0, size)
+def _found(frames: Frame, size: tuple[int, int]) -> Skeleton:
+    return estimate_frames(((i / FPS, rgb) for i, rgb in enumerate(frames)), FPS, size)
 
 
 def _photo_paths(folder: Path | None, held_out: HeldOut | None) -> list[Path]:
@@ -334,8 +333,12 @@ def _photo_paths(folder: Path | None, held_out: HeldOut | None) -> list[Path]:
     return files
 
 
-def judge_photos(
-    paths: Sequence[Path], methods: Mapping[str, Build], size: int, seed: int, steps: _Steps | None = None
+def evaluate_photos(
+    paths: Sequence[Path],
+    methods: Mapping[str, BuildBaseline],
+    size: int,
+    seed: int,
+    steps: _ProgressCounter | None = None,
 ) -> tuple[dict[str, Any], list[Strip]]:
     """Whether the pose is found again in dancing photos.
 
@@ -349,7 +352,7 @@ def judge_photos(
         seed: of the dance.
         steps: told of each photo read and of each dance drawn.
     """
-    steps = steps or _Steps(None, 0)
+    steps = steps or _ProgressCounter(None, 0)
     dance = _photo_dance(seed)
     photos: dict[str, dict[str, float | None]] = {}
     pooled: dict[str, list[float]] = {name: [] for name in methods}
@@ -362,47 +365,36 @@ def judge_photos(
             built = {name: build(picture, person, size) for name, build in methods.items()}
         except InputError as error:
             left_out.append(str(error))
-            steps.take(1 + len(methods))
+            steps.output(1 + len(methods))
             continue
-        steps.take()
+        steps.output()
         photos[path.name] = {}
         shown = [round(share * (len(dance) - 1)) for share in np.linspace(0.1, 0.9, ROWS)]
         pictures = {}
         target: Skeleton | None = None
-        for name, reenactor in built.items():
-            placement, view = placed_in_view(dance, reenactor.body, reenactor.size)
+        for name, baseline in built.items():
+            placement, view = retarget_in_view(dance, baseline.body, baseline.size)
             zoom, origin = view
             points = ((placement.points - (origin.real, origin.imag)) * zoom).astype(np.float32)
-            seen = np.repeat(reenactor.body.seen[None].astype(np.float32), len(dance), axis=0)
-            points, seen = points[:, reenactor.body.order], seen[:, reenactor.body.order]
-            target = Skeleton(points, dance.fps, OPENPOSE_18_FEET, seen, reenactor.size)
-            frames = np.stack(list(reenactor.frames_of(placement, view)))
-            value = pck(_found(frames, reenactor.size), target)
-            photos[path.name][name] = _rounded(value)
+            seen = np.repeat(baseline.body.seen[None].astype(np.float32), len(dance), axis=0)
+            points, seen = points[:, baseline.body.order], seen[:, baseline.body.order]
+            target = Skeleton(points, dance.fps, OPENPOSE_18_FEET, seen, baseline.size)
+            frames = np.stack(list(baseline.render_placement(placement, view)))
+            value = pck(_found(frames, baseline.size), target)
+            photos[path.name][name] = rounded(value)
             pooled[name].append(value)
             pictures[name] = frames[shown]
-            steps.take()
+            steps.output()
         assert target is not None
         targets = Skeleton(target.positions[shown], target.fps, target.layout, target.confidence[shown], target.size)
         condition = resized(picture.rgb, frame_size(picture.size, size))
         strips.append(Strip(path.name, condition, targets, pictures))
-    rows = {name: {"pck": _mean(values)} for name, values in pooled.items()}
+    rows = {name: {"pck": mean(values)} for name, values in pooled.items()}
     return {"methods": rows, "photos": photos, "left_out": left_out}, strips
 
 
 def _photo_dance(seed: int) -> Skeleton:
-    from stgmamba.bench.skeleton import demo_song
-    from stgmamba.music_to_skeleton.sampler import load_generator
+    from stgmamba.music.demo_song import repeated_demo_song
+    from stgmamba.music_to_skeleton.sampler import load_sampler
 
-    return load_generator().generate(demo_song(_PHOTO_SECONDS), seed=seed, facing="camera")
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    """Over what is defined; None where nothing is."""
-    defined = [value for value in values if math.isfinite(value)]
-    return _rounded(float(np.mean(defined))) if defined else None
-
-
-def _rounded(value: float) -> float | None:
-    """Six digits, and None instead of what JSON cannot hold."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+    return load_sampler().generate(repeated_demo_song(_PHOTO_SECONDS), seed=seed, facing="camera")

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from stgmamba.evaluation.skeleton.report import ARROWS, cell
+from stgmamba.arrays import Frame
+from stgmamba.evaluation.figures import ARROWS, cell
 from stgmamba.evaluation.video.metrics import METRICS
 from stgmamba.files import atomic_output, check_can_write
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.drawing import draw_skeleton
-
-Frames = NDArray[np.uint8]
 
 ROWS = 4
 """Moments of a scene that are shown."""
@@ -48,9 +46,9 @@ class Strip:
     """
 
     name: str
-    condition: Frames
+    condition: Frame
     targets: Skeleton
-    pictures: Mapping[str, Frames]
+    pictures: Mapping[str, Frame]
 
 
 def write_report(json_path: Path, report: Mapping[str, Any], strips: Mapping[str, Sequence[Strip]]) -> None:
@@ -133,10 +131,10 @@ def _sentences(sentences: Sequence[str]) -> list[str]:
     return [f"- {sentence}" for sentence in sentences] + ([""] if sentences else [])
 
 
-def draw_strip(strip: Strip) -> Frames:
+def draw_strip(strip: Strip) -> Frame:
     """One row per moment: condition, target pose, every method; names above."""
     wide, high = strip.targets.size or (0, 0)
-    columns: dict[str, Sequence[Frames]] = {
+    columns: dict[str, Sequence[Frame]] = {
         "condition": [_fitted(strip.condition, (wide, high))] * ROWS,
         "target": [_pose(strip.targets, i, (wide, high)) for i in range(ROWS)],
     }
@@ -155,13 +153,13 @@ def draw_strip(strip: Strip) -> Frames:
     return np.asarray(image)
 
 
-def _pose(targets: Skeleton, frame: int, size: tuple[int, int]) -> Frames:
+def _pose(targets: Skeleton, frame: int, size: tuple[int, int]) -> Frame:
     paper = np.full((size[1], size[0], 3), 235, np.uint8)
     known = targets.confidence[frame] * np.isfinite(targets.positions[frame]).all(axis=-1)
     return draw_skeleton(paper, np.nan_to_num(targets.positions[frame]), known, targets.layout, thickness=size[1] / 90)
 
 
-def _fitted(picture: Frames, size: tuple[int, int]) -> Frames:
+def _fitted(picture: Frame, size: tuple[int, int]) -> Frame:
     """The picture in the upper left corner of a frame of (width, height)."""
     paper = np.full((size[1], size[0], 3), 255, np.uint8)
     part = picture[: size[1], : size[0]]

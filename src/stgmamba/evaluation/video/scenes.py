@@ -14,25 +14,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba import defaults
-from stgmamba.characters import random_look
+from stgmamba.arrays import Frame
+from stgmamba.characters import random_appearance
 from stgmamba.characters.background import random_background
 from stgmamba.characters.person import Person
-from stgmamba.characters.render import Stage, sway
+from stgmamba.characters.render import SceneRenderer, sway
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
 from stgmamba.evaluation.video.shots import first_break, thumbnail
 from stgmamba.limb_warp.letterbox import frame_size
-from stgmamba.limb_warp.pose_track import PoseTrack, track_dance, track_frames
+from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, project_track
+from stgmamba.options import CHARACTER_ASPECT, FPS
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import PersonInPicture, estimate_frames, find_person
+from stgmamba.person.pose import DetectedPerson, estimate_frames, find_person
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import frame_dance
+from stgmamba.skeleton.rotations import body_yaw
 from stgmamba.video_io import read_video
-
-Frame = NDArray[np.uint8]
 
 LONGEST = 6000
 """Frames of a clip that are read at most; they are held in memory."""
@@ -44,7 +44,6 @@ DRAWN_FRAMES = 75
 """Frames of a drawn scene: 3 s."""
 
 # The pose models smooth by the clock, and headers of clips lie about it; 25 is near to what cameras do.
-_FPS = defaults.FPS
 _LOST = 6  # frames without the person that a scene may hold
 _FACING = np.radians(60)  # how far drawn dancers turn from the camera: what a renderer of one photo is made for
 _YAW_STEP = 25  # frames between the beginnings of scenes in a dance
@@ -61,7 +60,7 @@ class Condition:
     """
 
     picture: Picture
-    person: PersonInPicture
+    person: DetectedPerson
     track: PoseTrack
 
 
@@ -112,9 +111,9 @@ def clip_scene(path: Path, size: int, held_out: HeldOut | None = None) -> Scene:
             first.extend([rgb] if i == 0 else [])
             small.append(resized(rgb, wanted))
             thumbnails.append(thumbnail(rgb))
-            yield i / _FPS, rgb
+            yield i / FPS, rgb
 
-    track = track_frames(watched(), _FPS, reader.size).resized(wanted)
+    track = estimate_track(watched(), FPS, reader.size).resized(wanted)
     begin = max(1, held_out.first_frame(len(track)) if held_out is not None else 1)
     end, notes = _end_of_shot(path, np.stack(thumbnails), track)
     if end - begin < SHORTEST:
@@ -165,21 +164,20 @@ def drawn_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
     """
     rng = np.random.default_rng((seed, 20182018))
     dance = dances[seed % len(dances)]
-    look = random_look(seed)
-    own = retarget(dance.skeleton, look.body)
+    appearance = random_appearance(seed)
+    own = retarget(dance.skeleton, appearance.body)
     start, yaw = _facing_part(own, dance.id, rng)
     own = own.slice(start, start + DRAWN_FRAMES + 1)
-    wide, high = defaults.DANCER_SHAPE
-    camera = frame_dance(own, frame_size((wide, high), size), yaw=yaw)
-    stage, person, loose = Stage(random_background(seed), camera), Person(look), sway(own)
+    camera = frame_dance(own, frame_size(CHARACTER_ASPECT, size), yaw=yaw)
+    stage, person, loose = SceneRenderer(random_background(seed), camera), Person(appearance), sway(own)
     drawings = [stage.draw(person, pose, hanging) for pose, hanging in zip(own.positions, loose, strict=True)]
-    track = track_dance(own, camera)
+    track = project_track(own, camera)
     truth = np.stack([drawing.rgb for drawing in drawings[1:]])
-    person_in_first = PersonInPicture(
+    person_in_first = DetectedPerson(
         track.skeleton.slice(0, 1), drawings[0].mask, 0, (), -track.depth[0].astype(np.float32)
     )
     condition = _condition(drawings[0].rgb, person_in_first, track.slice(0, 1))
-    seen = estimate_frames(((i / _FPS, drawing.rgb) for i, drawing in enumerate(drawings)), _FPS, camera.size)
+    seen = estimate_frames(((i / FPS, drawing.rgb) for i, drawing in enumerate(drawings)), FPS, camera.size)
     facts: dict[str, object] = {"look": seed, "dance": dance.id, "first_frame": start, "frames": len(truth)}
     name = f"dancer {seed}, {dance.id}"
     facts |= {"size": list(camera.size)}
@@ -189,21 +187,19 @@ def drawn_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
 
 def _facing_part(own: Skeleton, name: str, rng: np.random.Generator) -> tuple[int, float]:
     """First frame of a part in which the dancer faces one side, and the side's yaw."""
-    left, right = (own.joint(f"{side}_shoulder") + own.joint(f"{side}_hip") for side in ("left", "right"))
-    across = left - right
-    heading = np.exp(1j * np.arctan2(-across[:, 2], across[:, 0]))
+    heading = np.exp(1j * body_yaw(own.positions))
     parts = []
     for start in range(0, len(own) - DRAWN_FRAMES, _YAW_STEP):
         turned = np.abs(np.angle(heading[start : start + DRAWN_FRAMES + 1] / heading[start]))
         if turned.max() < _FACING:
             parts.append(start)
     if not parts:
-        raise InputError(f"{name}: the dancer never faces one side for {DRAWN_FRAMES / _FPS:g} s; it is left out.")
+        raise InputError(f"{name}: the dancer never faces one side for {DRAWN_FRAMES / FPS:g} s; it is left out.")
     start = int(rng.choice(parts))
     return start, float(np.angle(heading[start]))
 
 
-def _condition(rgb: Frame, person: PersonInPicture, track: PoseTrack) -> Condition:
+def _condition(rgb: Frame, person: DetectedPerson, track: PoseTrack) -> Condition:
     """At the size of ``rgb``. The pose is that of the track, so that the first frame's target is the picture's pose."""
     mask = cv2.resize(person.mask, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
     return Condition(Picture(rgb), replace(person, skeleton=track.skeleton, mask=mask), track)

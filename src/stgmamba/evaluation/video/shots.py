@@ -6,10 +6,8 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Frame = NDArray[np.uint8]
-Thumbnails = NDArray[np.float32]
+from stgmamba.arrays import FloatArray, Frame
 
 _WIDTH = 32  # of a thumbnail, pixels
 _CHANGED = 12.0  # grey levels by which a pixel has changed, averaged over the colours
@@ -20,13 +18,13 @@ _MIXTURE = 0.4  # what a mixture of the frames around may leave unexplained in t
 _REACH = 8  # frames from the middle of a fade to the frames it is a mixture of
 
 
-def thumbnail(frame: Frame) -> Thumbnails:
+def thumbnail(frame: Frame) -> FloatArray:
     """A frame at 32 pixels of width, float32."""
     height = max(1, round(_WIDTH * frame.shape[0] / frame.shape[1]))
     return np.asarray(cv2.resize(frame, (_WIDTH, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def first_break(thumbnails: Thumbnails) -> tuple[int, str] | None:
+def first_break(thumbnails: FloatArray) -> tuple[int, str] | None:
     """Where the first shot ends, and how.
 
     A cut changes much of the picture from one frame to the next and little before and after. In a cross-fade a frame is
@@ -43,7 +41,7 @@ def first_break(thumbnails: Thumbnails) -> tuple[int, str] | None:
     return min(ends, default=None)
 
 
-def _first_cut(thumbnails: Thumbnails) -> tuple[int, str] | None:
+def _first_cut(thumbnails: FloatArray) -> tuple[int, str] | None:
     steps = np.asarray([_share_changed(a, b) for a, b in pairwise(thumbnails)])
     for i in np.flatnonzero(steps > _CUT):
         around = np.concatenate([steps[max(0, i - 2) : i], steps[i + 1 : i + 3]])
@@ -52,7 +50,7 @@ def _first_cut(thumbnails: Thumbnails) -> tuple[int, str] | None:
     return None
 
 
-def _first_fade(thumbnails: Thumbnails) -> tuple[int, str] | None:
+def _first_fade(thumbnails: FloatArray) -> tuple[int, str] | None:
     for t in range(_REACH, len(thumbnails) - _REACH):
         before, frame, after = thumbnails[t - _REACH], thumbnails[t], thumbnails[t + _REACH]
         if _share_changed(before, after) < _FADE:
@@ -65,5 +63,5 @@ def _first_fade(thumbnails: Thumbnails) -> tuple[int, str] | None:
     return None
 
 
-def _share_changed(a: Thumbnails, b: Thumbnails) -> float:
+def _share_changed(a: FloatArray, b: FloatArray) -> float:
     return float((np.abs(a - b).mean(axis=-1) > _CHANGED).mean())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stgmamba.errors import InputError
+from stgmamba.files import check_can_write
 from stgmamba.skeleton.formats import npz, openpose_json
 from stgmamba.skeleton.sequence import Skeleton
 
@@ -59,6 +60,20 @@ def write_skeleton(path: str | Path, skeleton: Skeleton) -> None:
     """
     path = Path(path)
     _format_of(path).write(path, skeleton)
+
+
+def check_can_write_skeleton(path: str | Path) -> Path:
+    """Refuse early a name that no skeleton can be written under.
+
+    Raises:
+        InputError: unknown ending, missing folder, or no permission.
+    """
+    path = Path(path)
+    if not path.suffix:  # a folder of one file per frame
+        check_can_write(path / "frame.json" if path.is_dir() else path)
+        return path
+    suffixes = tuple(suffix for entry in FORMATS.values() for suffix in entry.suffixes if suffix)
+    return check_can_write(path, suffixes)
 
 
 def _format_of(path: Path) -> Format:

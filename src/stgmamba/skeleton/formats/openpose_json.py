@@ -18,17 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output, check_can_write
+from stgmamba.options import FPS
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.layouts import BODY_25, OPENPOSE_18
 from stgmamba.skeleton.sequence import Skeleton
 
-FloatArray = NDArray[np.float32]
-
-DEFAULT_FPS = 25.0
 _BY_COUNT = {len(layout): layout for layout in (OPENPOSE_18, BODY_25)}
 _DECIMALS = {2: 3, 3: 5}  # thousandths of a pixel, hundredths of a millimetre
 
@@ -120,7 +118,7 @@ def _load_json(path: Path) -> Any:
 def _from_frames(frames: list[Any]) -> Skeleton:
     if not frames:
         raise ValueError("it has no frames")
-    size, fps = None, DEFAULT_FPS
+    size, fps = None, FPS
     poses: list[FloatArray | None] = []
     before: FloatArray | None = None
     for i, frame in enumerate(frames):

@@ -7,7 +7,7 @@ from stgmamba.datasets.tang2018 import Dance
 from stgmamba.evaluation.skeleton.baselines.retrieval import _warped, _whole_bars, retrieval
 from stgmamba.evaluation.skeleton.metrics.steps import step_consistency
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
-from stgmamba.skeleton.root_trajectory import heading_of
+from stgmamba.skeleton.root_trajectory import body_heading
 
 from ....support.recordings import write_clicks
 from ....support.synthetic_dances import moved, stepping, still, wandering
@@ -63,7 +63,7 @@ def test_it_is_a_body_without_jumps_on_the_floor(corpus: dict[str, Dance]) -> No
         assert np.ptp(lengths) < 0.01 * lengths.mean()
     # "b" stands six metres away and faces elsewhere; joints with it show neither.
     assert np.linalg.norm(np.diff(dance.positions, axis=0), axis=-1).max() < 0.12
-    assert np.abs(np.diff(heading_of(dance.positions, 25.0))).max() < 0.1
+    assert np.abs(np.diff(body_heading(dance.positions, 25.0))).max() < 0.1
     assert dance.positions[..., 1].min() > -0.02
 
 

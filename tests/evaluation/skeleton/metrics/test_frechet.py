@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
-from stgmamba.evaluation.skeleton.metrics.frechet import frechet_distance, pfd, vfd
+from stgmamba.evaluation.frechet import frechet_distance
+from stgmamba.evaluation.skeleton.metrics.frechet import pfd, vfd
 from stgmamba.skeleton import Skeleton
 
 from ....support.synthetic_dances import glide, still, wandering

@@ -1,7 +1,7 @@
 """What our dances are compared with, one file each, and the registry.
 
 To add a baseline: write one file with a function that takes the real dances of the training songs and returns a
-``Method``, then one line in ``BASELINES``.
+``Baseline``, then one line in ``BASELINES``.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from stgmamba.evaluation.skeleton.baselines.retrieval import retrieval
 from stgmamba.evaluation.skeleton.baselines.shifted import shifted
 from stgmamba.skeleton import Skeleton
 
-Method = Callable[[Dance, int], Skeleton]
+Baseline = Callable[[Dance, int], Skeleton]
 """Called as method(song, seed): a dance of the song's length, 3-D, OPENPOSE_18_FEET.
 
 The song comes as a ``Dance``, with its real dance in it; only ``shifted`` may look at that.
 """
 
-BASELINES: dict[str, Callable[[Sequence[Dance]], Method]] = {
+BASELINES: dict[str, Callable[[Sequence[Dance]], Baseline]] = {
     "mean_pose": mean_pose,
     "other_song": other_song,
     "retrieval": retrieval,

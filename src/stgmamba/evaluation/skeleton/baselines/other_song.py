@@ -19,13 +19,13 @@ def other_song(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
     end, and forwards again.
     """
 
-    def play(song: Dance, seed: int) -> Skeleton:
+    def baseline(song: Dance, seed: int) -> Skeleton:
         others = [dance for dance in train if dance.id != song.id] or list(train)
         choice = [dance for dance in others if dance.genre == song.genre] or others
         order = np.random.default_rng(zlib.crc32(song.id.encode())).permutation(len(choice))
         return _of_length(choice[order[seed % len(choice)]].skeleton, len(song.skeleton))
 
-    return play
+    return baseline
 
 
 def _of_length(dance: Skeleton, frames: int) -> Skeleton:

@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.distance import cdist
 
+from stgmamba.arrays import DoubleArray, smoothstep
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.evaluation.skeleton.baselines.mean_pose import mean_pose
 from stgmamba.music.decode import load_song
-from stgmamba.music_to_skeleton.audio_features import Heard, listen
+from stgmamba.music_to_skeleton.audio_features import AudioFeatures, extract_audio_features
 from stgmamba.music_to_skeleton.representation import MODEL_FPS
+from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, mid_hip, rebuild, retarget
-from stgmamba.skeleton.root_trajectory import Path, rotate, split_path, walk
+from stgmamba.skeleton.root_trajectory import RootTrajectory, integrate_velocity, to_local
+from stgmamba.skeleton.rotations import rotate_yaw
 
-Array = NDArray[np.float64]
-
-FPS = 25.0
 _BLEND = 0.2  # seconds
 # A difference in velocity counts as much as the difference in place that it makes in this many seconds.
 _VELOCITY_SECONDS = 0.2
@@ -56,7 +56,7 @@ def retrieval(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
     sources = [_Source.of(dance) for dance in train]
     still = mean_pose(train)
 
-    def assemble(song: Dance, seed: int) -> Skeleton:
+    def baseline(song: Dance, seed: int) -> Skeleton:
         bar = 3 if song.genre == "waltz" else 4
         others = [source for source in sources if source.dance.id != song.id and len(source.beats) > bar]
         chosen = [source for source in others if source.dance.sync] or others
@@ -64,15 +64,15 @@ def retrieval(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
         if not chosen:
             return still(song, seed)
         seconds = song.skeleton.seconds
-        heard = listen(load_song(song.audio_path).samples)
-        beats = _whole_bars(heard.beats, seconds, bar)
+        audio = extract_audio_features(load_song(song.audio_path).samples)
+        beats = _whole_bars(audio.beats, seconds, bar)
         rng = np.random.default_rng([zlib.crc32(song.id.encode()), seed])
         bars = _Bars.of(chosen, bar)
-        choice = _cheapest(bars, beats, _profiles(heard, beats), rng)
+        choice = _cheapest(bars, beats, _profiles(audio, beats), rng)
         pieces = [(chosen[bars.source[i]], int(bars.beat[i])) for i in choice]
         return _joined(pieces, beats, bar, max(1, round(seconds * FPS)))
 
-    return assemble
+    return baseline
 
 
 @dataclass(frozen=True)
@@ -89,28 +89,28 @@ class _Source:
 
     dance: Dance
     motion: CubicSpline
-    beats: Array
-    ends: Array
-    music: Array
+    beats: DoubleArray
+    ends: DoubleArray
+    music: DoubleArray
 
     @staticmethod
     def of(dance: Dance) -> _Source:
         """Put the dance on the default body and take it apart."""
         positions = retarget(dance.skeleton.resampled(FPS), Body()).positions
         frames = len(positions)
-        poses, path = split_path(positions, FPS)
+        poses, trajectory = to_local(positions, FPS)
         velocity = np.gradient(positions, axis=0) * FPS if frames > 1 else np.zeros_like(positions)
-        velocity[..., [0, 2]] = rotate(velocity[..., [0, 2]], -path.heading[:, None])
-        heard = listen(load_song(dance.audio_path).samples)
+        velocity[..., [0, 2]] = rotate_yaw(velocity[..., [0, 2]], -trajectory.heading[:, None])
+        audio = extract_audio_features(load_song(dance.audio_path).samples)
         # Before the capture begins the first pose is held; that is no dance.
         begun = int(np.argmax((np.diff(positions, axis=0) != 0).any(axis=(1, 2)))) if frames > 1 else 0
-        beats = heard.beats[(heard.beats >= begun / FPS) & (heard.beats <= (frames - 1) / FPS)]
+        beats = audio.beats[(audio.beats >= begun / FPS) & (audio.beats <= (frames - 1) / FPS)]
         state = np.concatenate([poses, _VELOCITY_SECONDS * velocity], axis=1).reshape(frames, -1)
-        flat = np.concatenate([poses.reshape(frames, -1), path.position, path.heading[:, None]], axis=1)
+        flat = np.concatenate([poses.reshape(frames, -1), trajectory.position, trajectory.heading[:, None]], axis=1)
         at = np.arange(frames) / FPS
         # A spline needs two frames.
         motion = CubicSpline(at, flat) if frames > 1 else CubicSpline([0.0, 1.0], np.repeat(flat, 2, axis=0))
-        return _Source(dance, motion, beats, state[np.round(beats * FPS).astype(int)], _profiles(heard, beats))
+        return _Source(dance, motion, beats, state[np.round(beats * FPS).astype(int)], _profiles(audio, beats))
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,10 @@ class _Bars:
 
     source: NDArray[np.int64]
     beat: NDArray[np.int64]
-    begin: Array
-    end: Array
-    music: Array
-    seconds: Array
+    begin: DoubleArray
+    end: DoubleArray
+    music: DoubleArray
+    seconds: DoubleArray
 
     @staticmethod
     def of(sources: Sequence[_Source], bar: int) -> _Bars:
@@ -145,7 +145,7 @@ class _Bars:
         )
 
 
-def _cheapest(bars: _Bars, beats: Array, music: Array, rng: np.random.Generator) -> list[int]:
+def _cheapest(bars: _Bars, beats: DoubleArray, music: DoubleArray, rng: np.random.Generator) -> list[int]:
     """The cheapest sequence of bars, one for each of the song's (Viterbi 1967).
 
     Args:
@@ -170,7 +170,7 @@ def _cheapest(bars: _Bars, beats: Array, music: Array, rng: np.random.Generator)
     return choice[::-1]
 
 
-def _joints(bars: _Bars, bar: int) -> Array:
+def _joints(bars: _Bars, bar: int) -> DoubleArray:
     """Price of going on from one bar with another, [M, M]; 0 for the bar that followed in the real dance.
 
     A distance counts relative to how near other bars commonly come to these two. Without that, the quiet middle of all
@@ -186,9 +186,9 @@ def _joints(bars: _Bars, bar: int) -> Array:
     return np.asarray(price + _SPOT * near, np.float64)
 
 
-def _joined(pieces: Sequence[tuple[_Source, int]], beats: Array, bar: int, frames: int) -> Skeleton:
+def _joined(pieces: Sequence[tuple[_Source, int]], beats: DoubleArray, bar: int, frames: int) -> Skeleton:
     """Bars (a dance and the beat they begin on), warped onto the song's beats and blended into one dance."""
-    from stgmamba.music_to_skeleton.sampler import stage  # brings torch along
+    from stgmamba.music_to_skeleton.postprocessing import place_on_floor
 
     times = np.arange(frames + 1) / FPS
     poses, step, turn = np.zeros((frames, 66)), np.zeros((frames, 2)), np.zeros(frames)
@@ -209,16 +209,16 @@ def _joined(pieces: Sequence[tuple[_Source, int]], beats: Array, bar: int, frame
         poses[part] += share * moved[:-1, :66]
         # How the dancer goes on is blended as seen by herself, so that place and heading need no fitting.
         heading = moved[:, 68].astype(np.float32)
-        step[part] += share * rotate(np.diff(moved[:, 66:68], axis=0).astype(np.float32), -heading[:-1])
+        step[part] += share * rotate_yaw(np.diff(moved[:, 66:68], axis=0).astype(np.float32), -heading[:-1])
         turn[part] += share[:, 0] * np.diff(moved[:, 68])
     bodies = rebuild(poses.reshape(frames, -1, 3).astype(np.float32), Body())
     bodies[..., [0, 2]] -= mid_hip(bodies)[:, None, [0, 2]]
     heading = np.concatenate([[0.0], np.cumsum(turn[:-1])]).astype(np.float32)
-    path = Path(walk((step * FPS).astype(np.float32), heading, FPS), heading)
-    return Skeleton(stage(bodies, path, "free"), FPS, OPENPOSE_18_FEET)
+    trajectory = RootTrajectory(integrate_velocity((step * FPS).astype(np.float32), heading, FPS), heading)
+    return Skeleton(place_on_floor(bodies, trajectory, "free"), FPS, OPENPOSE_18_FEET)
 
 
-def _warped(times: Array, there: Array, here: Array) -> Array:
+def _warped(times: DoubleArray, there: DoubleArray, here: DoubleArray) -> DoubleArray:
     """Seconds of a dance with beats ``here`` for seconds of a song with beats ``there``; linear between, and beyond."""
     first, last = (here[1] - here[0]) / (there[1] - there[0]), (here[-1] - here[-2]) / (there[-1] - there[-2])
     inside = np.interp(times, there, here)
@@ -226,13 +226,12 @@ def _warped(times: Array, there: Array, here: Array) -> Array:
     return np.asarray(inside + first * early + last * late, np.float64)
 
 
-def _risen(times: Array, joint: float) -> Array:
-    """From 0 to 1 around a joint, softly, within _BLEND seconds."""
-    x = np.clip((times - joint) / _BLEND + 0.5, 0.0, 1.0)
-    return np.asarray(x * x * (3 - 2 * x), np.float64)
+def _risen(times: DoubleArray, joint: float) -> DoubleArray:
+    """From 0 to 1 around a joint, smoothly, within _BLEND seconds."""
+    return np.asarray(smoothstep(joint - _BLEND / 2, joint + _BLEND / 2, times), np.float64)
 
 
-def _whole_bars(beats: Array, seconds: float, bar: int) -> Array:
+def _whole_bars(beats: DoubleArray, seconds: float, bar: int) -> DoubleArray:
     """The beats of a song, continued regularly at both ends so that whole bars cover all of 0..seconds."""
     interval = float(np.median(np.diff(beats))) if len(beats) > 1 else 0.5
     beats = beats[beats < seconds + interval] if beats[0] < seconds else beats[:1]
@@ -243,20 +242,20 @@ def _whole_bars(beats: Array, seconds: float, bar: int) -> Array:
     return np.concatenate([beats, beats[-1] + interval * np.arange(1, missing + 1)])
 
 
-def _profiles(heard: Heard, beats: Array) -> Array:
+def _profiles(audio: AudioFeatures, beats: DoubleArray) -> DoubleArray:
     """Onsets and loudness between each beat and the next, [K - 1, 2 _PROFILE], K >= 1."""
     share = (np.arange(_PROFILE) + 0.5) / _PROFILE
     at = (beats[:-1, None] + np.diff(beats)[:, None] * share) * MODEL_FPS
-    frames = np.arange(len(heard))
-    heights = [np.interp(at, frames, heard.features[:, feature]) for feature in (0, 1)]
+    frames = np.arange(len(audio))
+    heights = [np.interp(at, frames, audio.features[:, feature]) for feature in (0, 1)]
     return np.concatenate(heights, axis=1)
 
 
-def _over_bars(music: Array, bar: int) -> Array:
+def _over_bars(music: DoubleArray, bar: int) -> DoubleArray:
     """Profiles of beats [K, F] as those of the bars that begin on each of them, [K - bar + 1, bar F]."""
     windows = np.lib.stride_tricks.sliding_window_view(music, bar, axis=0)  # [K - bar + 1, F, bar]
     return windows.reshape(len(windows), -1)
 
 
-def _in_medians(distances: Array) -> Array:
+def _in_medians(distances: DoubleArray) -> DoubleArray:
     return distances / max(float(np.median(distances)), 1e-9)

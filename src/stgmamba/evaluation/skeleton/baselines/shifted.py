@@ -18,7 +18,7 @@ def shifted(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
     come from the one jump where the end meets the start.
     """
 
-    def play(song: Dance, seed: int) -> Skeleton:
+    def baseline(song: Dance, seed: int) -> Skeleton:
         dance = song.skeleton
         offset = int(np.random.default_rng(seed).integers(len(dance)))
         return replace(
@@ -27,4 +27,4 @@ def shifted(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
             confidence=np.roll(dance.confidence, -offset, axis=0),
         )
 
-    return play
+    return baseline

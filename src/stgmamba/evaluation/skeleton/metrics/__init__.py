@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.evaluation.figures import Better
 from stgmamba.evaluation.skeleton.metrics.beats import beat_consistency, beat_floor
 from stgmamba.evaluation.skeleton.metrics.bone_variation import bone_variation
 from stgmamba.evaluation.skeleton.metrics.diversity import diversity
@@ -23,11 +23,9 @@ from stgmamba.evaluation.skeleton.metrics.steps import step_consistency, step_fl
 from stgmamba.evaluation.skeleton.metrics.variance import pvar
 from stgmamba.skeleton import Skeleton
 
-Better = Literal["higher", "lower", "as real"]
-
 
 @dataclass(frozen=True)
-class Sample:
+class EvalSample:
     """What is judged: the dances that one method made.
 
     Attributes:
@@ -51,22 +49,22 @@ class Metric:
         better: which way is good.
     """
 
-    compute: Callable[[Sample], float]
+    compute: Callable[[EvalSample], float]
     unit: str
     better: Better
 
 
-def against_real(measure: Callable[[Sequence[Skeleton], Sequence[Skeleton]], float]) -> Callable[[Sample], float]:
+def against_real(measure: Callable[[Sequence[Skeleton], Sequence[Skeleton]], float]) -> Callable[[EvalSample], float]:
     """All dances together against all real ones."""
     return lambda sample: measure([dance for song in sample.dances for dance in song], sample.real)
 
 
-def per_dance(measure: Callable[[Skeleton], float]) -> Callable[[Sample], float]:
+def per_dance(measure: Callable[[Skeleton], float]) -> Callable[[EvalSample], float]:
     """Mean over the seeds of a song, then over songs, so that each song counts the same."""
     return lambda sample: _mean([_mean([measure(dance) for dance in song]) for song in sample.dances])
 
 
-def on_beats(measure: Callable[[Skeleton, NDArray[np.float64]], float]) -> Callable[[Sample], float]:
+def on_beats(measure: Callable[[Skeleton, NDArray[np.float64]], float]) -> Callable[[EvalSample], float]:
     """As ``per_dance``, with the beats of the song."""
     return lambda sample: _mean(
         [
@@ -76,7 +74,7 @@ def on_beats(measure: Callable[[Skeleton, NDArray[np.float64]], float]) -> Calla
     )
 
 
-def over_seeds(measure: Callable[[Sequence[Skeleton]], float]) -> Callable[[Sample], float]:
+def over_seeds(measure: Callable[[Sequence[Skeleton]], float]) -> Callable[[EvalSample], float]:
     """Among the dances of one song, then the mean over songs."""
     return lambda sample: _mean([measure(song) for song in sample.dances])
 
@@ -98,22 +96,3 @@ METRICS: dict[str, Metric] = {
     "bone_variation": Metric(per_dance(bone_variation), "", "lower"),
     "jerk": Metric(per_dance(jerk), "m/s³", "as real"),
 }
-
-
-def quick_report(
-    generated: Sequence[Skeleton], real: Sequence[Skeleton], beats: Sequence[NDArray[np.float64]]
-) -> dict[str, float]:
-    """All metrics of a few dances in a second or two, for choosing checkpoints while training.
-
-    Args:
-        generated: dances as the model makes them, each at least a few seconds long.
-        real: real dances to compare with, any number.
-        beats: for each generated dance the beats of its song in seconds of the dance.
-
-    Returns:
-        name -> value, as in ``METRICS``; ``diversity`` is that between the generated dances, whatever their songs.
-        Dances that are not finite give NaN, or 0 for the beat metrics.
-    """
-    sample = Sample([[dance] for dance in generated], beats, real)
-    values = {name: metric.compute(sample) for name, metric in METRICS.items()}
-    return values | {"diversity": diversity(generated)}

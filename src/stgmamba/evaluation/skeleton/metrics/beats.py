@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stgmamba.evaluation.skeleton.metrics.features import Array, at_25_fps
+from stgmamba.arrays import DoubleArray
+from stgmamba.evaluation.skeleton.metrics.features import at_25_fps
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.motion_events import kinematic_beats
 
@@ -12,7 +13,7 @@ SIGMA = 0.1
 SHIFTS = 40
 
 
-def consistency(events: Array, beats: Array, sigma: float = SIGMA) -> float:
+def consistency(events: DoubleArray, beats: DoubleArray, sigma: float = SIGMA) -> float:
     """Mean over events k of exp(-min_b |k - b|^2 / (2 sigma^2)), 0..1 (method, section 4; Li et al. 2021).
 
     Only events from half a beat before the first beat to half a beat after the last are judged: trackers often
@@ -30,7 +31,7 @@ def consistency(events: Array, beats: Array, sigma: float = SIGMA) -> float:
     return float(np.exp(-(off**2) / (2 * sigma**2)).mean()) if len(off) else 0.0
 
 
-def offsets(events: Array, beats: Array) -> Array:
+def offsets(events: DoubleArray, beats: DoubleArray) -> DoubleArray:
     """Seconds from the nearest beat to each event that is judged (see ``consistency``), [K'], positive when late."""
     events = _judged(events, beats)
     if len(events) == 0:
@@ -39,7 +40,7 @@ def offsets(events: Array, beats: Array) -> Array:
     return np.asarray(events - beats[nearest], np.float64)
 
 
-def phases(events: Array, beats: Array) -> Array:
+def phases(events: DoubleArray, beats: DoubleArray) -> DoubleArray:
     """How far each event that is judged lies on the way from its beat to the next, [K'], 0 <= phase < 1.
 
     Before the first and after the last beat the median interval is continued. Empty for fewer than two beats.
@@ -55,12 +56,12 @@ def phases(events: Array, beats: Array) -> Array:
     return phase
 
 
-def resultant(phases: Array) -> complex:
+def resultant(phases: DoubleArray) -> complex:
     """Mean of exp(2 pi i phase): its length is Rayleigh's R, 0 (spread evenly) .. 1 (all at one phase); 0 for none."""
     return complex(np.exp(2j * np.pi * phases).mean()) if len(phases) else 0j
 
 
-def _judged(events: Array, beats: Array) -> Array:
+def _judged(events: DoubleArray, beats: DoubleArray) -> DoubleArray:
     """The events from half a beat before the first beat to half a beat after the last."""
     if len(beats) == 0:
         return np.zeros(0)
@@ -69,7 +70,7 @@ def _judged(events: Array, beats: Array) -> Array:
     return np.asarray(events[~((events < beats[0] - margin) | (events > beats[-1] + margin))])
 
 
-def floor(events: Array, beats: Array, seconds: float, rng: np.random.Generator) -> float:
+def floor(events: DoubleArray, beats: DoubleArray, seconds: float, rng: np.random.Generator) -> float:
     """What ``consistency`` is worth by chance: its mean over 40 random circular shifts of the same events.
 
     Args:
@@ -82,11 +83,11 @@ def floor(events: Array, beats: Array, seconds: float, rng: np.random.Generator)
     return float(np.mean([consistency((events + shift) % seconds, beats) for shift in shifts]))
 
 
-def beat_consistency(skeleton: Skeleton, beats: Array) -> float:
+def beat_consistency(skeleton: Skeleton, beats: DoubleArray) -> float:
     """BC: ``consistency`` of the dance's kinematic beats. 0..1, higher is better; compare with ``beat_floor``."""
     return consistency(kinematic_beats(at_25_fps(skeleton)), beats)
 
 
-def beat_floor(skeleton: Skeleton, beats: Array, seed: int = 0) -> float:
+def beat_floor(skeleton: Skeleton, beats: DoubleArray, seed: int = 0) -> float:
     """The BC that the same dance reaches when shifted at random."""
     return floor(kinematic_beats(at_25_fps(skeleton)), beats, skeleton.seconds, np.random.default_rng(seed))

@@ -6,36 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from stgmamba.evaluation.skeleton.metrics.features import Array, pose_features, velocity_features
+from stgmamba.arrays import DoubleArray
+from stgmamba.evaluation.frechet import frechet_distance
+from stgmamba.evaluation.skeleton.metrics.features import pose_features, velocity_features
 from stgmamba.skeleton import Skeleton
-
-
-def frechet_distance(a: Array, b: Array) -> float:
-    """Squared Fréchet distance between the Gaussians fitted to two sets of samples.
-
-    |mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), with covariances A and B (Dowson, Landau 1982; as in the
-    FID of Heusel et al., NeurIPS 2017). The cross term is the nuclear norm of A^1/2 B^1/2, so covariances may be
-    singular: fewer samples than dimensions, constant dimensions and a single sample are fine.
-
-    Args:
-        a: [N, D] samples, N >= 1.
-        b: [M, D] samples, M >= 1.
-
-    Returns:
-        >= 0, in squared units of the samples; NaN when a sample is not finite.
-
-    Raises:
-        ValueError: shapes do not fit or a set is empty.
-    """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not len(a) or not len(b):
-        raise ValueError(f"two non-empty sets of samples [N, D] with equal D are needed, got {a.shape} and {b.shape}")
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return float("nan")
-    cov_a, cov_b = _covariance(a), _covariance(b)
-    cross = np.linalg.svd(_root(cov_a) @ _root(cov_b), compute_uv=False).sum()
-    shift = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
-    return float(max(shift + np.trace(cov_a) + np.trace(cov_b) - 2.0 * cross, 0.0))
 
 
 def pfd(generated: Sequence[Skeleton], real: Sequence[Skeleton]) -> float:
@@ -54,19 +28,7 @@ def vfd(generated: Sequence[Skeleton], real: Sequence[Skeleton]) -> float:
     return frechet_distance(_pool(generated, velocity_features), _pool(real, velocity_features))
 
 
-def _pool(dances: Sequence[Skeleton], features: Callable[[Skeleton], Array]) -> Array:
+def _pool(dances: Sequence[Skeleton], features: Callable[[Skeleton], DoubleArray]) -> DoubleArray:
     if not dances:
         raise ValueError("a Fréchet distance needs at least one dance on each side")
     return np.concatenate([features(dance) for dance in dances])
-
-
-def _covariance(samples: Array) -> Array:
-    centred = samples - samples.mean(axis=0)
-    covariance: Array = centred.T @ centred / max(len(samples) - 1, 1)
-    return covariance
-
-
-def _root(covariance: Array) -> Array:
-    """Square root of a symmetric matrix, negative eigenvalues (rounding) taken as 0."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T, np.float64)

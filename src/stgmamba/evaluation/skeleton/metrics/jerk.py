@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from stgmamba.evaluation.skeleton.metrics.features import FPS, at_25_fps
+from stgmamba.evaluation.skeleton.metrics.features import at_25_fps
+from stgmamba.options import FPS
 from stgmamba.skeleton import Skeleton
 
 

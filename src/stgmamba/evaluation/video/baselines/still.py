@@ -6,19 +6,17 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from stgmamba.arrays import Frame
 from stgmamba.evaluation.video.scenes import resized
 from stgmamba.limb_warp.letterbox import frame_size
-from stgmamba.limb_warp.renderer import STILL, View
+from stgmamba.limb_warp.renderer import IDENTITY_VIEW, View
 from stgmamba.limb_warp.retargeting import Placement, measure_body
 from stgmamba.person.picture import Picture
-from stgmamba.person.pose import PersonInPicture
-
-Frame = NDArray[np.uint8]
+from stgmamba.person.pose import DetectedPerson
 
 
-class Still:
+class StaticImage:
     """Shows the picture.
 
     Args:
@@ -27,12 +25,12 @@ class Still:
         size: height of the frames in pixels.
     """
 
-    def __init__(self, picture: Picture, person: PersonInPicture, size: int) -> None:
+    def __init__(self, picture: Picture, person: DetectedPerson, size: int) -> None:
         self.size = frame_size(picture.size, size)
         self._rgb = resized(picture.rgb, self.size)
         self.body = measure_body(person.skeleton).scaled(self.size[1] / picture.size[1])
 
-    def frames_of(self, placement: Placement, view: View = STILL) -> Iterator[Frame]:
+    def render_placement(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[Frame]:
         """The picture as often as the placement has frames."""
         zoom, origin = view
         into_view = np.asarray([[zoom, 0, -origin.real * zoom], [0, zoom, -origin.imag * zoom]])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.evaluation.skeleton.metrics import Better
+from stgmamba.evaluation.figures import Better
 from stgmamba.evaluation.video.metrics.fidelity import psnr, ssim
 from stgmamba.evaluation.video.metrics.flicker import flicker
 from stgmamba.evaluation.video.metrics.identity import identity_distance
@@ -21,7 +21,7 @@ from stgmamba.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
-class Take:
+class MethodOutput:
     """What one method made of one scene.
 
     Attributes:
@@ -45,19 +45,19 @@ class Metric:
         better: which way is good.
     """
 
-    compute: Callable[[Take], float]
+    compute: Callable[[MethodOutput], float]
     unit: str
     better: Better
 
 
 METRICS: dict[str, Metric] = {
-    "ssim": Metric(lambda take: ssim(take.frames, take.scene.truth), "", "higher"),
-    "psnr": Metric(lambda take: psnr(take.frames, take.scene.truth), "dB", "higher"),
-    "pck": Metric(lambda take: pck(take.found, take.scene.seen), "", "higher"),
-    "flicker": Metric(lambda take: flicker(take.frames, take.scene.truth), "of 255", "lower"),
+    "ssim": Metric(lambda output: ssim(output.frames, output.scene.truth), "", "higher"),
+    "psnr": Metric(lambda output: psnr(output.frames, output.scene.truth), "dB", "higher"),
+    "pck": Metric(lambda output: pck(output.found, output.scene.seen), "", "higher"),
+    "flicker": Metric(lambda output: flicker(output.frames, output.scene.truth), "of 255", "lower"),
     "identity": Metric(
-        lambda take: identity_distance(
-            take.frames, take.found, take.scene.condition.picture.rgb, take.scene.seen_in_condition
+        lambda output: identity_distance(
+            output.frames, output.found, output.scene.condition.picture.rgb, output.scene.seen_in_condition
         ),
         "",
         "lower",

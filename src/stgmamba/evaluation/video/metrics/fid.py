@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stgmamba.arrays import Frame
 from stgmamba.evaluation.video.metrics.fidelity import as_tensor
-from stgmamba.evaluation.video.metrics.networks import Embedding, Frames
-from stgmamba.evaluation.video.metrics.weights import fill
+from stgmamba.evaluation.video.metrics.weights import Embedding, fill
 
 _WHAT = "the weights pt_inception-2015-12-05-6726825d.pth of pytorch-fid"
 _SIDE = 299
@@ -188,7 +188,7 @@ def load_fid(path: Path) -> Embedding:
     network = FidInception()
     fill(network, path, _WHAT, ignore=("fc.", "AuxLogits."))
 
-    def embed(frames: Frames) -> NDArray[np.float64]:
+    def embed(frames: Frame) -> NDArray[np.float64]:
         with torch.inference_mode():
             parts = [network(as_tensor(frames[i : i + _BATCH])) for i in range(0, len(frames), _BATCH)]
         return np.asarray(torch.cat(parts).double().numpy())

@@ -7,12 +7,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
-
-Frames = NDArray[np.uint8]
 
 _BATCH = 16
 
@@ -28,7 +26,7 @@ def check_can_measure() -> None:
             raise InputError(f"Judging films needs {name}; install it with: pip install stgmamba[train].")
 
 
-def ssim(frames: Frames, truth: Frames) -> float:
+def ssim(frames: Frame, truth: Frame) -> float:
     """Structural similarity, mean over frames; at most 1 (the same), higher is better.
 
     Wang et al. 2004: Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, on the three colours; by torchmetrics.
@@ -46,7 +44,7 @@ def ssim(frames: Frames, truth: Frames) -> float:
     )
 
 
-def psnr(frames: Frames, truth: Frames) -> float:
+def psnr(frames: Frame, truth: Frame) -> float:
     """Peak signal to noise ratio in dB, mean over frames of 10 log10(255^2 / mean squared error); higher is better.
 
     A frame without any error counts as 100 dB. By torchmetrics.
@@ -64,12 +62,12 @@ def psnr(frames: Frames, truth: Frames) -> float:
     return _mean(frames, truth, per_frame)
 
 
-def as_tensor(frames: Frames) -> Tensor:
+def as_tensor(frames: Frame) -> Tensor:
     """Frames as float32 [T, 3, H, W] in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
 
 
-def _mean(frames: Frames, truth: Frames, measure: Callable[[Tensor, Tensor], Tensor | tuple[Tensor, Tensor]]) -> float:
+def _mean(frames: Frame, truth: Frame, measure: Callable[[Tensor, Tensor], Tensor | tuple[Tensor, Tensor]]) -> float:
     if frames.shape != truth.shape or not len(frames):
         raise ValueError(f"as many frames as true ones are needed, got {frames.shape} and {truth.shape}")
     values = []

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Frames = NDArray[np.uint8]
+from stgmamba.arrays import Frame
 
 _STILL = 3.0  # grey levels by which a static pixel may change in the true frames: noise of the camera and the codec
 _BLUR = 1.0  # pixels; noise of single pixels is not what the eye calls flicker
 
 
-def flicker(frames: Frames, truth: Frames) -> float:
+def flicker(frames: Frame, truth: Frame) -> float:
     """Mean change from frame to frame beyond that of the true frames, in their static pixels; grey levels of 255.
 
     A pixel is static from one frame to the next when its slightly blurred brightness changes by less than 3 grey levels

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgmamba.evaluation.video.metrics.networks import Embedding, Frames
-from stgmamba.evaluation.video.metrics.weights import fill
+from stgmamba.arrays import Frame
+from stgmamba.evaluation.video.metrics.weights import Embedding, fill
 
 PIECE = 16
 """Frames of a piece of film that gives one feature; pieces do not overlap."""
@@ -110,7 +110,7 @@ def load_fvd(path: Path) -> Embedding:
     network = I3d()
     fill(network, path, _WHAT)
 
-    def embed(frames: Frames) -> NDArray[np.float64]:
+    def embed(frames: Frame) -> NDArray[np.float64]:
         features = []
         for start in range(0, len(frames) - PIECE + 1, PIECE):
             piece = np.stack([cv2.resize(f, (_SIDE, _SIDE)) for f in frames[start : start + PIECE]])

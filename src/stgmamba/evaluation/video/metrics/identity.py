@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import FloatArray
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
-
-FloatArray = NDArray[np.float32]
 
 _SIDE = 64
 _CELLS = {"face": 4, "clothes": 2}  # squares of the grid to a side

@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 import torchmetrics
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stgmamba.arrays import Frame
 from stgmamba.evaluation.video.metrics.fidelity import as_tensor
 from stgmamba.evaluation.video.metrics.weights import fill, read_tensors
-
-Frames = NDArray[np.uint8]
 
 _WHAT = "the weights of torchvision's AlexNet (alexnet-owt-7be5be79.pth)"
 _MEAN, _DEVIATION = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of colours in -1..1
@@ -63,7 +60,7 @@ class Lpips(nn.Module):
         return layers
 
 
-def load_lpips(path: Path) -> Callable[[Frames, Frames], float]:
+def load_lpips(path: Path) -> Callable[[Frame, Frame], float]:
     """LPIPS with AlexNet's weights from a file: takes frames and true frames uint8 [T, H, W, 3], gives the mean.
 
     Raises:
@@ -72,7 +69,7 @@ def load_lpips(path: Path) -> Callable[[Frames, Frames], float]:
     network = Lpips()
     fill(network, path, _WHAT, ignore=("classifier.",))
 
-    def measure(frames: Frames, truth: Frames) -> float:
+    def measure(frames: Frame, truth: Frame) -> float:
         with torch.inference_mode():
             parts = [
                 network(as_tensor(frames[i : i + _BATCH]), as_tensor(truth[i : i + _BATCH]))

@@ -10,13 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from stgmamba.arrays import Frame
 from stgmamba.evaluation.video.metrics.fidelity import check_can_measure
-
-Frames = NDArray[np.uint8]
-Embedding = Callable[[Frames], NDArray[np.float64]]
+from stgmamba.evaluation.video.metrics.weights import Embedding
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Networks:
         fvd: features [M, 400] of pieces of 16 frames, or None.
     """
 
-    lpips: Callable[[Frames, Frames], float] | None = None
+    lpips: Callable[[Frame, Frame], float] | None = None
     fid: Embedding | None = None
     fvd: Embedding | None = None
 

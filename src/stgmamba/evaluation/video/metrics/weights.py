@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -10,7 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from stgmamba.arrays import DoubleArray, Frame
 from stgmamba.errors import InputError
+
+Embedding = Callable[[Frame], DoubleArray]
+"""Frames uint8 [T, H, W, 3] to features [N, D]."""
 
 
 def fill(network: nn.Module, path: Path, what: str, ignore: tuple[str, ...] = ()) -> None:

@@ -1,0 +1,40 @@
+"""Which networks an evaluation compares, and where their weights are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from stgmamba.errors import InputError
+from stgmamba.training.weights import comparison_weights
+
+
+def compared_weights(
+    stage: str, compare: bool, folder: Path | None, named: Sequence[str], reserved: Collection[str]
+) -> dict[str, Path]:
+    """Weights of all networks to be compared: those of the repository, and those that the user names.
+
+    Args:
+        stage: ``skeleton`` or ``video``.
+        compare: whether to take those of the repository.
+        folder: where they are, if not in the repository.
+        named: texts ``NAME=FILE``.
+        reserved: names of other methods.
+
+    Returns:
+        Name -> file.
+
+    Raises:
+        InputError: a text of another form, a missing file, or a name used twice.
+    """
+    weights = comparison_weights(stage, folder) if compare else {}
+    for text in named:
+        name, _, file = text.partition("=")
+        if not name or not file:
+            raise InputError(f"--method {text}: write NAME=FILE, as in mine=weights.safetensors.")
+        if name in weights or name in reserved:
+            raise InputError(f"--method {text}: another method has this name; choose another one.")
+        if not Path(file).is_file():
+            raise InputError(f"--method {text}: there is no such file; check the name.")
+        weights[name] = Path(file)
+    return weights

@@ -1,0 +1,122 @@
+"""Defaults and ranges of users' options, in one place. Imports nothing heavy, since the command line needs it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from stgmamba.errors import InputError
+
+FPS = 25.0
+"""Frames per second: of dances as the model makes them, of metrics, and by default of videos."""
+
+HEIGHT = 512
+"""Height of a video in pixels; the width follows the picture, or CHARACTER_ASPECT."""
+
+CHARACTER_ASPECT = (3, 4)
+"""Width to height of a video of a built-in character."""
+
+SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
+"""Accepted sides of a video in pixels; H.264 players stop at about the larger one."""
+
+LOWEST_FPS, HIGHEST_FPS = 1.0, 120.0
+
+SEED = 0
+"""Same song, same picture, same seed: same frames."""
+
+DEMO_OUTPUT = "out/demo.mp4"
+"""Where `stgmamba demo` writes its video."""
+
+Facing = Literal["camera", "free"]
+"""``camera``: the dancer keeps facing the camera; ``free``: turns as the dance does."""
+
+FACINGS: tuple[Facing, ...] = ("camera", "free")
+
+Quality = Literal["best", "fast"]
+"""How a picture's person is drawn: ``best`` by the network G_r over the limb warp, ``fast`` by the limb warp alone."""
+
+QUALITIES: tuple[Quality, ...] = ("best", "fast")
+QUALITY: Quality = "best"
+
+Size = int | tuple[int, int]
+"""Height of a video in pixels, its width then following the picture; or (width, height)."""
+
+
+def check_options(
+    *,
+    fps: float = FPS,
+    seconds: float | None = None,
+    start: float = 0.0,
+    seed: int = SEED,
+    size: Size | None = None,
+    facing: str | None = None,
+    quality: str = QUALITY,
+) -> None:
+    """Refuse options that are out of range, before any work is done.
+
+    Raises:
+        InputError: which option is out of which range.
+    """
+    if not LOWEST_FPS <= fps <= HIGHEST_FPS:
+        raise InputError(f"fps {fps:g} is out of range; use {LOWEST_FPS:g} to {HIGHEST_FPS:g}.")
+    if seconds is not None and not 1 <= seconds < float("inf"):
+        raise InputError(f"seconds {seconds:g} is too short for a dance; use 1 or more, or leave it out.")
+    if not 0 <= start < float("inf"):
+        raise InputError(f"start {start:g} is before the song; use 0 or more.")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed {seed} is out of range; use a whole number from 0 to 2^63 - 1.")
+    for side in () if size is None else (size,) if isinstance(size, int) else size:
+        if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
+            raise InputError(f"size {side} is out of range; use {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.")
+    if facing is not None:
+        parse_facing(facing)
+    parse_quality(quality)
+
+
+def parse_facing(text: str) -> Facing:
+    """A facing by its name. Raises InputError where there is no such."""
+    for facing in FACINGS:
+        if facing == text:
+            return facing
+    raise InputError(f"facing {text!r} is not known; use {' or '.join(FACINGS)}.")
+
+
+def parse_quality(text: str) -> Quality:
+    """A quality by its name. Raises InputError where there is no such."""
+    for quality in QUALITIES:
+        if quality == text:
+            return quality
+    raise InputError(f"quality {text!r} is not known; use {' or '.join(QUALITIES)}.")
+
+
+def parse_size(text: str | None) -> Size | None:
+    """A size as users write it: ``512``, the height, or ``384x512``.
+
+    Raises:
+        InputError: written otherwise.
+    """
+    if text is None:
+        return None
+    sides = text.lower().replace("×", "x").split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
+        raise InputError(f"--size {text}: use the height in pixels, as in 512, or WIDTHxHEIGHT, as in 384x512.")
+    numbers = [int(side) for side in sides]
+    return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+
+
+def frame_size(size: Size | None, aspect: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) of a video, both even.
+
+    Args:
+        size: as the user gave it; None for the default height.
+        aspect: width and height that the width follows where only the height is given.
+
+    Raises:
+        InputError: a side is out of range.
+    """
+    check_options(size=size)
+    if size is None or isinstance(size, int):
+        height = HEIGHT if size is None else size
+        width = round(min(max(height * aspect[0] / aspect[1], SMALLEST_SIDE), LARGEST_SIDE))
+    else:
+        width, height = size
+    return round(width / 2) * 2, round(height / 2) * 2

@@ -1,0 +1,323 @@
+"""The pipeline: a song and a subject in, a dance video out. The only place that orders the stages.
+
+    from stgmamba import DancePipeline
+    DancePipeline.from_pretrained().dance("song.mp3", image="me.jpg").save("out.mp4")
+
+The command line and the Python API call the same functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stgmamba.arrays import Frame
+from stgmamba.errors import InputError
+from stgmamba.files import check_can_write
+from stgmamba.music.decode import Song, load_song
+from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
+from stgmamba.progress import Progress, Reporter, Silent
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
+from stgmamba.subject import PoseLike, Subject, load_subject
+
+if TYPE_CHECKING:
+    from stgmamba.music_to_skeleton.sampler import DanceSampler
+    from stgmamba.person.picture import ImageLike
+
+
+@dataclass(frozen=True)
+class DanceVideo:
+    """A dance and who dances it; frames are drawn when they are needed, one after the other.
+
+    Attributes:
+        skeleton: the dance, 3-D, OPENPOSE_18_FEET, at the video's frame rate.
+        subject: who dances it.
+        song: the file whose sound accompanies it, or None for a silent video.
+        start: the second of the song at which the dance begins.
+    """
+
+    skeleton: Skeleton
+    subject: Subject
+    song: Path | None = None
+    start: float = 0.0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user about the picture."""
+        return self.subject.notes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.subject.renderer.size
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.skeleton.fps
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return self.skeleton.seconds
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames, uint8 RGB [H, W, 3], drawn one at a time."""
+        return self.subject.renderer.frames(self.skeleton)
+
+    def save(self, path: str | Path, progress: Progress | None = None) -> Path:
+        """Draw all frames into an mp4 with the song's sound (H.264 and AAC). Nothing is left behind if it fails.
+
+        Args:
+            path: the file to write, ending in .mp4; an older one is replaced.
+            progress: called with (frames done, frames in all).
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        from stgmamba.video_io import write_video
+
+        path = check_can_write(path, (".mp4",))
+        write_video(
+            path,
+            self.frames(),
+            self.fps,
+            audio=self.song,
+            audio_start=self.start,
+            seconds=self.seconds,
+            progress=progress,
+        )
+        return path
+
+
+class DancePipeline:
+    """Generates dances and lets people dance them.
+
+    Args:
+        sampler: stage 1, music to skeleton; the default weights, loaded at first use, when not given.
+    """
+
+    def __init__(self, sampler: DanceSampler | None = None) -> None:
+        self._sampler = sampler
+
+    @classmethod
+    def from_pretrained(cls, weights: str | Path | None = None) -> DancePipeline:
+        """A pipeline with the default weights of stage 1, or with those of a file (safetensors), loaded now.
+
+        Raises:
+            InputError: the file is missing or not ours.
+        """
+        from stgmamba.music_to_skeleton.sampler import load_sampler
+
+        return cls(load_sampler(weights))
+
+    @property
+    def sampler(self) -> DanceSampler:
+        """Stage 1, music to skeleton."""
+        if self._sampler is None:
+            from stgmamba.music_to_skeleton.sampler import load_sampler
+
+            self._sampler = load_sampler()
+        return self._sampler
+
+    def skeleton(
+        self,
+        song: str | Path | Song,
+        *,
+        seconds: float | None = None,
+        start: float = 0.0,
+        seed: int = SEED,
+        fps: float = FPS,
+        genre: str | None = None,
+        facing: str = "free",
+        align_beats: bool = True,
+        report: Reporter | None = None,
+    ) -> Skeleton:
+        """Generate a dance to a song.
+
+        Args:
+            song: any file with sound; or decoded samples, for which ``seconds`` and ``start`` have no effect.
+            seconds: length of the dance; to the end of the song when not given.
+            start: the second of the song at which to begin.
+            seed: another seed, another dance.
+            fps: frames per second of the result.
+            genre: a style of dance the weights know; the null class when not given.
+            facing: ``camera`` takes out slow turning, ``free`` keeps it.
+            align_beats: align the steps with the song's beats.
+            report: told of the stages ``song``, ``model`` and ``skeleton``.
+
+        Returns:
+            3-D, OPENPOSE_18_FEET, metres.
+
+        Raises:
+            InputError: the song cannot be used, or an option is out of range.
+        """
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing)
+        report = report or Silent()
+        if not isinstance(song, Song):
+            with report.stage("song"):
+                song = load_song(song, start=start, seconds=seconds)
+        return self._generate(song, seed, fps, genre, parse_facing(facing), align_beats, report)
+
+    def dance(
+        self,
+        song: str | Path,
+        image: ImageLike | None = None,
+        *,
+        character: str | None = None,
+        pose: PoseLike | None = None,
+        mask: ImageLike | None = None,
+        seconds: float | None = None,
+        start: float = 0.0,
+        seed: int = SEED,
+        size: Size | None = None,
+        fps: float = FPS,
+        facing: str | None = None,
+        genre: str | None = None,
+        align_beats: bool = True,
+        quality: str = QUALITY,
+        report: Reporter | None = None,
+    ) -> DanceVideo:
+        """Let the person of a picture, or a built-in character, dance to a song.
+
+        Args:
+            song: any file with sound.
+            image: the picture of one person: a file, a PIL image, or an array uint8 [H, W, 3].
+            character: instead of ``image``, the name of a built-in character.
+            pose: the joints in ``image``, for drawings in which nobody is detected (`stgmamba.subject.PoseLike`).
+            mask: the outline in ``image``, white on the figure; estimated when not given.
+            seconds: length of the dance; to the end of the song when not given.
+            start: the second of the song at which to begin.
+            seed: another seed, another dance.
+            size: height of the video in pixels, or (width, height).
+            fps: frames per second.
+            facing: by default ``camera`` for a picture, ``free`` for a character.
+            genre: a style of dance the weights know; the null class when not given.
+            align_beats: align the steps with the song's beats.
+            quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+            report: told of the stages ``song``, ``subject``, ``model`` and ``skeleton``; drawing comes with ``save``.
+
+        Raises:
+            InputError: song, picture or an option cannot be used.
+        """
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
+        report = report or Silent()
+        with report.stage("song"):
+            decoded = load_song(song, start=start, seconds=seconds)
+        options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+        subject = _prepare_subject(report, partial(load_subject, image, character, **options))
+        facing = subject.facing if facing is None else parse_facing(facing)
+        skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, report)
+        return DanceVideo(skeleton, subject, Path(song), start)
+
+    def _generate(
+        self,
+        song: Song,
+        seed: int,
+        fps: float,
+        genre: str | None,
+        facing: Facing,
+        align_beats: bool,
+        report: Reporter,
+    ) -> Skeleton:
+        with report.stage("model"):
+            sampler = self.sampler
+        with report.stage("skeleton") as progress:
+            dance = sampler.generate(
+                song, seed=seed, genre=genre, facing=facing, align_beats=align_beats, progress=progress
+            )
+        # Frames of the model and of the video seldom end together; the video ends with the song.
+        return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
+
+
+def render(
+    skeleton: Skeleton,
+    image: ImageLike | None = None,
+    *,
+    character: str | None = None,
+    song: str | Path | None = None,
+    start: float = 0.0,
+    size: Size | None = None,
+    fps: float | None = None,
+    seed: int = SEED,
+    quality: str = QUALITY,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
+    name: str = "The skeleton",
+    report: Reporter | None = None,
+) -> DanceVideo:
+    """Let somebody dance a given dance.
+
+    Args:
+        skeleton: 3-D, any layout that converts to OPENPOSE_18_FEET.
+        image: the picture of one person: a file, a PIL image, or an array uint8 [H, W, 3].
+        character: instead of ``image``, the name of a built-in character.
+        song: a file whose sound accompanies the dance.
+        start: the second of the song that sounds at the first frame.
+        size: height of the video in pixels, or (width, height).
+        fps: frames per second of the video; the skeleton's own when not given.
+        seed: of the character ``random``.
+        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        pose: the joints in ``image``, as for ``DancePipeline.dance``.
+        mask: the outline in ``image``, white on the figure; estimated when not given.
+        name: what to call the skeleton in a message.
+        report: told of the stage ``subject``.
+
+    Raises:
+        InputError: the skeleton is flat or lacks joints, or an option cannot be used.
+    """
+    check_options(start=start, size=size, quality=quality, fps=FPS if fps is None else fps)
+    dance = drawable(skeleton, name)
+    if fps is not None:
+        dance = dance.resampled(fps)
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+    subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
+    return DanceVideo(dance, subject, None if song is None else Path(song), start)
+
+
+def drawable(skeleton: Skeleton, name: str = "The skeleton") -> Skeleton:
+    """The skeleton in the layout that is drawn, its gaps in time interpolated.
+
+    Raises:
+        InputError: flat, empty, or with joints that are never known; ``name`` is what the message calls it.
+    """
+    if len(skeleton) == 0:
+        raise InputError(f"{name}: there are no frames in it; make another with `stgmamba skeleton`.")
+    if skeleton.dims != 3:
+        raise InputError(
+            f"{name}: it is flat (2-D) and only 3-D dances can be drawn; make one with `stgmamba skeleton`."
+        )
+    dance = convert(skeleton, OPENPOSE_18_FEET)
+    unknown = [joint for j, joint in enumerate(dance.layout.joints) if not (dance.confidence[:, j] > 0).any()]
+    if unknown:
+        joints = ", ".join(joint.replace("_", " ") for joint in unknown)
+        raise InputError(f"{name}: it does not say where these joints are: {joints}; use a skeleton that does.")
+    if not np.isfinite(dance.positions).all():
+        raise InputError(f"{name}: some positions are not numbers; make it again.")
+    # Resampling to its own rate does nothing, so gaps in time are interpolated here.
+    return dance if (dance.confidence > 0).all() else _interpolate_gaps(dance)
+
+
+def _interpolate_gaps(dance: Skeleton) -> Skeleton:
+    """Joints that are unknown for some frames, interpolated linearly in time."""
+    positions = dance.positions.copy()
+    times = np.arange(len(dance))
+    for j in range(len(dance.layout)):
+        known = dance.confidence[:, j] > 0
+        for d in range(dance.dims):
+            positions[:, j, d] = np.interp(times, times[known], positions[known, j, d])
+    return replace(dance, positions=positions, confidence=np.ones_like(dance.confidence))
+
+
+def _prepare_subject(report: Reporter, load: Callable[[], Subject]) -> Subject:
+    """Load a subject as the stage ``subject`` and pass its notes on."""
+    with report.stage("subject"):
+        subject = load()
+    for note in subject.notes:
+        report.warn(note)
+    return subject

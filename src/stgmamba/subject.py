@@ -1,0 +1,134 @@
+"""Who dances: the person of a picture, or a built-in character, with the renderer that draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stgmamba.errors import InputError
+from stgmamba.options import CHARACTER_ASPECT, QUALITY, SEED, Facing, Size, frame_size, parse_quality
+from stgmamba.renderer import Renderer
+from stgmamba.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from stgmamba.person.picture import ImageLike, Picture
+    from stgmamba.person.pose import DetectedPerson
+    from stgmamba.person.pose_file import ManualPose
+
+PoseLike = str | Path | Mapping[str, Any] | Skeleton
+"""Joints given by hand: a file, OPENPOSE_18_FEET names to [x, y] in pixels, or the 2-D skeleton of one picture."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Who dances, ready to be drawn.
+
+    Attributes:
+        name: the picture's file name or the character's name.
+        renderer: draws the subject.
+        facing: default facing; a single photo has no back.
+        notes: sentences for the user on what was found in the picture and what had to be guessed.
+    """
+
+    name: str
+    renderer: Renderer
+    facing: Facing
+    notes: tuple[str, ...] = ()
+
+
+def load_subject(
+    image: ImageLike | None = None,
+    character: str | None = None,
+    *,
+    size: Size | None = None,
+    seed: int = SEED,
+    quality: str = QUALITY,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
+) -> Subject:
+    """The person of a picture, or a built-in character (the first of the list when neither is given).
+
+    Args:
+        image: a file, a PIL image, or an array uint8 [H, W, 3].
+        character: a name of ``stgmamba characters``, or ``random`` for one generated from the seed.
+        size: of the video.
+        seed: of the random character.
+        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        pose: the joints in ``image``, for drawings in which nobody is detected.
+        mask: the outline in ``image``, white on the figure; estimated when not given.
+
+    Raises:
+        InputError: both given, no such character, or the picture, its pose or its mask cannot be used.
+    """
+    if image is not None and character is not None:
+        raise InputError("Choose one: an image (--image) or a built-in character (--character), not both.")
+    if image is not None:
+        return _load_picture_subject(image, size, quality, pose, mask)
+    for option, value in (("pose", pose), ("mask", mask)):
+        if value is not None:
+            raise InputError(f"A {option} (--{option}) belongs to a picture; name it with --image.")
+    return _load_character(character, size, seed)
+
+
+def _load_picture_subject(
+    image: ImageLike, size: Size | None, quality: str, pose: PoseLike | None, mask: ImageLike | None
+) -> Subject:
+    from stgmamba.limb_warp.letterbox import Letterbox, inner_height
+    from stgmamba.limb_warp.renderer import LimbWarpRenderer
+    from stgmamba.person.picture import as_picture
+
+    parse_quality(quality)
+    picture = as_picture(image)
+    video_size = frame_size(size, picture.size)
+    person, notes = _find_person(picture, pose, mask)
+    height = inner_height(picture.size, video_size)
+    renderer: Renderer
+    if quality == "fast":
+        renderer = LimbWarpRenderer(picture, person, height)
+    else:
+        from stgmamba.skeleton_to_video.rendering import NeuralRenderer, load_network  # imports torch
+
+        renderer = NeuralRenderer(picture, person, height, model=load_network())
+    if renderer.size != video_size:
+        renderer = Letterbox(renderer, video_size)
+    return Subject(picture.name, renderer, "camera", notes)
+
+
+def _find_person(
+    picture: Picture, pose: PoseLike | None, mask: ImageLike | None
+) -> tuple[DetectedPerson, tuple[str, ...]]:
+    """The person as detected, or as given by hand; and the notes on it."""
+    from stgmamba.person.drawn_figure import figure_from_pose, load_mask
+    from stgmamba.person.picture import as_picture
+    from stgmamba.person.pose import detection_notes, find_person
+
+    if pose is None:
+        person = find_person(picture)
+        if mask is not None:
+            person = replace(person, mask=load_mask(as_picture(mask), picture))
+        return person, detection_notes(picture, person)
+    manual = _as_manual_pose(pose)
+    mask = manual.mask if mask is None else mask
+    person, notes = figure_from_pose(picture, manual, None if mask is None else as_picture(mask))
+    return person, (*detection_notes(picture, person), *notes)
+
+
+def _as_manual_pose(pose: PoseLike) -> ManualPose:
+    from stgmamba.person.pose_file import joints_to_pose, pose_of, read_pose
+
+    if isinstance(pose, Skeleton):
+        return pose_of(pose)
+    return joints_to_pose(pose) if isinstance(pose, Mapping) else read_pose(pose)
+
+
+def _load_character(name: str | None, size: Size | None, seed: int) -> Subject:
+    from stgmamba.characters import CHARACTERS, random_appearance
+    from stgmamba.characters.render import CharacterRenderer
+
+    name = name or next(iter(CHARACTERS))
+    if name != "random" and name not in CHARACTERS:
+        raise InputError(f"There is no character {name!r}; choose one of {', '.join(CHARACTERS)} or random.")
+    appearance = random_appearance(seed) if name == "random" else CHARACTERS[name]
+    return Subject(name, CharacterRenderer(appearance, size=frame_size(size, CHARACTER_ASPECT)), "free")
