@@ -30,22 +30,21 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from stgmamba import DancePipeline
-from stgmamba.bench.skeleton import demo_song
 from stgmamba.characters import CHARACTERS
 from stgmamba.characters.render import CharacterRenderer
 from stgmamba.limb_warp.renderer import LimbWarpRenderer, retarget_in_view
 from stgmamba.machine import machine
-from stgmamba.person.picture import Picture
+from stgmamba.music.demo_song import repeated_demo_song
+from stgmamba.person.picture import Picture, as_picture
 from stgmamba.person.pose import DetectedPerson, find_person
-from stgmamba.pipeline import as_picture
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton_to_video.compositing import composite
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator, Inputs, Prediction
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
-from stgmamba.skeleton_to_video.rendering import ROWS, NeuralRenderer
+from stgmamba.skeleton_to_video.rendering import TRAINED_HEIGHT, NeuralRenderer
 from stgmamba.video_io import write_video
 
-WINDOW = 160, ROWS
+WINDOW = 160, TRAINED_HEIGHT
 """What the network sees of a frame, width and height: the median of our real clips."""
 
 BATCH = 4
@@ -77,7 +76,7 @@ class Times(NamedTuple):
 
 def make_scene() -> Scene:
     """A built-in dancer drawn large, and our dance to the built-in song."""
-    dance = DancePipeline.from_pretrained().skeleton(demo_song(SECONDS), facing="camera", seed=0)
+    dance = DancePipeline.from_pretrained().skeleton(repeated_demo_song(SECONDS), facing="camera", seed=0)
     picture = as_picture(next(CharacterRenderer(CHARACTERS["kofi"], size=(768, 768)).frames(dance.slice(0, 1))))
     return Scene(picture, find_person(picture), dance)
 
@@ -190,16 +189,16 @@ def _inputs_last(inputs: Inputs) -> Inputs:
     return Inputs(*(tensor.contiguous(memory_format=torch.channels_last) for tensor in _tensors(inputs)))
 
 
-def render_placement(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArray[np.float32], Inputs]]:
-    """Per frame of a film: milliseconds by part, the sheets in the window, and what the network is given."""
+def network_inputs(scene: Scene, size: int) -> Iterator[tuple[dict[str, float], NDArray[np.float32], Inputs]]:
+    """Per frame of a film: milliseconds by part, the layers in the window, and what the network is given."""
     renderer = LimbWarpRenderer(scene.picture, scene.person, size)
     placement, view = retarget_in_view(scene.dance, renderer.body, renderer.size)
     zoom, origin = view
-    times = size // ROWS
+    times = size // TRAINED_HEIGHT
     left = (renderer.size[0] - WINDOW[0] * times) // 2
     window = slice(left, left + WINDOW[0] * times)
     background = _seen(renderer.background(view)[:, window])
-    layers = renderer.layers(placement, view)
+    layers = renderer.foreground(placement, view)
     for frame in range(len(scene.dance)):
         parts: dict[str, float] = {}
         start = time.thread_time()
@@ -209,9 +208,9 @@ def render_placement(scene: Scene, size: int) -> Iterator[tuple[dict[str, float]
             parts[name], start = 1e3 * (time.thread_time() - start), time.thread_time()
 
         layer = next(layers)[:, window]
-        tick("sheets")
+        tick("limb warp")
         seen = _seen(layer)
-        tick("sheets made small")
+        tick("layers made small")
         points = (placement.points[frame] - (origin.real, origin.imag)) * zoom - (left, 0)
         points = (points + 0.5) / times - 0.5
         scale = zoom / times
@@ -325,24 +324,22 @@ def measure_films(model: FrameGenerator, scene: Scene, console: Console) -> None
 def _parts(model: FrameGenerator, scene: Scene, size: int) -> dict[str, str]:
     torch.set_num_threads(1)
     network = _channels_last(model)
-    times = size // ROWS
+    times = size // TRAINED_HEIGHT
     taken: dict[str, list[float]] = {}
     frames = []
-    for parts, layer, inputs in render_placement(scene, size):
+    for parts, layer, inputs in network_inputs(scene, size):
         behind = np.full((*layer.shape[:2], 3), 100, np.float32)
         frame = behind.astype(np.uint8)
         start = time.thread_time()
         predict = network.predict(inputs)
         parts["network"], start = 1e3 * (time.thread_time() - start), time.thread_time()
-        channels = torch.cat([predict.logits, predict.rgb, predict.paint_mask, predict.seam_mask], 1)[0].permute(
-            1, 2, 0
-        )
+        channels = torch.cat(predict, 1)[0].permute(1, 2, 0)
         composite(frame, layer, behind, np.ascontiguousarray(channels.numpy()), times)
         parts["compositing"], start = 1e3 * (time.thread_time() - start), time.thread_time()
-        sheets = torch.from_numpy(layer / np.array([255, 255, 255, 1], np.float32)).permute(2, 0, 1)[None]
+        layers = torch.from_numpy(layer / np.array([255, 255, 255, 1], np.float32)).permute(2, 0, 1)[None]
         empty = torch.from_numpy(behind / 255).permute(2, 0, 1)[None]
         start = time.thread_time()
-        made = network.compose(predict, sheets, empty).mul(255).add(0.5).clamp(0, 255).to(torch.uint8)
+        made = network.compose(predict, layers, empty).mul(255).add(0.5).clamp(0, 255).to(torch.uint8)
         parts["(in its place: compose() in torch)"] = 1e3 * (time.thread_time() - start)
         assert np.abs(made[0].permute(1, 2, 0).numpy().astype(int) - frame).max() <= 1
         for name, figure in parts.items():
@@ -389,7 +386,7 @@ def main() -> None:
     console = Console(width=140)
     console.print({**machine(), "torch": torch.__version__})
     model, scene = make_network(), make_scene()
-    given = [inputs for _, _, inputs in render_placement(scene, ROWS)][:: len(scene.dance) // max(BATCHES)]
+    given = [inputs for _, _, inputs in network_inputs(scene, TRAINED_HEIGHT)][:: len(scene.dance) // max(BATCHES)]
     compare_runtimes(model, _stacked(given[:BATCH]), contenders, console)
     compare_batches(model, given, console)
     measure_films(model, scene, console)

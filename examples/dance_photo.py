@@ -6,7 +6,7 @@ from stgmamba import DancePipeline, InputError
 
 
 def main(song: str, image: str, output: str) -> None:
-    video = DancePipeline.from_pretrained().dance(song, image=image, seconds=15)
+    video = DancePipeline().dance(song, image=image, seconds=15)
     for note in video.notes:
         print(note)
     video.save(output, progress=lambda done, total: print(f"\r{done} of {total} frames", end="", flush=True))

@@ -1,4 +1,4 @@
-"""Make the picture in the README: a built-in dancer, and a still picture that is made to dance.
+"""Make the picture in the README: a built-in character, and a still picture that is made to dance.
 
 python examples/readme_picture.py docs/images/demo.jpg
 """
@@ -22,15 +22,15 @@ COLUMNS, WIDTH, HEIGHT = 7, 180, 240
 with tempfile.TemporaryDirectory() as folder:
     song = Path(folder) / "song.wav"
     write_demo_song(song)
-    dancer = DancePipeline.from_pretrained()
+    pipeline = DancePipeline()
 
     appearance = CHARACTERS["zoe"]
     still = next(
         CharacterRenderer(appearance, (576, 768)).frames(Skeleton(rest_pose(appearance)[None], 25.0, OPENPOSE_18_FEET))
     )
     videos = [
-        dancer.dance(song, dancer="mira", facing="camera", seconds=12, size=512),
-        dancer.dance(song, image=still, seconds=12, size=512, seed=4),
+        pipeline.dance(song, character="mira", facing="camera", seconds=12, size=512),
+        pipeline.dance(song, image=still, seconds=12, size=512, seed=4),
     ]
     rows = []
     for video, first in zip(videos, (None, still), strict=True):

@@ -53,3 +53,16 @@ def test_works_where_nothing_can_be_kept(folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     assert call(folder, "float32").wait() == 0
     assert not list(folder.glob("__pycache__/*.nbc"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a pickle", None])
+@pytest.mark.parametrize("kind", ["nbi", "nbc"])
+def test_a_damaged_cache_is_made_anew(folder: Path, kind: str, damage: bytes | None) -> None:
+    """None: a pickle of a module that is gone, as after an update that moved files."""
+    assert call(folder, "float32").wait() == 0
+    [file] = folder.glob(f"__pycache__/*.{kind}")
+    gone = b"cstgmamba.gone\nname\n."
+    file.write_bytes(gone if damage is None else damage)
+    assert call(folder, "float32").wait() == 0
+    assert file.stat().st_size > 100
+    assert call(folder, "float32").wait() == 0

@@ -27,11 +27,16 @@ class _LockedCache(FunctionCache):  # type: ignore[misc]
         return FileLock(folder / "numba.lock")
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        with self._lock():
-            return super().load_overload(sig, target_context)
+        try:
+            with self._lock():
+                return super().load_overload(sig, target_context)
+        except Exception:  # damaged, or of modules that have moved: pickles fail in too many ways to list
+            with contextlib.suppress(OSError), self._lock():
+                self.flush()
+            return None  # compiled anew
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        with self._lock():
+        with contextlib.suppress(OSError), self._lock():  # a full disk: compiled anew in the next process
             super().save_overload(sig, data)
 
 

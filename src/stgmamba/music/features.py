@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FLOOR = 1e-8
 """Mel power below which nothing is heard: -80 dB against a full-scale sine."""
 
 _STRETCH = 2048  # frames computed at once
@@ -46,25 +45,6 @@ class Beats:
 def frame_count(samples: int, rate: int, fps: float) -> int:
     """Return how many whole frames fit in so many samples (at least one)."""
     return max(1, int(samples * fps / rate + 1e-6))
-
-
-def log_mel(samples: NDArray[np.float32], rate: int, fps: float, n_mels: int = 80) -> NDArray[np.float32]:
-    """Return the log-mel spectrum, one row per frame.
-
-    Args:
-        samples: [N] mono, -1..1.
-        rate: samples per second.
-        fps: frames per second, any positive number.
-        n_mels: mel bands from 20 Hz to half the rate.
-
-    Returns:
-        float32 [T, n_mels], T = `frame_count`: log10 of the power in a window of about 93 ms centred on the frame;
-        0 is a full-scale sine, -8 the floor.
-    """
-    frames = frame_count(len(samples), rate, fps)
-    window = _window_length(2048 / 22050, rate)
-    power = np.concatenate(list(_mel_stretches(samples, rate, fps, frames, window, n_mels)))
-    return np.asarray(np.log10(np.maximum(power, FLOOR)), np.float32)
 
 
 def onset_strength(samples: NDArray[np.float32], rate: int, fps: float) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""One dance, every built-in dancer: python examples/same_dance_different_dancers.py song.mp3 folder."""
+"""One dance, every built-in character: python examples/one_dance_all_characters.py song.mp3 folder."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ def main(song: str, folder: str) -> None:
     dance = DancePipeline.from_pretrained().skeleton(song, seconds=10, seed=3)
     Path(folder).mkdir(exist_ok=True)
     for name in CHARACTERS:
-        film = render(dance, dancer=name, song=song, size=360).save(Path(folder) / f"{name}.mp4")
+        film = render(dance, character=name, song=song, size=360).save(Path(folder) / f"{name}.mp4")
         print(film)
 
 
