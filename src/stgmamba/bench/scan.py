@@ -51,10 +51,10 @@ Scan = Callable[..., Tensor]
 def bench_scan(shapes: Sequence[Shape] = SHAPES, repeats: int = 5, seed: int = 0) -> dict[str, Any]:
     """Time all scans on the CPU, forward and forward + backward, taking turns; float32, channel-last, softplus, skip.
 
-    Returns a dictionary for JSON: `machine`, `exponentials_per_second` (a loop of nothing but the kernel's own
-    exponential, on all threads: the limit) and `results`, per shape and pass the medians in milliseconds of `ours`,
-    `reference` and `mambapy` (None if it is not installed), `speedup` (of ours over the faster of the two),
-    `updates_per_second` and `fraction_of_limit` (both forward only).
+    Returns a dictionary for JSON: ``machine``, ``exponentials_per_second`` (a loop of nothing but the kernel's own
+    exponential, on all threads: the limit) and ``results``, per shape and pass the medians in milliseconds of ``ours``,
+    ``reference`` and ``mambapy`` (None if it is not installed), ``speedup`` (of ours over the faster of the two),
+    ``updates_per_second`` and ``fraction_of_limit`` (both forward only).
     """
     contenders: dict[str, Scan] = {
         "ours": cast(Scan, selective_scan),

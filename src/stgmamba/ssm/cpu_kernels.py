@@ -60,7 +60,7 @@ def _add_to_exponent(typing: Any, value: Any, shifted: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _arrays_do_not_overlap(typing: Any) -> Any:
-    """C's `restrict` for every array argument of the calling function, without which LLVM will not vectorise it."""
+    """C's ``restrict`` for every array argument of the calling function, without which LLVM will not vectorise it."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         for argument in builder.function.args:
@@ -363,7 +363,7 @@ def forward(
 ) -> None:  # fmt: skip
     """Scan the sequences and channels of every task (rows of `tasks`, see `_tasks` in cpu.py).
 
-    u, delta, z, y: Rows [B, D, L]; B, C: Rows [B, N, L]; z is looked at only if `gated`. A: [D, N]; D, bias: [D].
+    u, delta, z, y: Rows [B, D, L]; B, C: Rows [B, N, L]; z is looked at only if ``gated``. A: [D, N]; D, bias: [D].
     initial, last: [B, D, N] or empty. stored, the states after STEPS, 2 STEPS, ... steps: [B, (L - 1) // STEPS, N, D]
     or empty. y, stored and last are written.
     """
@@ -413,7 +413,7 @@ def backward(
 ) -> None:  # fmt: skip
     """The gradients of `forward`, given dy (Rows [B, D, L]) and dlast ([B, D, N] or empty).
 
-    Written: du, ddelta, dz (Rows [B, D, L]; dz only if `gated`) and dinitial ([B, D, N] or empty). Added to: dB and dC
+    Written: du, ddelta, dz (Rows [B, D, L]; dz only if ``gated``) and dinitial ([B, D, N] or empty). Added to: dB and dC
     ([split, B, L, N], L in the order of the scan), dA ([group, D, N]), dD and dbias ([group, D]). Tasks of one group
     have different channels and tasks of one split different sequences, so no two tasks write to the same place.
     """
