@@ -1,6 +1,6 @@
 # `make demo` and `make test` work on a fresh clone: each first makes .venv and installs the pinned set into it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench clean
+.PHONY: help demo test test-slow test-wheel lint format bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,6 +12,7 @@ help:
 	@echo "make demo       film a built-in dancer to the built-in song: out/demo.mp4"
 	@echo "make test       all fast tests"
 	@echo "make test-slow  the slow tests"
+	@echo "make test-wheel the wheel in an environment of its own makes the demo"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff put the code in order"
 	@echo "make bench      speed of the selective scan on this machine"
@@ -26,6 +27,17 @@ test: $(VENV)/installed-dev
 
 test-slow: $(VENV)/installed-dev
 	$(PYTEST) -m slow
+
+# In a folder without the sources, so that a file the wheel lacks is missed.
+WHEEL := build/wheel
+test-wheel: $(VENV)/installed
+	rm -rf $(WHEEL)
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w $(WHEEL) .
+	$(BIN)/python -m venv $(WHEEL)/venv
+	$(WHEEL)/venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(WHEEL)/*.whl
+	cd $(WHEEL) && venv/bin/stgmamba demo -o demo.mp4 && venv/bin/stgmamba info demo.mp4
+	@ls -l $(WHEEL)/*.whl
+	rm -rf $(WHEEL)/venv
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

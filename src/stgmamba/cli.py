@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb runs, so that --help answers at once.
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import traceback
@@ -528,6 +529,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 1: a fault of ours. 2: something handed in cannot be used. 130: stopped by Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of a file's name
+            stream.reconfigure(errors="replace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     fault: BaseException
     try:

@@ -24,7 +24,7 @@ def machine() -> dict[str, Any]:
 
 def resident() -> int:
     """Resident memory of this process in bytes (Linux)."""
-    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_resident(work: Callable[[], object]) -> int:

@@ -119,8 +119,8 @@ def _check_origin(folder: Path, sources: Sources) -> None:
     origin = {"seed": sources.seed, "scenes": sources.scenes, "poses": sources.poses, "size": list(SIZE)}
     if not path.exists():
         with atomic_output(path) as part:
-            part.write_text(json.dumps(origin))
-    elif json.loads(path.read_text()) != origin:
+            part.write_text(json.dumps(origin), encoding="utf-8")
+    elif json.loads(path.read_text(encoding="utf-8")) != origin:
         raise InputError(f"{folder}: holds examples made in another way ({path.name}); name another folder.")
 
 
