@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -391,6 +392,43 @@ def test_demo_needs_nothing(run: Run, no_network: Any, tmp_path: Path, monkeypat
     assert media.seconds >= 15
 
 
+def test_demo_where_its_folder_is_a_file(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("out").touch()
+    code, _, err = run("demo")
+    assert code == 2
+    assert is_one_sentence(err, "out is a file"), err
+
+
+def test_a_colon_in_names_is_no_protocol(
+    run: Run, dance_file: Path, short_song: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("http:")
+    folder.mkdir()
+    (folder / "song:1.wav").write_bytes(short_song.read_bytes())
+    for output in ("take:2.mp4", "http:/take.mp4"):
+        code, _, err = run("render", dance_file.name, "-o", output, "--song", "http:/song:1.wav", "--size", "64")
+        assert code == 0, err
+        assert probe(Path(output)).audio_codec == "aac"
+
+
+def test_names_in_any_case(run: Run, dance_file: Path, tmp_path: Path) -> None:
+    code, out, err = run("render", dance_file, "-o", tmp_path / "out.mp4", "-c", "Kofi", "--size", "64", "--json")
+    assert code == 0, err
+    assert json.loads(out)["subject"] == "kofi"
+
+
+def test_a_song_from_a_pipe(tmp_path: Path, short_song: Path) -> None:
+    """The standard input, and a shell's process substitution."""
+    command = [sys.executable, "-m", "stgmamba", "info", "--json"]
+    piped = subprocess.run([*command, "-"], input=short_song.read_bytes(), capture_output=True)
+    assert json.loads(piped.stdout)["kind"] == "song", piped.stderr
+    line = " ".join(shlex.quote(str(word)) for word in command) + f" <(cat {shlex.quote(str(short_song))})"
+    substituted = subprocess.run(["bash", "-c", line], capture_output=True)
+    assert json.loads(substituted.stdout)["kind"] == "song", substituted.stderr
+
+
 # Unusual songs and pictures that must work
 
 
@@ -630,6 +668,7 @@ def test_disk_is_full(run: Run, dance_file: Path, tmp_path: Path) -> None:
         ("--facing", "north", "facing"),
         ("--genre", "yodelling", "yodelling"),
         ("--character", "nobody", "nobody"),
+        ("--character", "Koffi", "did you mean kofi?"),
         ("--colour", "red", "--colour"),
         ("--skeleton-out", "dance.xyz", "dance.xyz"),
     ],
@@ -642,7 +681,8 @@ def test_bad_option(run: Run, tmp_path: Path, short_song: Path, option: str, val
 
 
 def test_picture_and_dancer_together(run: Run, tmp_path: Path, short_song: Path) -> None:
-    code, _, err = run("dance", short_song, "-i", "me.jpg", "-c", "random", "-o", tmp_path / "out.mp4")
+    picture = nobody(tmp_path)
+    code, _, err = run("dance", short_song, "-i", picture, "-c", "random", "-o", tmp_path / "out.mp4")
     assert code == 2
     assert is_one_sentence(err, "--image", "--character"), err
 
@@ -685,25 +725,28 @@ def test_fault_of_ours(run: Run, tmp_path: Path, dance_file: Path, monkeypatch: 
     assert 'raise ZeroDivisionError("oh no")' in err
 
 
-def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, dance_file: Path, sway: Skeleton) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_nothing_behind(
+    tmp_path: Path, dance_file: Path, sway: Skeleton, number: signal.Signals
+) -> None:
     long = Skeleton(np.tile(sway.positions, (200, 1, 1)), sway.fps, sway.layout)
     write_skeleton(dance_file, long)
     film = tmp_path / "film.mp4"
     command = [sys.executable, "-m", "stgmamba", "render", dance_file, "-o", film, "--size", "96"]
 
-    def heed_ctrl_c() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests in the background ignores it
+    def heed() -> None:
+        signal.signal(number, signal.SIG_DFL)  # whoever runs the tests in the background ignores it
 
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     try:
         deadline = time.monotonic() + 300  # the first drawing on a machine compiles for a while
         while not leftovers(tmp_path) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert leftovers(tmp_path), "filming never began"
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         _, err = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert is_one_sentence(err, "Stopped"), err
     assert list(tmp_path.iterdir()) == [dance_file]

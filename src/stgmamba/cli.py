@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,8 +44,22 @@ app.add_typer(bench, name="bench")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
 
-Song = Annotated[Path, typer.Argument(help="Any file with sound: mp3, m4a, ogg, opus, flac, wav, mp4.", metavar="SONG")]
-Image = Annotated[Path | None, typer.Option("--image", "-i", help="A picture of one person.", metavar="IMG")]
+
+def _file(path: Path | None) -> Path | None:
+    return None if path is None else check_input(path)
+
+
+def _file_or_folder(path: Path) -> Path:
+    return check_input(path, folder=True)
+
+
+Song = Annotated[
+    Path,
+    typer.Argument(help="Any file with sound: mp3, m4a, ogg, opus, flac, wav, mp4.", metavar="SONG", callback=_file),
+]
+Image = Annotated[
+    Path | None, typer.Option("--image", "-i", help="A picture of one person.", metavar="IMG", callback=_file)
+]
 Character = Annotated[
     str | None,
     typer.Option("--character", "-c", help="A built-in character instead (see: stgmamba characters).", metavar="NAME"),
@@ -54,11 +71,17 @@ Pose = Annotated[
         help="Where the picture's joints are, for drawings: YAML or JSON of joint names and pixels, or char_cfg.yaml "
         "of AnimatedDrawings.",
         metavar="FILE",
+        callback=_file,
     ),
 ]
 Mask = Annotated[
     Path | None,
-    typer.Option("--mask", help="The outline of who shall dance, a picture that is white on them.", metavar="FILE"),
+    typer.Option(
+        "--mask",
+        help="The outline of who shall dance, a picture that is white on them.",
+        metavar="FILE",
+        callback=_file,
+    ),
 ]
 VideoFile = Annotated[
     Path, typer.Option("--output", "-o", help="The video to write, ending in .mp4.", metavar="OUT.mp4")
@@ -115,7 +138,9 @@ Method = Annotated[
     list[str] | None,
     typer.Option(help="Judge these weights too, under this name; may be repeated.", metavar="NAME=FILE"),
 ]
-ConfigFile = Annotated[Path, typer.Option("--config", help="The training configuration, a YAML file.", metavar="FILE")]
+ConfigFile = Annotated[
+    Path, typer.Option("--config", help="The training configuration, a YAML file.", metavar="FILE", callback=_file)
+]
 Minutes = Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
@@ -155,7 +180,6 @@ def dance(
 ) -> None:
     """A song in, a video of somebody dancing to it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
-    check_input(song)
     with Terminal() as terminal:
         from stgmamba.pipeline import DancePipeline
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
@@ -204,7 +228,6 @@ def skeleton(
     debug: Debug = False,
 ) -> None:
     """A song in, the dance as a 3-D skeleton file out."""
-    check_input(song)
     with Terminal() as terminal:
         from stgmamba.pipeline import DancePipeline
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
@@ -228,13 +251,17 @@ def skeleton(
 
 @app.command()
 def render(
-    skeleton: Annotated[Path, typer.Argument(help="A 3-D skeleton file.", metavar="SKELETON")],
+    skeleton: Annotated[
+        Path, typer.Argument(help="A 3-D skeleton file.", metavar="SKELETON", callback=_file_or_folder)
+    ],
     output: VideoFile,
     image: Image = None,
     character: Character = None,
     pose: Pose = None,
     mask: Mask = None,
-    song: Annotated[Path | None, typer.Option(help="A file whose sound goes with it.", metavar="SONG")] = None,
+    song: Annotated[
+        Path | None, typer.Option(help="A file whose sound goes with it.", metavar="SONG", callback=_file)
+    ] = None,
     start: Start = 0.0,
     seed: Annotated[int, typer.Option(help="For --character random: another seed, another look.")] = options.SEED,
     size: Size = None,
@@ -245,9 +272,6 @@ def render(
 ) -> None:
     """A skeleton file in, a video of somebody dancing it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
-    check_input(skeleton, folder=True)
-    if song is not None:
-        check_input(song)
     with Terminal() as terminal:
         from stgmamba import pipeline
         from stgmamba.skeleton.formats import read_skeleton
@@ -275,13 +299,14 @@ def render(
 
 @app.command()
 def pose(
-    source: Annotated[Path, typer.Argument(help="A picture or a video of one person.", metavar="IMAGE_OR_VIDEO")],
+    source: Annotated[
+        Path, typer.Argument(help="A picture or a video of one person.", metavar="IMAGE_OR_VIDEO", callback=_file)
+    ],
     output: SkeletonFile,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """A picture or a video in, the person's 2-D skeleton out."""
-    check_input(source)
     with Terminal() as terminal:
         from stgmamba.person.pose import estimate_pose
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
@@ -298,14 +323,18 @@ def pose(
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="A song, picture, video, skeleton or weights file.", metavar="FILE")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A song, picture, video, skeleton or weights file.", metavar="FILE", callback=_file_or_folder
+        ),
+    ],
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """What is in a file: a song, a picture, a video, a skeleton or weights."""
     from stgmamba.info import describe
 
-    check_input(file, folder=True)
     facts = describe(file)
     if as_json:
         typer.echo(json.dumps(facts))
@@ -336,8 +365,8 @@ def demo(
     """Film a built-in character to the built-in song: nothing needed."""
     import tempfile
 
-    if output == Path(options.DEMO_OUTPUT):
-        output.parent.mkdir(exist_ok=True)
+    if output == Path(options.DEMO_OUTPUT) and not output.parent.exists():
+        output.parent.mkdir()
     check_can_write(output, (".mp4",))
     with Terminal() as terminal, tempfile.TemporaryDirectory(prefix="stgmamba-") as folder:
         from stgmamba.music.demo_song import write_demo_song
@@ -400,7 +429,6 @@ def bench_video(
 @train.command("skeleton")
 def train_skeleton(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Train stage 1, music to skeleton; a run that was stopped goes on where it was."""
-    check_input(config)
     with Terminal() as terminal:
         from stgmamba.music_to_skeleton.train import read_skeleton_config
         from stgmamba.music_to_skeleton.train import train as run
@@ -413,7 +441,6 @@ def train_skeleton(config: ConfigFile, minutes: Minutes = None, as_json: AsJson 
 @train.command("video")
 def train_video(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
     """Train stage 2, skeleton to video; a run that was stopped goes on where it was."""
-    check_input(config)
     with Terminal() as terminal:
         from stgmamba.skeleton_to_video.train import prepare, read_video_config
         from stgmamba.skeleton_to_video.train import train as run
@@ -527,16 +554,19 @@ def evaluate_video(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
-    0: done. 1: a fault of ours. 2: something handed in cannot be used. 130: stopped by Ctrl-C.
+    0: done. 1: a fault of ours. 2: something handed in cannot be used. 128 and the number of the signal: stopped by
+    it, 130 by Ctrl-C, 143 by SIGTERM.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a Windows console may lack a letter of a file's name
             stream.reconfigure(errors="replace")
     arguments = list(sys.argv[1:] if argv is None else argv)
     fault: BaseException
+    stopped_by = [signal.SIGINT]
     try:
-        code = int(app(args=arguments, prog_name="stgmamba", standalone_mode=False) or 0)
-        if code != 130:  # typer's answer to Ctrl-C
+        with _signals_as_interrupts(stopped_by):
+            code = int(app(args=arguments, prog_name="stgmamba", standalone_mode=False) or 0)
+        if code != 130:  # typer's answer to an interrupt
             return code
         raise KeyboardInterrupt
     except InputError as error:
@@ -544,7 +574,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TyperException as error:
         fault, sentence, code = error, f"{error.format_message().rstrip('.')}; see stgmamba --help.", 2
     except (KeyboardInterrupt, Abort) as error:
-        fault, sentence, code = error, "Stopped.", 130
+        fault, sentence, code = error, "Stopped.", 128 + stopped_by[-1]
     except BrokenPipeError:
         return 1
     except Exception as error:
@@ -557,6 +587,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--json" in arguments:
         typer.echo(json.dumps({"error": sentence, "code": code}))
     return code
+
+
+@contextmanager
+def _signals_as_interrupts(received: list[signal.Signals]) -> Iterator[None]:
+    """Let what asks a process to end do what Ctrl-C does: whatever is half done is put away."""
+
+    def interrupt(number: int, _: object) -> None:
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP", "SIGBREAK")  # Windows has no SIGHUP, others no SIGBREAK
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    # One that is ignored stays so: that is how nohup lets a process live on.
+    numbers = [number for number in numbers if signal.getsignal(number) == signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # only the main thread may set handlers
+    replaced = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
 
 def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import difflib
+from collections.abc import Sequence
+from typing import Literal, TypeVar
 
 from stgmamba.errors import InputError
 
@@ -36,6 +38,8 @@ Quality = Literal["best", "fast"]
 
 QUALITIES: tuple[Quality, ...] = ("best", "fast")
 QUALITY: Quality = "best"
+
+Name = TypeVar("Name", bound=str)
 
 Size = int | tuple[int, int]
 """Height of a video in pixels, its width then following the picture; or (width, height)."""
@@ -72,20 +76,32 @@ def check_options(
     parse_quality(quality)
 
 
+def match_name(text: str, names: Sequence[Name], kind: str) -> Name:
+    """The one of ``names`` that a user means: upper and lower case, spaces, ``-`` and ``_`` are not told apart.
+
+    Raises:
+        InputError: none of them; the message suggests the nearest and lists all.
+    """
+
+    def plain(name: str) -> str:
+        return name.casefold().strip().replace(" ", "-").replace("_", "-")
+
+    by_plain = {plain(name): name for name in names}
+    if plain(text) in by_plain:
+        return by_plain[plain(text)]
+    near = difflib.get_close_matches(plain(text), list(by_plain), n=1)
+    hint = f"did you mean {by_plain[near[0]]}? There are" if near else "there are"
+    raise InputError(f"{kind} {text!r} is not known; {hint} {', '.join(names)}.")
+
+
 def parse_facing(text: str) -> Facing:
     """A facing by its name. Raises InputError where there is no such."""
-    for facing in FACINGS:
-        if facing == text:
-            return facing
-    raise InputError(f"facing {text!r} is not known; use {' or '.join(FACINGS)}.")
+    return match_name(text, FACINGS, "facing")
 
 
 def parse_quality(text: str) -> Quality:
     """A quality by its name. Raises InputError where there is no such."""
-    for quality in QUALITIES:
-        if quality == text:
-            return quality
-    raise InputError(f"quality {text!r} is not known; use {' or '.join(QUALITIES)}.")
+    return match_name(text, QUALITIES, "quality")
 
 
 def parse_size(text: str | None) -> Size | None:

@@ -23,7 +23,7 @@ from stgmamba.music.decode import Song, load_song
 from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Progress, Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
-from stgmamba.subject import PoseLike, Subject, load_subject
+from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
 
 if TYPE_CHECKING:
     from stgmamba.music_to_skeleton.sampler import DanceSampler
@@ -149,7 +149,7 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             align_beats: align the steps with the song's beats.
-            report: told of the stages ``song``, ``model`` and ``skeleton``.
+            report: told of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
             3-D, OPENPOSE_18_FEET, metres.
@@ -159,6 +159,7 @@ class DancePipeline:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing)
         report = report or Silent()
+        self._check_genre(genre, report)
         if not isinstance(song, Song):
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
@@ -200,13 +201,15 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             align_beats: align the steps with the song's beats.
             quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
-            report: told of the stages ``song``, ``subject``, ``model`` and ``skeleton``; drawing comes with ``save``.
+            report: told of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
+        check_subject(image, character, pose, mask)
         report = report or Silent()
+        self._check_genre(genre, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
         options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
@@ -214,6 +217,11 @@ class DancePipeline:
         facing = subject.facing if facing is None else parse_facing(facing)
         skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, report)
         return DanceVideo(skeleton, subject, Path(song), start)
+
+    def _check_genre(self, genre: str | None, report: Reporter) -> None:
+        """Load stage 1 and refuse early a genre that it does not know."""
+        with report.stage("model"):
+            self.sampler.genre_class(genre)
 
     def _generate(
         self,
@@ -225,10 +233,8 @@ class DancePipeline:
         align_beats: bool,
         report: Reporter,
     ) -> Skeleton:
-        with report.stage("model"):
-            sampler = self.sampler
         with report.stage("skeleton") as progress:
-            dance = sampler.generate(
+            dance = self.sampler.generate(
                 song, seed=seed, genre=genre, facing=facing, align_beats=align_beats, progress=progress
             )
         # Frames of the model and of the video seldom end together; the video ends with the song.

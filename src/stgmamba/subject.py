@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stgmamba.errors import InputError
-from stgmamba.options import CHARACTER_ASPECT, QUALITY, SEED, Facing, Size, frame_size, parse_quality
+from stgmamba.options import CHARACTER_ASPECT, QUALITY, SEED, Facing, Size, frame_size, match_name, parse_quality
 from stgmamba.renderer import Renderer
 from stgmamba.skeleton import Skeleton
 
@@ -62,14 +62,30 @@ def load_subject(
     Raises:
         InputError: both given, no such character, or the picture, its pose or its mask cannot be used.
     """
-    if image is not None and character is not None:
-        raise InputError("Choose one: an image (--image) or a built-in character (--character), not both.")
+    check_subject(image, character, pose, mask)
     if image is not None:
         return _load_picture_subject(image, size, quality, pose, mask)
-    for option, value in (("pose", pose), ("mask", mask)):
-        if value is not None:
-            raise InputError(f"A {option} (--{option}) belongs to a picture; name it with --image.")
     return _load_character(character, size, seed)
+
+
+def check_subject(
+    image: ImageLike | None = None,
+    character: str | None = None,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
+) -> None:
+    """Refuse early what does not go together, or a character that does not exist; arguments as of `load_subject`.
+
+    Raises:
+        InputError: which of these it is.
+    """
+    if image is not None and character is not None:
+        raise InputError("Choose one: an image (--image) or a built-in character (--character), not both.")
+    for option, value in (("pose", pose), ("mask", mask)):
+        if image is None and value is not None:
+            raise InputError(f"A {option} (--{option}) belongs to a picture; name it with --image.")
+    if character is not None:
+        _character_name(character)
 
 
 def _load_picture_subject(
@@ -123,12 +139,16 @@ def _as_manual_pose(pose: PoseLike) -> ManualPose:
     return joints_to_pose(pose) if isinstance(pose, Mapping) else read_pose(pose)
 
 
+def _character_name(name: str) -> str:
+    from stgmamba.characters import CHARACTERS
+
+    return match_name(name, (*CHARACTERS, "random"), "character")
+
+
 def _load_character(name: str | None, size: Size | None, seed: int) -> Subject:
     from stgmamba.characters import CHARACTERS, random_appearance
     from stgmamba.characters.render import CharacterRenderer
 
-    name = name or next(iter(CHARACTERS))
-    if name != "random" and name not in CHARACTERS:
-        raise InputError(f"There is no character {name!r}; choose one of {', '.join(CHARACTERS)} or random.")
+    name = next(iter(CHARACTERS)) if name is None else _character_name(name)
     appearance = random_appearance(seed) if name == "random" else CHARACTERS[name]
     return Subject(name, CharacterRenderer(appearance, size=frame_size(size, CHARACTER_ASPECT)), "free")

@@ -16,14 +16,13 @@ import torch
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
-from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music_to_skeleton.audio_features import HOP, AudioFeatures, extract_audio_features
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.postprocessing import postprocess
 from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.music_to_skeleton.representation import GRAPH
-from stgmamba.options import FPS, Facing
+from stgmamba.options import FPS, Facing, match_name
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 from stgmamba.training.weights import default_weights, read_network
@@ -81,14 +80,16 @@ class DanceSampler:
         Raises:
             InputError: a genre that the network does not know.
         """
-        if genre is not None and genre not in self.genres:
-            raise InputError(f"genre {genre!r} is not known; choose one of {', '.join(self.genres)} or leave it out.")
+        genre_class = self.genre_class(genre)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
         audio = extract_audio_features(song.samples, frames)
-        genre_class = len(self.genres) if genre is None else self.genres.index(genre)
         nodes = self.sample_nodes(audio, seed, genre_class, progress)
         count = max(1, round((seconds or song.seconds) * FPS))
         return postprocess(nodes, count, facing, audio.beats if align_beats else None)
+
+    def genre_class(self, genre: str | None) -> int:
+        """The class of a genre, and of None the null class. Raises InputError where the network knows no such genre."""
+        return len(self.genres) if genre is None else self.genres.index(match_name(genre, self.genres, "genre"))
 
     @torch.inference_mode()
     def sample_nodes(

@@ -413,7 +413,7 @@ def backward(
 ) -> None:  # fmt: skip
     """The gradients of `forward`, given dy (Rows [B, D, L]) and dlast ([B, D, N] or empty).
 
-    Written: du, ddelta, dz (Rows [B, D, L]; dz only if ``gated``) and dinitial ([B, D, N] or empty). Added to: dB and dC
+    Written: du, ddelta, dz (Rows [B, D, L]; dz only if ``gated``), dinitial ([B, D, N] or empty). Added to: dB and dC
     ([split, B, L, N], L in the order of the scan), dA ([group, D, N]), dD and dbias ([group, D]). Tasks of one group
     have different channels and tasks of one split different sequences, so no two tasks write to the same place.
     """

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from stgmamba.errors import InputError
+from stgmamba.options import match_name
+
+NAMES = ("cha-cha", "Waltz", "la-hip-hop")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Cha-Cha", "cha-cha"), ("cha cha", "cha-cha"), ("WALTZ ", "Waltz"), ("LA_Hip_Hop", "la-hip-hop")],
+)
+def test_case_and_separators_do_not_matter(text: str, name: str) -> None:
+    assert match_name(text, NAMES, "style") == name
+
+
+def test_a_near_miss_is_suggested() -> None:
+    with pytest.raises(InputError, match=r"style 'walz' is not known; did you mean Waltz\?"):
+        match_name("walz", NAMES, "style")
+    with pytest.raises(InputError, match="style 'polka' is not known; there are cha-cha, Waltz, la-hip-hop"):
+        match_name("polka", NAMES, "style")
