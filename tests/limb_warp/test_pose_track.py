@@ -7,8 +7,8 @@ import pytest
 
 from stgmamba.characters import random_appearance
 from stgmamba.characters.background import Background
-from stgmamba.characters.person import Person
 from stgmamba.characters.render import SceneRenderer
+from stgmamba.characters.surface import CharacterSurface
 from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, placement_from_track, project_track
 from stgmamba.limb_warp.renderer import LimbWarpRenderer
 from stgmamba.limb_warp.retargeting import measure_body
@@ -111,8 +111,8 @@ def test_the_exact_track_of_a_drawn_dance_and_what_mediapipe_makes_of_it(sway: S
     appearance = random_appearance(901)
     own = retarget(sway.slice(0, 24), appearance.body)
     camera = frame_dance(own, SIZE)
-    stage, person = SceneRenderer(Background(), camera), Person(appearance)
-    drawings = [stage.draw(person, pose) for pose in own.positions]
+    scene, surface = SceneRenderer(Background(), camera), CharacterSurface(appearance)
+    drawings = [scene.draw(surface, pose) for pose in own.positions]
     exact = project_track(own, camera)
     # A joint's pixels and depth lead back to where it is.
     hips = (own.joint("left_hip") + own.joint("right_hip")) / 2

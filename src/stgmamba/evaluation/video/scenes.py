@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from stgmamba.arrays import Frame
 from stgmamba.characters import random_appearance
 from stgmamba.characters.background import random_background
-from stgmamba.characters.person import Person
-from stgmamba.characters.render import SceneRenderer, sway
+from stgmamba.characters.render import SceneRenderer, cloth_lag
+from stgmamba.characters.surface import CharacterSurface
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
@@ -169,8 +169,8 @@ def drawn_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
     start, yaw = _facing_part(own, dance.id, rng)
     own = own.slice(start, start + DRAWN_FRAMES + 1)
     camera = frame_dance(own, frame_size(CHARACTER_ASPECT, size), yaw=yaw)
-    stage, person, loose = SceneRenderer(random_background(seed), camera), Person(appearance), sway(own)
-    drawings = [stage.draw(person, pose, hanging) for pose, hanging in zip(own.positions, loose, strict=True)]
+    scene, surface, lags = SceneRenderer(random_background(seed), camera), CharacterSurface(appearance), cloth_lag(own)
+    drawings = [scene.draw(surface, pose, lag) for pose, lag in zip(own.positions, lags, strict=True)]
     track = project_track(own, camera)
     truth = np.stack([drawing.rgb for drawing in drawings[1:]])
     person_in_first = DetectedPerson(
