@@ -87,7 +87,7 @@ def test_a_face_that_is_not_seen_stays_where_the_dance_has_it() -> None:
     confidence[0, [INDEX("left_ear"), INDEX("right_ear"), INDEX("nose")]] = 0
     hidden = Skeleton(skeleton.positions, 25, OPENPOSE_18_FEET, confidence, SIZE)
     body = measure_body(hidden)
-    assert not body.shows_face
+    assert not body.face_visible
     placement = retarget_to_picture(Skeleton(turned_head(0.5)[None], 25, OPENPOSE_18_FEET), body, SIZE)
     assert np.isfinite(placement.points).all()
 
@@ -96,12 +96,12 @@ def test_a_face_that_is_not_seen_stays_where_the_dance_has_it() -> None:
 @given(st.complex_numbers(max_magnitude=60, allow_nan=False), st.floats(4, 40))
 def test_no_shift_of_the_face_folds_it(shift: complex, radius: float) -> None:
     face = HeadWarp(0j, -3j * radius, 0.3j * radius, radius)
-    limited = complex(face.limited(np.asarray(shift)))
+    limited = complex(face.limit_shift(np.asarray(shift)))
     assert abs(limited) <= 0.5 * radius + 1e-6
-    assert complex(face.limited(np.asarray(limited))) == pytest.approx(limited)
+    assert complex(face.limit_shift(np.asarray(limited))) == pytest.approx(limited)
     line = np.linspace(-2, 2, 201) * radius
     for direction in (1, 1j):
-        moved_line = direction * line + limited * face.share(direction * line.astype(complex))
+        moved_line = direction * line + limited * face.shift_weight(direction * line.astype(complex))
         assert (np.diff((moved_line / direction).real) > 0).all()
 
 

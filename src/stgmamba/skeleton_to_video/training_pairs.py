@@ -213,7 +213,7 @@ def _danced_away(photo: _Shot, pose: Skeleton, rng: np.random.Generator) -> _Sho
     (layer,) = renderer.foreground(placement)
     cover = np.clip(layer[..., 3:], 0, 1)
     rgb = np.clip(layer[..., :3] + (1 - cover) * renderer.background() + 0.5, 0, 255).astype(np.uint8)
-    order = renderer.body.order
+    order = renderer.body.joint_order
     positions = placement.points[:, order].astype(np.float32)
     scale = own.scale * placement.magnification[:, order]
     depth = placement.depth[:, order] / float(own.scale[0, _HIPS].mean())

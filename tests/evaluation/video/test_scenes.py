@@ -9,7 +9,7 @@ from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
 from stgmamba.evaluation.video.scenes import clip_scene, drawn_scene, resized
-from stgmamba.limb_warp.letterbox import frame_size
+from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.skeleton import Skeleton
 
 from ...conftest import swaying
@@ -85,5 +85,5 @@ def test_a_drawn_scene_is_known_exactly(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_frames_have_even_sides() -> None:
-    assert frame_size((720, 1280), 256) == (144, 256)
-    assert frame_size((101, 100), 65) == (64, 64)
+    assert scaled_size((720, 1280), 256) == (144, 256)
+    assert scaled_size((101, 100), 65) == (64, 64)
