@@ -12,8 +12,8 @@ from PIL import Image
 
 from stgmamba import DancePipeline
 from stgmamba.characters import CHARACTERS
-from stgmamba.characters.person import rest_pose
 from stgmamba.characters.render import CharacterRenderer
+from stgmamba.characters.surface import rest_pose
 from stgmamba.music.demo_song import write_demo_song
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 

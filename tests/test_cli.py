@@ -190,10 +190,10 @@ def test_evaluate_video_says_what_is_wrong_first(run: Run, tmp_path: Path) -> No
 
 
 def test_evaluate_video_writes_and_prints_the_report(run: Run, tmp_path: Path) -> None:
-    from .support.character_clips import dancer_frames, write_clip
+    from .support.character_clips import character_frames, write_clip
 
     (tmp_path / "clips").mkdir()
-    write_clip(tmp_path / "clips" / "mira.mp4", dancer_frames()[:12])
+    write_clip(tmp_path / "clips" / "mira.mp4", character_frames()[:12])
     code, out, _ = run(
         "evaluate",
         "video",

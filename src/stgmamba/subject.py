@@ -91,7 +91,7 @@ def check_subject(
 def _load_picture_subject(
     image: ImageLike, size: Size | None, quality: str, pose: PoseLike | None, mask: ImageLike | None
 ) -> Subject:
-    from stgmamba.limb_warp.letterbox import Letterbox, inner_height
+    from stgmamba.limb_warp.letterbox import Letterbox, fitting_height
     from stgmamba.limb_warp.renderer import LimbWarpRenderer
     from stgmamba.person.picture import as_picture
 
@@ -99,7 +99,7 @@ def _load_picture_subject(
     picture = as_picture(image)
     video_size = frame_size(size, picture.size)
     person, notes = _find_person(picture, pose, mask)
-    height = inner_height(picture.size, video_size)
+    height = fitting_height(picture.size, video_size)
     renderer: Renderer
     if quality == "fast":
         renderer = LimbWarpRenderer(picture, person, height)

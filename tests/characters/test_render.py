@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from stgmamba.characters import CHARACTERS, Appearance, random_appearance
 from stgmamba.characters.background import Background
-from stgmamba.characters.person import Person, rest_pose
-from stgmamba.characters.render import CharacterRenderer, SceneRenderer, draw
+from stgmamba.characters.render import CharacterRenderer, SceneRenderer, cloth_lag, draw
+from stgmamba.characters.surface import CharacterSurface, rest_pose
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import find_person
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
@@ -24,8 +24,8 @@ def camera_for(pose: np.ndarray, size: tuple[int, int] = SIZE, yaw: float = 0.0)
     return frame_dance(Skeleton(pose[None], 25.0, OPENPOSE_18_FEET), size, yaw=yaw)
 
 
-def posed(appearance: Appearance, **joints: tuple[float, float, float]) -> np.ndarray:
-    """The rest pose with limbs turned: each named joint lies in the given direction from its parent."""
+def pose_with(appearance: Appearance, **joints: tuple[float, float, float]) -> np.ndarray:
+    """The rest pose with rotated limbs: each named joint lies in the given direction from its parent."""
     p = rest_pose(appearance)
     for name, direction in joints.items():
         j = J[name]
@@ -66,13 +66,13 @@ POSES: dict[str, dict[str, tuple[float, float, float]]] = {
 
 
 def test_drawing_is_deterministic() -> None:
-    pose = posed(MIRA, **POSES["step"])
+    pose = pose_with(MIRA, **POSES["step"])
     first, second = (draw(MIRA, pose, camera_for(pose)) for _ in range(2))
     assert np.array_equal(first.rgb, second.rgb)
     assert np.array_equal(first.mask, second.mask)
 
 
-def test_looks_differ() -> None:
+def test_appearances_give_distinct_pictures() -> None:
     pictures = []
     for appearance in (*CHARACTERS.values(), *(random_appearance(seed) for seed in range(6))):
         pose = rest_pose(appearance)
@@ -82,18 +82,18 @@ def test_looks_differ() -> None:
             assert np.abs(one - other).mean() > 1.0
 
 
-def test_mask_is_what_was_drawn() -> None:
-    pose = posed(MIRA, **POSES["arms"])
+def test_mask_and_depth_match_the_rendered_pixels() -> None:
+    pose = pose_with(MIRA, **POSES["arms"])
     camera = camera_for(pose)
-    stage = SceneRenderer(Background(), camera)
-    drawing = stage.draw(Person(MIRA), pose)
+    scene = SceneRenderer(Background(), camera)
+    drawing = scene.draw(CharacterSurface(MIRA), pose)
     assert drawing.mask.min() == 0
     assert drawing.mask.max() == 1
-    changed = np.abs(drawing.rgb.astype(int) - stage.rgb.astype(int)).max(axis=2)
+    changed = np.abs(drawing.rgb.astype(int) - scene.rgb.astype(int)).max(axis=2)
     assert (changed[drawing.mask == 1] > 4).mean() > 0.9
-    # Outside there is at most a shadow: nothing gets brighter.
+    # Outside of the mask there are at most shadows: no pixel is brighter.
     outside = drawing.mask == 0
-    assert (drawing.rgb[outside] <= stage.rgb[outside]).all()
+    assert (drawing.rgb[outside] <= scene.rgb[outside]).all()
     assert np.array_equal(np.isfinite(drawing.depth), drawing.mask > 0)
     xy, depth = camera.project(pose)
     for name in ("neck", "left_elbow", "right_wrist", "left_knee"):
@@ -102,26 +102,26 @@ def test_mask_is_what_was_drawn() -> None:
         assert drawing.depth[y, x] == pytest.approx(depth[J[name]], abs=0.2)
 
 
-def test_nearer_limbs_cover_what_is_behind() -> None:
+def test_nearer_limbs_occlude_farther_ones() -> None:
     appearance = replace(MIRA, top=replace(MIRA.top, kind="tshirt", colour="#2040d0"))
-    person = Person(appearance)
-    covers = {}
+    person = CharacterSurface(appearance)
+    colours = {}
     for where, z in (("front", 0.8), ("behind", -0.8)):
-        pose = posed(appearance, left_elbow=(0.1, -1, z), left_wrist=(-1, -0.25, 0.1 * np.sign(z)))
+        pose = pose_with(appearance, left_elbow=(0.1, -1, z), left_wrist=(-1, -0.25, 0.1 * np.sign(z)))
         camera = camera_for(pose, (300, 400))
         xy, depth = camera.project(pose)
         drawing = SceneRenderer(Background(), camera).draw(person, pose)
         x, y = np.rint(xy[J["left_elbow"]] * 0.5 + xy[J["left_wrist"]] * 0.5).astype(int)
-        covers[where] = drawing.rgb[y, x].astype(int)
+        colours[where] = drawing.rgb[y, x].astype(int)
         arm = (depth[J["left_elbow"]] + depth[J["left_wrist"]]) / 2
         assert (drawing.depth[y, x] < arm + 0.02) if where == "front" else (drawing.depth[y, x] < arm - 0.1)
-    skin, cloth = covers["front"], covers["behind"]
+    skin, cloth = colours["front"], colours["behind"]
     assert skin[0] > skin[2]
     assert cloth[2] > cloth[0]
 
 
-def test_no_face_from_behind() -> None:
-    """Eyes are white: seen from the front the head has bright grey pixels, from behind none."""
+def test_face_is_invisible_from_behind() -> None:
+    """Eyes are white: from the front the head has bright grey pixels, from behind none."""
     pose = rest_pose(MIRA)
     y = pose[J["nose"], 1]
     whites = {}
@@ -144,7 +144,7 @@ def test_any_size(size: tuple[int, int]) -> None:
     assert drawing.mask.shape == (size[1], size[0])
 
 
-def test_person_out_of_the_picture_leaves_it_empty() -> None:
+def test_person_outside_of_the_picture_or_behind_the_camera_gives_an_empty_mask() -> None:
     pose = rest_pose(MIRA) + np.asarray([50.0, 0.0, 0.0], np.float32)
     camera = camera_for(rest_pose(MIRA))
     drawing = draw(MIRA, pose, camera)
@@ -153,32 +153,32 @@ def test_person_out_of_the_picture_leaves_it_empty() -> None:
     assert behind.mask.max() == 0
 
 
-@given(seed=st.integers(0, 10_000), trouble=st.sampled_from(["points", "limb", "noise", "nan", "huge"]))
+@given(seed=st.integers(0, 10_000), fault=st.sampled_from(["points", "limb", "noise", "nan", "huge"]))
 @settings(max_examples=25, deadline=None)
-def test_degenerate_skeletons_are_drawn_without_nan(seed: int, trouble: str) -> None:
+def test_degenerate_skeletons_give_finite_pictures(seed: int, fault: str) -> None:
     rng = np.random.default_rng(seed)
     appearance = random_appearance(seed)
     pose = rest_pose(appearance)
     camera = camera_for(pose, (64, 80))
-    if trouble == "points":
+    if fault == "points":
         pose[:] = pose[J["neck"]]
-    elif trouble == "limb":
+    elif fault == "limb":
         child = int(rng.integers(2, 22))
         pose[child] = pose[OPENPOSE_18_FEET.parents[child]]
-    elif trouble == "noise":
+    elif fault == "noise":
         pose += rng.normal(0, 0.3, pose.shape).astype(np.float32)
-    elif trouble == "nan":
+    elif fault == "nan":
         pose[rng.integers(0, 22)] = np.nan
     else:
         pose *= 100
-    parts = Person(appearance).parts(np.nan_to_num(pose), np.zeros(3, np.float32))
+    parts = CharacterSurface(appearance).parts(np.nan_to_num(pose), np.zeros(3, np.float32))
     assert all(np.isfinite(part.points).all() for part in parts)
     drawing = draw(appearance, pose, camera)
     assert np.isfinite(drawing.mask).all()
     assert 0 <= drawing.mask.min() <= drawing.mask.max() <= 1
 
 
-def test_renderer_gives_one_frame_each_lazily() -> None:
+def test_frames_yields_one_frame_per_pose_lazily() -> None:
     pose = rest_pose(CHARACTERS["kofi"])
     steps = np.linspace(0, 0.5, 6, dtype=np.float32)[:, None, None] * np.asarray([1.0, 0.0, 0.0], np.float32)
     dance = Skeleton(pose[None] + steps, 25.0, OPENPOSE_18_FEET)
@@ -193,35 +193,47 @@ def test_renderer_gives_one_frame_each_lazily() -> None:
     assert any(not np.array_equal(pictures[0], picture) for picture in pictures[1:])
 
 
-def test_feet_stand_on_the_floor() -> None:
+def test_cloth_lags_behind_the_movement_and_is_bounded() -> None:
+    t = np.arange(50) / 25
+    step = np.zeros((50, 1, 3), np.float32)
+    step[:, 0, 0] = 3.0 * t  # 3 m/s to the left
+    moving = Skeleton(rest_pose(MIRA)[None] + step, 25.0, OPENPOSE_18_FEET)
+    lag = cloth_lag(moving)
+    assert (lag[:, 0] < -0.05).all()
+    assert np.abs(lag[:, 1:]).max() < 1e-6
+    assert np.linalg.norm(lag, axis=1).max() <= 0.1
+    assert not cloth_lag(moving.slice(0, 1)).any()
+
+
+def test_soles_are_on_the_floor_in_the_rest_pose() -> None:
     for appearance in CHARACTERS.values():
-        parts = Person(appearance).parts(rest_pose(appearance), np.zeros(3, np.float32))
+        parts = CharacterSurface(appearance).parts(rest_pose(appearance), np.zeros(3, np.float32))
         lowest = min(float(part.points[..., 1].min()) for part in parts)
         assert lowest == pytest.approx(0.0, abs=0.004)
 
 
-def found_share(appearance: Appearance, which: str, yaw: float) -> float:
-    """Share of the joints that MediaPipe finds within 0.15 torso lengths of where they were drawn."""
-    pose = posed(appearance, **POSES[which])
+def detection_rate(appearance: Appearance, name: str, yaw: float) -> float:
+    """Fraction of joints that MediaPipe detects within 0.15 torso lengths of their projections."""
+    pose = pose_with(appearance, **POSES[name])
     camera = camera_for(pose, (300, 400), yaw)
     xy, _ = camera.project(pose)
-    found = find_person(Picture(draw(appearance, pose, camera).rgb)).skeleton.positions[0]
+    detected = find_person(Picture(draw(appearance, pose, camera).rgb)).skeleton.positions[0]
     torso = np.linalg.norm(xy[J["neck"]] - (xy[J["left_hip"]] + xy[J["right_hip"]]) / 2)
-    return float((np.linalg.norm(found - xy, axis=1) < 0.15 * torso).mean())
+    return float((np.linalg.norm(detected - xy, axis=1) < 0.15 * torso).mean())
 
 
 VIEWS = (("rest", 0.5), ("arms", 0.1), ("step", -0.3))
 
 
-def test_the_estimator_finds_the_drawn_people() -> None:
-    shares = [found_share(appearance, *VIEWS[k % 3]) for k, appearance in enumerate(CHARACTERS.values())]
-    assert min(shares) > 0.5
-    assert np.mean(shares) > 0.8
+def test_mediapipe_detects_the_characters() -> None:
+    rates = [detection_rate(appearance, *VIEWS[k % 3]) for k, appearance in enumerate(CHARACTERS.values())]
+    assert min(rates) > 0.5
+    assert np.mean(rates) > 0.8
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_the_estimator_finds_every_dancer_in_every_pose(name: str) -> None:
-    shares = [found_share(CHARACTERS[name], *view) for view in VIEWS]
-    assert min(shares) > 0.5
-    assert np.mean(shares) > 0.75
+def test_mediapipe_detects_every_character_in_every_pose(name: str) -> None:
+    rates = [detection_rate(CHARACTERS[name], *view) for view in VIEWS]
+    assert min(rates) > 0.5
+    assert np.mean(rates) > 0.75

@@ -11,14 +11,14 @@ def hole_in(shape: tuple[int, int]) -> np.ndarray:
     return hole
 
 
-def test_a_smooth_gradient_stays_smooth() -> None:
+def test_inpainting_continues_a_smooth_gradient() -> None:
     ramp = np.linspace(60, 200, 120)[:, None, None] + np.linspace(0, 30, 90)[None, :, None]
     picture = np.repeat(ramp, 3, axis=2).astype(np.uint8)
     filled = inpaint(picture, hole_in((120, 90)))
     assert np.abs(filled.astype(int) - picture).max() <= 12
 
 
-def test_an_edge_between_wall_and_floor_goes_on() -> None:
+def test_inpainting_continues_an_edge() -> None:
     picture = np.full((120, 90, 3), 210, np.uint8)
     picture[70:] = 60
     filled = inpaint(picture, hole_in((120, 90))).astype(int)
@@ -26,7 +26,7 @@ def test_an_edge_between_wall_and_floor_goes_on() -> None:
     assert np.abs(filled[76:] - 60).max() < 40
 
 
-def test_stripes_go_on() -> None:
+def test_inpainting_continues_stripes() -> None:
     x = np.arange(96)
     stripes = np.where((x // 6) % 2, 200, 60).astype(np.uint8)
     picture = np.repeat(np.repeat(stripes[None, :, None], 96, axis=0), 3, axis=2)
@@ -35,7 +35,7 @@ def test_stripes_go_on() -> None:
     assert ((np.abs(filled - 200).max(axis=1) < 40) | (np.abs(filled - 60).max(axis=1) < 40)).mean() > 0.7
 
 
-def test_nothing_outside_the_hole_changes_and_the_seed_decides() -> None:
+def test_pixels_outside_of_the_hole_are_unchanged_and_the_result_is_deterministic() -> None:
     picture = np.random.default_rng(0).integers(0, 255, (80, 60, 3), dtype=np.uint8)
     hole = hole_in((80, 60))
     filled = inpaint(picture, hole, seed=3)
@@ -45,7 +45,7 @@ def test_nothing_outside_the_hole_changes_and_the_seed_decides() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(3, 40), st.integers(3, 40), st.integers(0, 99))
-def test_spread_keeps_the_known_and_stays_in_their_range(height: int, width: int, seed: int) -> None:
+def test_push_pull_keeps_known_colours_and_their_range(height: int, width: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     colours = rng.uniform(0, 255, (height, width, 3)).astype(np.float32)
     weight = (rng.random((height, width)) < 0.4).astype(np.float32)
@@ -57,6 +57,6 @@ def test_spread_keeps_the_known_and_stays_in_their_range(height: int, width: int
     assert result.max() <= colours[known].max() + 0.5
 
 
-def test_a_picture_that_is_all_hole_comes_back_unchanged() -> None:
+def test_a_picture_without_known_pixels_is_unchanged() -> None:
     picture = np.full((20, 20, 3), 7, np.uint8)
     assert np.array_equal(inpaint(picture, np.ones((20, 20), bool)), picture)

@@ -1,4 +1,4 @@
-"""The bridge from a pose track to the limb warp, on drawn people whose joints are known."""
+"""Pose tracks, and placements on them, of rendered people whose joints are known."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ import pytest
 
 from stgmamba.characters import random_appearance
 from stgmamba.characters.background import Background
-from stgmamba.characters.person import Person
 from stgmamba.characters.render import SceneRenderer
+from stgmamba.characters.surface import CharacterSurface
 from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, placement_from_track, project_track
 from stgmamba.limb_warp.renderer import LimbWarpRenderer
 from stgmamba.limb_warp.retargeting import measure_body
@@ -36,7 +36,7 @@ ARMS_LEGS = [INDEX(f"{side}_{part}") for side in ("left", "right") for part in _
 
 
 def capsule_track(points: np.ndarray, confidence: np.ndarray | None = None) -> PoseTrack:
-    """Of flat poses [T, 22, 2]: no depth, 165 pixels to the metre."""
+    """A track of poses [T, 22, 2] at depth 0 with 165 pixels a metre."""
     skeleton = Skeleton(points, 25, OPENPOSE_18_FEET, confidence, (WIDTH, HEIGHT))  # type: ignore[arg-type]
     flat = np.zeros(points.shape[:2])
     return PoseTrack(skeleton, flat, flat + 165.0)
@@ -49,7 +49,7 @@ def moved_track() -> np.ndarray:
     return points
 
 
-def test_limbs_land_on_the_target_joints() -> None:
+def test_limbs_are_rendered_at_the_target_joints() -> None:
     points = moved_track()
     track = capsule_track(points)
     body = measure_body(track.slice(0, 1).skeleton)
@@ -59,18 +59,18 @@ def test_limbs_land_on_the_target_joints() -> None:
     assert not placement.yaw_hips.any()
     picture, mask = draw_figure(wall())
     renderer = LimbWarpRenderer(picture_of(picture), person_of(mask), size=HEIGHT)
-    # One by one, since the renderer averages directions over neighbouring frames.
-    alone = [placement_from_track(track.slice(i, i + 1), track.slice(0, 1), renderer.body) for i in range(3)]
-    same, raised, aside = (next(renderer.render_placement(one)).astype(float) for one in alone)
+    # One by one, since directions are smoothed over neighbouring frames.
+    separate = [placement_from_track(track.slice(i, i + 1), track.slice(0, 1), renderer.body) for i in range(3)]
+    identical, raised, shifted = (next(renderer.render_placement(one)).astype(float) for one in separate)
     inside = mask > 0.5
-    assert 10 * np.log10(255**2 / ((same - picture)[inside] ** 2).mean()) > 26
+    assert 10 * np.log10(255**2 / ((identical - picture)[inside] ** 2).mean()) > 26
     x, y = points[1, INDEX("left_wrist")].round().astype(int)
     assert np.abs(raised[y - 2 : y + 3, x - 2 : x + 3].mean(axis=(0, 1)) - (40, 40, 220)).max() < 45
-    shifted = np.roll(mask > 0.9, 12, axis=1)
-    assert np.median(np.abs(aside - np.roll(picture, 12, axis=1))[shifted]) < 12
+    target = np.roll(mask > 0.9, 12, axis=1)
+    assert np.median(np.abs(shifted - np.roll(picture, 12, axis=1))[target]) < 12
 
 
-def test_joints_that_the_picture_hides_keep_their_distance() -> None:
+def test_joints_that_the_picture_does_not_show_keep_their_offset() -> None:
     confidence = np.ones((3, 22), np.float32)
     hidden = [INDEX(f"{side}_{part}") for side in ("left", "right") for part in ("knee", "ankle", "heel", "toe")]
     confidence[:, hidden] = 0.05
@@ -81,7 +81,7 @@ def test_joints_that_the_picture_hides_keep_their_distance() -> None:
     assert np.allclose(placement.points[2], body.joints + np.asarray([12, 0]), atol=1e-3)
 
 
-def test_a_person_seen_from_behind_follows_with_the_other_side() -> None:
+def test_left_and_right_are_exchanged_for_a_person_seen_from_behind() -> None:
     points = moved_track()
     behind = points[:, list(OPENPOSE_18_FEET.mirror)]
     body = measure_body(capsule_track(behind).slice(0, 1).skeleton)
@@ -89,7 +89,7 @@ def test_a_person_seen_from_behind_follows_with_the_other_side() -> None:
     assert np.abs(placement.points - points).max() < 1e-3
 
 
-def test_lost_frames_keep_the_nearest_pose() -> None:
+def test_frames_without_a_detection_take_the_nearest_pose() -> None:
     points, confidence = moved_track(), np.ones((3, 22), np.float32)
     points[1], confidence[1] = 0, 0
     track = capsule_track(points, confidence)
@@ -99,7 +99,7 @@ def test_lost_frames_keep_the_nearest_pose() -> None:
         placement_from_track(track.slice(1, 2), track.slice(0, 1), measure_body(track.slice(0, 1).skeleton))
 
 
-def test_a_resized_track_keeps_pixels_where_they_are() -> None:
+def test_a_resized_track_scales_about_the_frames_corner() -> None:
     track = capsule_track(moved_track())
     small = track.resized((WIDTH // 2, HEIGHT // 2))
     assert np.allclose(small.skeleton.positions, (track.skeleton.positions - 0.5) / 2, atol=1e-4)
@@ -107,25 +107,25 @@ def test_a_resized_track_keeps_pixels_where_they_are() -> None:
     assert small.skeleton.size == (WIDTH // 2, HEIGHT // 2)
 
 
-def test_the_exact_track_of_a_drawn_dance_and_what_mediapipe_makes_of_it(sway: Skeleton) -> None:
+def test_exact_and_estimated_tracks_of_a_rendered_dance(sway: Skeleton) -> None:
     appearance = random_appearance(901)
-    own = retarget(sway.slice(0, 24), appearance.body)
-    camera = frame_dance(own, SIZE)
-    stage, person = SceneRenderer(Background(), camera), Person(appearance)
-    drawings = [stage.draw(person, pose) for pose in own.positions]
-    exact = project_track(own, camera)
-    # A joint's pixels and depth lead back to where it is.
-    hips = (own.joint("left_hip") + own.joint("right_hip")) / 2
+    retargeted = retarget(sway.slice(0, 24), appearance.body)
+    camera = frame_dance(retargeted, SIZE)
+    scene, surface = SceneRenderer(Background(), camera), CharacterSurface(appearance)
+    drawings = [scene.draw(surface, pose) for pose in retargeted.positions]
+    exact = project_track(retargeted, camera)
+    # The depth is the coordinate towards the camera.
+    hips = (retargeted.joint("left_hip") + retargeted.joint("right_hip")) / 2
     toward = -camera.axes[2]
-    assert np.allclose(exact.depth, (own.positions - hips[:, None]) @ toward, atol=1e-4)
-    found = estimate_track(((i / 25, drawing.rgb) for i, drawing in enumerate(drawings)), 25, SIZE)
-    off = np.linalg.norm(found.skeleton.positions - exact.skeleton.positions, axis=-1)[:, ARMS_LEGS]
-    assert np.median(off) < 5
+    assert np.allclose(exact.depth, (retargeted.positions - hips[:, None]) @ toward, atol=1e-4)
+    estimated = estimate_track(((i / 25, drawing.rgb) for i, drawing in enumerate(drawings)), 25, SIZE)
+    error_pixels = np.linalg.norm(estimated.skeleton.positions - exact.skeleton.positions, axis=-1)[:, ARMS_LEGS]
+    assert np.median(error_pixels) < 5
     # MediaPipe's metres are those of an average adult.
-    ratio = found.scale.mean(axis=1) / exact.scale.mean(axis=1)
+    ratio = estimated.scale.mean(axis=1) / exact.scale.mean(axis=1)
     assert 0.7 < np.median(ratio) < 1.4
     assert ratio.std() < 0.05
-    # The true frames are met better than by standing still.
+    # The rendered frames are closer to the ground truth than a static picture.
     first = drawings[0]
     condition = DetectedPerson(exact.skeleton.slice(0, 1), first.mask, 0, (), np.zeros(22, np.float32))
     renderer = LimbWarpRenderer(Picture(first.rgb), condition, size=SIZE[1])
@@ -138,11 +138,11 @@ def test_the_exact_track_of_a_drawn_dance_and_what_mediapipe_makes_of_it(sway: S
 
     assert error(frames[0], first.rgb) < 30
     warped = np.mean([error(frame, drawing.rgb) for frame, drawing in zip(frames, drawings, strict=True)])
-    still = np.mean([error(first.rgb, drawing.rgb) for drawing in drawings])
-    assert warped < 0.6 * still
+    static = np.mean([error(first.rgb, drawing.rgb) for drawing in drawings])
+    assert warped < 0.6 * static
 
 
-def test_a_nearer_person_is_drawn_larger() -> None:
+def test_magnification_is_the_ratio_of_the_scales() -> None:
     points = np.repeat(to_pixels(pose_array())[None], 2, axis=0)
     points[1] = points[1].mean(axis=0) + 1.2 * (points[1] - points[1].mean(axis=0))
     track = capsule_track(points)

@@ -1,6 +1,8 @@
-"""A person drawn of capsules, every joint known."""
+"""A person drawn of capsules, with every joint, every layer's extent and every width known."""
 
-import types
+from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,7 +25,7 @@ POSE = {
     "right_heel": (-0.18, 0.02, 0), "right_toe": (-0.24, 0.0, 0),
     "left_heel": (0.18, 0.02, 0), "left_toe": (0.24, 0.0, 0),
 }  # fmt: skip
-METRE = 165.0  # pixels
+PIXELS_PER_METRE = 165.0
 COLOURS = {
     "right_arm": (220, 40, 40),
     "left_arm": (40, 40, 220),
@@ -31,6 +33,24 @@ COLOURS = {
     "left_leg": (30, 160, 170),
 }
 TORSO, HEAD = (230, 200, 40), (240, 180, 150)
+ARM_WIDTH, LEG_WIDTH = 20, 26  # pixels
+
+
+@dataclass(frozen=True)
+class LayeredFigure:
+    """A drawn figure with the ground truth of its segmentation.
+
+    Attributes:
+        rgb: uint8 [H, W, 3].
+        mask: float32 [H, W] in 0..1.
+        extents: of each layer, bool [H, W], with the parts that other layers occlude.
+        visible: of each layer, bool [H, W], without them.
+    """
+
+    rgb: np.ndarray
+    mask: np.ndarray
+    extents: dict[str, np.ndarray]
+    visible: dict[str, np.ndarray]
 
 
 def pose_array() -> np.ndarray:
@@ -38,32 +58,91 @@ def pose_array() -> np.ndarray:
 
 
 def to_pixels(pose: np.ndarray) -> np.ndarray:
-    return np.stack([WIDTH / 2 + pose[:, 0] * METRE, HEIGHT - 40 - pose[:, 1] * METRE], -1).astype(np.float32)
+    x, y = WIDTH / 2 + pose[:, 0] * PIXELS_PER_METRE, HEIGHT - 40 - pose[:, 1] * PIXELS_PER_METRE
+    return np.stack([x, y], -1).astype(np.float32)
+
+
+def draw_layers(
+    background: np.ndarray,
+    pose: np.ndarray | None = None,
+    arm_width: int = ARM_WIDTH,
+    leg_width: int = LEG_WIDTH,
+    skirt: float = 0.0,
+    hand: float = 0.0,
+    colours: dict[str, tuple[int, int, int]] = COLOURS,
+) -> LayeredFigure:
+    """Draw legs, torso, arms and head over a background, in this order.
+
+    Args:
+        background: uint8 [HEIGHT, WIDTH, 3].
+        pose: joints [22, 3] in metres; the A-pose when not given.
+        arm_width, leg_width: pixels.
+        skirt: its length below the hips, pixels; it belongs to the torso and has its colour.
+        hand: length of the hands, pixels; they belong to the arms and have the head's colour.
+        colours: of the limbs.
+    """
+    points = to_pixels(pose_array() if pose is None else pose)
+    picture, mask = background.copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    extents = {name: np.zeros((HEIGHT, WIDTH), np.uint8) for name in ("torso", *colours)}
+    order = np.zeros((HEIGHT, WIDTH), int)  # of the layer on top, 0 for none
+    names = ("torso", *colours)
+
+    def draw(layer: str, shape: np.ndarray) -> None:
+        """Register a shape, uint8 [H, W], as a layer's topmost part."""
+        np.maximum(extents[layer], shape, out=extents[layer])
+        order[shape > 127] = names.index(layer) + 1
+
+    def joints(*names: str) -> np.ndarray:
+        return np.asarray([points[INDEX(name)] for name in names])
+
+    def capsule(layer: str, axis: np.ndarray, colour: tuple[int, int, int], width: int) -> None:
+        line = np.rint(axis * 8).astype(np.int32)
+        shape = np.zeros((HEIGHT, WIDTH), np.uint8)
+        for image, value in ((picture, colour), (mask, 255), (shape, 255)):
+            cv2.polylines(image, [line], False, value, width, cv2.LINE_AA, shift=3)
+        draw(layer, shape)
+
+    def polygon(corners: np.ndarray) -> None:
+        shape = np.zeros((HEIGHT, WIDTH), np.uint8)
+        for image, value in ((picture, TORSO), (mask, 255), (shape, 255)):
+            cv2.fillPoly(image, [np.rint(corners * 8).astype(np.int32)], value, cv2.LINE_AA, shift=3)
+        draw("torso", shape)
+
+    for side in ("right", "left"):
+        leg = f"{side}_leg"
+        capsule(leg, joints(f"{side}_hip", f"{side}_knee", f"{side}_ankle"), colours[leg], leg_width)
+        capsule(leg, joints(f"{side}_ankle", f"{side}_toe"), colours[leg], 14)
+    polygon(joints("right_shoulder", "left_shoulder", "left_hip", "right_hip"))
+    if skirt > 0:
+        right, left = points[INDEX("right_hip")], points[INDEX("left_hip")]
+        waist, flare = np.array([leg_width / 2, -4]), np.array([0.35 * skirt + leg_width / 2, skirt])
+        mirror = np.array([-1, 1])
+        polygon(np.asarray([right + mirror * waist, left + waist, left + flare, right + mirror * flare]))
+    for side in ("right", "left"):
+        arm = f"{side}_arm"
+        if hand > 0:
+            elbow, wrist = points[INDEX(f"{side}_elbow")], points[INDEX(f"{side}_wrist")]
+            tip = wrist + hand * (wrist - elbow) / np.linalg.norm(wrist - elbow)
+            capsule(arm, np.stack([wrist, tip]), HEAD, arm_width)
+        capsule(arm, joints(f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"), colours[arm], arm_width)
+    capsule("torso", joints("neck", "nose"), HEAD, 16)
+    centre = tuple(int(v) for v in points[INDEX("nose")])
+    head = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for image, value in ((picture, HEAD), (mask, 255), (head, 255)):
+        cv2.circle(image, centre, 20, value, -1, cv2.LINE_AA)
+    draw("torso", head)
+    return LayeredFigure(
+        picture,
+        mask.astype(np.float32) / 255,
+        {name: extent > 127 for name, extent in extents.items()},
+        {name: order == i + 1 for i, name in enumerate(names)},
+    )
 
 
 def draw_figure(background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Capsules over a background; picture and mask."""
-    points = to_pixels(pose_array())
-    picture, mask = background.copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
-
-    def capsule(names: tuple[str, ...], colour: tuple[int, int, int], thickness: int) -> None:
-        line = np.rint(np.asarray([points[INDEX(n)] for n in names]) * 8).astype(np.int32)
-        for image, value in ((picture, colour), (mask, 255)):
-            cv2.polylines(image, [line], False, value, thickness, cv2.LINE_AA, shift=3)
-
-    for side in ("right", "left"):
-        capsule((f"{side}_hip", f"{side}_knee", f"{side}_ankle"), COLOURS[f"{side}_leg"], 26)
-        capsule((f"{side}_ankle", f"{side}_toe"), COLOURS[f"{side}_leg"], 14)
-    corners = [points[INDEX(n)] for n in ("right_shoulder", "left_shoulder", "left_hip", "right_hip")]
-    for image, value in ((picture, TORSO), (mask, 255)):
-        cv2.fillPoly(image, [np.rint(np.asarray(corners) * 8).astype(np.int32)], value, cv2.LINE_AA, shift=3)
-    for side in ("right", "left"):
-        capsule((f"{side}_shoulder", f"{side}_elbow", f"{side}_wrist"), COLOURS[f"{side}_arm"], 20)
-    capsule(("neck", "nose"), HEAD, 16)
-    centre = tuple(int(v) for v in points[INDEX("nose")])
-    for image, value in ((picture, HEAD), (mask, 255)):
-        cv2.circle(image, centre, 20, value, -1, cv2.LINE_AA)
-    return picture, mask.astype(np.float32) / 255
+    """The figure in the A-pose over a background: picture and mask."""
+    figure = draw_layers(background)
+    return figure.rgb, figure.mask
 
 
 def wall() -> np.ndarray:
@@ -72,13 +151,15 @@ def wall() -> np.ndarray:
 
 
 def picture_of(rgb: np.ndarray) -> Picture:
-    return types.SimpleNamespace(rgb=rgb, size=(rgb.shape[1], rgb.shape[0]), path=None, note=None)  # type: ignore[return-value]
+    return Picture(np.ascontiguousarray(rgb))
 
 
-def person_of(mask: np.ndarray, confidence: np.ndarray | None = None) -> DetectedPerson:
+def person_of(mask: np.ndarray, confidence: np.ndarray | None = None, pose: np.ndarray | None = None) -> DetectedPerson:
+    """The figure as detected in a pose (the A-pose when not given), in a picture of the mask's size."""
     conf = np.ones((1, 22), np.float32) if confidence is None else confidence[None]
-    skeleton = Skeleton(to_pixels(pose_array())[None], 25, OPENPOSE_18_FEET, conf, (mask.shape[1], mask.shape[0]))
-    return types.SimpleNamespace(skeleton=skeleton, mask=mask, others=0, missing=())  # type: ignore[return-value]
+    points = to_pixels(pose_array() if pose is None else pose)
+    skeleton = Skeleton(points[None], 25, OPENPOSE_18_FEET, conf, (mask.shape[1], mask.shape[0]))
+    return DetectedPerson(skeleton, mask, 0, (), np.zeros(22, np.float32))
 
 
 def dance_of(*poses: np.ndarray) -> Skeleton:
@@ -86,7 +167,7 @@ def dance_of(*poses: np.ndarray) -> Skeleton:
 
 
 def moved(**joints: tuple[float, float, float]) -> np.ndarray:
-    """The A-pose with some joints elsewhere."""
+    """The A-pose with other positions of some joints."""
     pose = pose_array()
     for name, position in joints.items():
         pose[INDEX(name)] = position

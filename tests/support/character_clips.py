@@ -1,4 +1,4 @@
-"""Clips made by formula: a built-in dancer who sways before a still camera."""
+"""Synthetic clips: a character who sways before a static camera."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIZE = (192, 256)
 
 
 @lru_cache(maxsize=4)
-def dancer_frames(name: str = "mira", frames: int = 24) -> np.ndarray:
+def character_frames(name: str = "mira", frames: int = 24) -> np.ndarray:
     """uint8 [T, 256, 192, 3]."""
     return np.stack(list(CharacterRenderer(CHARACTERS[name], size=SIZE).frames(swaying(frames))))
 

@@ -1,4 +1,4 @@
-"""Built-in dancers: procedural people drawn from any 3-D skeleton, the default look and stage 2's training data."""
+"""Characters: procedural people drawn from any 3-D skeleton; the default subject and training data of stage 2."""
 
 from stgmamba.characters.appearance import CHARACTERS, Appearance, random_appearance
 

@@ -1,31 +1,70 @@
-"""Places to dance in, painted for a camera: wall, floor and light, by kind and seed.
+"""Procedural backgrounds for a camera: wall, floor and lights, by kind and seed.
 
-The floor is the plane y = 0 seen through the same camera as the dancer, so that feet stand on it.
+The floor is the plane y = 0 in the camera that also sees the person. Lighting of the kinds: ``data/backgrounds.yaml``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 
 from stgmamba.arrays import FloatArray, smoothstep
-from stgmamba.characters.appearance import linear
+from stgmamba.characters.appearance import linear_rgb
+from stgmamba.characters.tables import load_records
 from stgmamba.characters.view import View
 
 KINDS = ("studio", "stage", "room", "disco", "outdoor")
 
 
 @dataclass(frozen=True)
+class Lighting:
+    """Lights and depth of a kind of background.
+
+    Attributes:
+        key, fill, ambient, rim: intensities of the lights, linear; 1 lights a white surface fully.
+        rim_tint, fill_tint: how far these lights take the hue of a colour of the background, 0..1; the rim light takes
+            the accent's.
+        fill_colour: colour that the fill light takes the hue of: ``wall`` or ``accent``.
+        shadow: darkness of the cast shadow, 0..1.
+        wall: metres from the middle of the dance to the wall.
+    """
+
+    key: float
+    fill: float
+    ambient: float
+    rim: float
+    rim_tint: float
+    fill_tint: float
+    fill_colour: str
+    shadow: float
+    wall: float
+
+    def __post_init__(self) -> None:
+        if self.fill_colour not in ("wall", "accent"):
+            raise ValueError(f"fill_colour must be wall or accent, got {self.fill_colour!r}")
+
+
+@cache
+def _lighting() -> dict[str, Lighting]:
+    return load_records("backgrounds", None, Lighting, KINDS)
+
+
+@dataclass(frozen=True)
 class Background:
-    """A place, as data.
+    """A background, as data.
 
     Attributes:
         kind: one of ``KINDS``.
-        wall, floor, accent: colours ``#rrggbb`` of what is behind (or the sky), below, and of lamps, stripes, pictures.
-        seed: arrangement of what is random (windows, lamps, hills, tiles).
+        wall, floor, accent: colours ``#rrggbb`` of the wall (or sky), of the floor, and of lamps, stripes, pictures.
+        seed: of the random arrangement of windows, lamps, hills, tiles.
         key_side: -1 for a key light from the left of the picture, 1 from the right.
+
+    Raises:
+        ValueError: an unknown kind or a malformed colour.
     """
 
     kind: str = "studio"
@@ -36,50 +75,47 @@ class Background:
     key_side: float = -1.0
 
     def __post_init__(self) -> None:
-        """Raises ValueError for an unknown kind or a malformed colour."""
         if self.kind not in KINDS:
             raise ValueError(f"background must be one of {', '.join(KINDS)}, got {self.kind!r}")
         for colour in (self.wall, self.floor, self.accent):
-            linear(colour)
+            linear_rgb(colour)
 
     def paint(self, view: View) -> FloatArray:
-        """The empty place, linear light, [H, W, 3] float32 in 0..1."""
-        wall, floor, accent = (np.asarray(linear(c), np.float32) for c in (self.wall, self.floor, self.accent))
+        """The empty scene, linear RGB, float32 [H, W, 3] in 0..1."""
+        wall, floor, accent = (np.asarray(linear_rgb(c), np.float32) for c in (self.wall, self.floor, self.accent))
         rng = np.random.default_rng(self.seed)
-        painters = {"studio": _studio, "stage": _stage, "room": _room, "disco": _disco, "outdoor": _outdoor}
-        picture = painters[self.kind](view, wall, floor, accent, rng)
-        # A little grain keeps gradients from showing steps once they are compressed.
+        picture = _PAINTERS[self.kind](view, _lighting()[self.kind].wall, wall, floor, accent, rng)
+        # Grain hides the steps of gradients after compression.
         picture = picture * (1 + 0.012 * rng.standard_normal(picture.shape[:2]).astype(np.float32)[..., None])
         return np.ascontiguousarray(np.clip(picture, 0.0, 1.0), np.float32)
 
     def lights(self, view: View) -> FloatArray:
-        """The light table of ``shading``, [8, 3]: lamps stand relative to the camera, their colours suit the place."""
-        wall, floor, accent = (np.asarray(linear(c), np.float32) for c in (self.wall, self.floor, self.accent))
+        """The light table of ``shading``, [8, 3]; the directions are fixed relative to the camera."""
+        wall, floor, accent = (np.asarray(linear_rgb(c), np.float32) for c in (self.wall, self.floor, self.accent))
         side = self.key_side
-        key_direction = side * 0.55 * view.right + 0.80 * view.up - 0.60 * view.ahead
-        fill_direction = -side * 0.8 * view.right + 0.25 * view.up - 0.6 * view.ahead
-        rim_direction = -side * 0.55 * view.right + 0.45 * view.up + 0.75 * view.ahead
+        key_direction = side * 0.55 * view.right + 0.80 * view.up - 0.60 * view.forward
+        fill_direction = -side * 0.8 * view.right + 0.25 * view.up - 0.6 * view.forward
+        rim_direction = -side * 0.55 * view.right + 0.45 * view.up + 0.75 * view.forward
         white = np.ones(3, np.float32)
 
-        def tint(colour: FloatArray, share: float) -> FloatArray:
-            return white + share * (colour / max(float(colour.max()), 1e-3) - white)
+        def tint(colour: FloatArray, amount: float) -> FloatArray:
+            return white + amount * (colour / max(float(colour.max()), 1e-3) - white)
 
-        power = {"studio": (0.86, 0.20, 0.40, 0.7), "stage": (1.0, 0.12, 0.22, 1.3), "room": (0.80, 0.20, 0.42, 0.5),
-                 "disco": (0.85, 0.18, 0.24, 1.5), "outdoor": (0.92, 0.14, 0.46, 0.6)}[self.kind]  # fmt: skip
-        warm = np.asarray([1.06, 1.0, 0.91], np.float32)
-        rim_colour = tint(accent, 0.7 if self.kind in ("stage", "disco") else 0.25)
-        fill_colour = tint(accent if self.kind == "disco" else wall, 0.45 if self.kind == "disco" else 0.3)
+        lighting = _lighting()[self.kind]
+        warm_white = np.asarray([1.06, 1.0, 0.91], np.float32)
+        rim_colour = tint(accent, lighting.rim_tint)
+        fill_colour = tint(accent if lighting.fill_colour == "accent" else wall, lighting.fill_tint)
         return np.ascontiguousarray(
             np.stack(
                 [
                     key_direction / np.linalg.norm(key_direction),
-                    power[0] * warm,
+                    lighting.key * warm_white,
                     fill_direction / np.linalg.norm(fill_direction),
-                    power[1] * fill_colour,
+                    lighting.fill * fill_colour,
                     rim_direction / np.linalg.norm(rim_direction),
-                    power[3] * rim_colour,
-                    power[2] * tint(wall, 0.35),
-                    power[2] * 0.55 * tint(floor, 0.5),
+                    lighting.rim * rim_colour,
+                    lighting.ambient * tint(wall, 0.35),
+                    lighting.ambient * 0.55 * tint(floor, 0.5),
                 ]
             ),
             np.float32,
@@ -87,12 +123,12 @@ class Background:
 
     @property
     def shadow_strength(self) -> float:
-        """How dark the cast shadow is, 0..1."""
-        return {"studio": 0.42, "stage": 0.60, "room": 0.42, "disco": 0.50, "outdoor": 0.50}[self.kind]
+        """Darkness of the cast shadow, 0..1."""
+        return _lighting()[self.kind].shadow
 
 
 def random_background(seed: int) -> Background:
-    """A place made up from a seed."""
+    """A random background, the same for the same seed."""
     rng = np.random.default_rng((seed, 7))
     kind = str(rng.choice(KINDS))
     hue = float(rng.random())
@@ -118,20 +154,22 @@ def random_background(seed: int) -> Background:
 
 
 def _studio(
-    view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+    view: View, wall_distance: float, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """A paper roll: the floor runs up into the wall without an edge, a soft glow behind the dancer."""
-    x, z, height = view.stage(4.0)
+    """A seamless studio backdrop: the floor curves up into the wall; a soft glow behind the person."""
+    x, z, height = view.floor_and_wall(wall_distance)
     glow = np.exp(-((x / 2.2) ** 2) - ((height - 1.2) / 1.7) ** 2)[..., None]
     back = wall * (0.66 + 0.42 * glow)
     ground = floor * (0.78 + 0.34 * np.exp(-((x / 2.4) ** 2) - (z / 2.4) ** 2)[..., None])
-    bent = np.where(height > 0, 1.0 + height / 0.9, 1.0 - (4.0 - z) / 2.6)
+    bent = np.where(height > 0, 1.0 + height / 0.9, 1.0 - (wall_distance - z) / 2.6)
     return np.asarray(ground + smoothstep(0.0, 2.0, bent)[..., None] * (back - ground), np.float32)
 
 
-def _stage(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A dark stage: curtain folds, beams from above and their pools on the boards."""
-    x, z, height = view.stage(3.2)
+def _stage(
+    view: View, wall_distance: float, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """A dark stage: curtain folds, spotlight beams from above and their pools of light on the boards."""
+    x, z, height = view.floor_and_wall(wall_distance)
     folds = 0.5 + 0.5 * np.sin(x * 9 + 0.8 * np.sin(x * 2.3 + float(rng.uniform(0, 6))))
     back = wall * (0.35 + 0.65 * folds**1.5)[..., None] * (0.45 + 0.55 * smoothstep(3.2, 0.0, height)[..., None])
     seam = ((x / 0.19) % 1.0 < 0.035) & (height <= 0)
@@ -151,9 +189,11 @@ def _stage(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, 
     return np.asarray(picture, np.float32)
 
 
-def _room(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A practice room: boards, skirting board, and a window or pictures on the wall."""
-    x, z, height = view.stage(2.2)
+def _room(
+    view: View, wall_distance: float, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """A rehearsal room: floor boards, skirting board, and a window or pictures on the wall."""
+    x, z, height = view.floor_and_wall(wall_distance)
     back = wall * (0.80 + 0.25 * np.exp(-(((x + 1.0) / 2.5) ** 2) - ((height - 1.6) / 1.8) ** 2))[..., None]
     board = np.floor(z / 0.16)
     offset = (np.sin(board * 12.9898) * 43758.5) % 1.0
@@ -183,13 +223,15 @@ def _room(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, r
             art = art * (0.75 + 0.25 * np.sin(3 * x + 4 * height + k))[..., None]
             back = np.where(inside[..., None], art, back)
             back = np.where(rim[..., None], np.float32(0.10), back)
-    crease = 1 - 0.30 * np.exp(-np.abs(np.where(height > 0, height, (2.2 - z) * 0.6)) / 0.10)[..., None]
+    crease = 1 - 0.30 * np.exp(-np.abs(np.where(height > 0, height, (wall_distance - z) * 0.6)) / 0.10)[..., None]
     return np.asarray(np.where(height[..., None] > 0, back, ground) * crease, np.float32)
 
 
-def _disco(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A club: lit floor tiles, dots of light on the wall."""
-    x, z, height = view.stage(3.4)
+def _disco(
+    view: View, wall_distance: float, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """A disco: lit floor tiles, dots of light on the wall."""
+    x, z, height = view.floor_and_wall(wall_distance)
     tile_x, tile_z = np.floor(x / 0.6), np.floor(z / 0.6)
     phase = float(rng.uniform(0, 10))
     pick = (np.sin(tile_x * 12.99 + tile_z * 78.2 + phase) * 4375.5) % 1.0
@@ -207,10 +249,10 @@ def _disco(view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, 
 
 
 def _outdoor(
-    view: View, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
+    view: View, wall_distance: float, wall: FloatArray, floor: FloatArray, accent: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Open air: sky, two rows of hills or houses, a plain square."""
-    x, z, height = view.stage(9.0)
+    """Outdoors: sky, two rows of hills or houses, a tiled square."""
+    x, z, height = view.floor_and_wall(wall_distance)
     sky = (
         wall
         + smoothstep(0.0, 6.0, height)[..., None] * (wall * np.asarray([0.62, 0.78, 1.0], np.float32) - wall)
@@ -239,3 +281,13 @@ def _outdoor(
         edge = smoothstep(0.02, -0.02, height - top)[..., None] * (height > 0)[..., None]
         picture = picture + edge * (colour - picture)
     return np.asarray(picture, np.float32)
+
+
+_Painter = Callable[[View, float, FloatArray, FloatArray, FloatArray, np.random.Generator], FloatArray]
+_PAINTERS: dict[str, _Painter] = {
+    "studio": _studio,
+    "stage": _stage,
+    "room": _room,
+    "disco": _disco,
+    "outdoor": _outdoor,
+}

@@ -1,6 +1,7 @@
-"""Heads and hair at rest: grids in the head's own axes, metres, before the figure's head size is applied.
+"""Meshes of head, hair, hats and glasses at rest, in the head's own axes and metres, before the head size is applied.
 
-The origin is the middle of the ears; x to the head's left, y up, z forward.
+The origin is the middle between the ears; x to the head's left, y up, z forward. Profiles are those of
+``data/head.yaml``.
 """
 
 from __future__ import annotations
@@ -8,47 +9,38 @@ from __future__ import annotations
 import numpy as np
 
 from stgmamba.arrays import FloatArray, smoothstep
-from stgmamba.characters.appearance import Appearance
-from stgmamba.characters.mesh import profile
+from stgmamba.characters.appearance import HAIR_STYLES, Appearance
+from stgmamba.characters.mesh import interpolate_profile
+from stgmamba.characters.tables import load_numbers, load_profile
 
-# Height, half width, how far the front and the back reach.
-_SKULL = [
-    (-0.113, 0.006, 0.064, -0.046),
-    (-0.110, 0.022, 0.077, -0.034),
-    (-0.101, 0.037, 0.084, -0.018),
-    (-0.084, 0.051, 0.085, 0.008),
-    (-0.062, 0.061, 0.086, 0.040),
-    (-0.035, 0.068, 0.088, 0.068),
-    (-0.005, 0.073, 0.090, 0.084),
-    (0.030, 0.076, 0.093, 0.094),
-    (0.060, 0.077, 0.093, 0.097),
-    (0.090, 0.071, 0.082, 0.088),
-    (0.112, 0.057, 0.062, 0.070),
-    (0.128, 0.035, 0.037, 0.043),
-    (0.136, 0.014, 0.016, 0.018),
-    (0.138, 0.001, 0.001, 0.001),
-]
-
-_RINGS = np.concatenate(
+_HEAD_RINGS = np.concatenate(
     [np.linspace(-0.113, -0.100, 4), np.linspace(-0.093, 0.060, 23), np.linspace(0.075, 0.138, 8)]
 ).astype(np.float32)
-_SIDES = 38
+_HEAD_SIDES = 38
+_HAIR_STYLES = tuple(style for style in HAIR_STYLES if style != "bald")
 
 
 def _skull(
-    appearance: Appearance, heights: FloatArray, sides: int, front_dense: float = 0.0
+    appearance: Appearance, heights: FloatArray, sides: int, front_density: float = 0.0
 ) -> tuple[FloatArray, FloatArray]:
-    """The head without its features: points [R, S, 3] and azimuth [S] (0 in front, growing to the head's left)."""
-    width, front, back = profile([(y, w, f, b) for y, w, f, b in _SKULL], heights)
+    """The head without features: points [R, S, 3] and azimuth [S] (0 in front, growing to the head's left).
+
+    Args:
+        appearance: whose jaw and girth apply.
+        heights: of the rings, [R].
+        sides: S.
+        front_density: concentration of the points in front, 0..1.
+    """
+    width, front, back = interpolate_profile(load_profile("head", "skull", columns=4), heights)
     width = (
         width
         * (1 + (appearance.face.jaw - 1) * smoothstep(0.03, -0.06, heights))
         * (0.97 + 0.03 * appearance.figure.girth)
     )
     step = np.arange(sides, dtype=np.float32) * np.float32(2 * np.pi / sides)
-    azimuth = step - front_dense * np.sin(step)
+    azimuth = step - front_density * np.sin(step)
     sin, cos = np.sin(azimuth), np.cos(azimuth)
-    # Slightly boxier than an ellipse: faces have a front and two sides.
+    # Slightly boxier than an ellipse: a face has a front and two sides.
     x = np.sign(sin) * np.abs(sin) ** 0.92
     z = np.sign(cos) * np.abs(cos) ** 0.92
     depth = np.where(cos[None] > 0, front[:, None], back[:, None])
@@ -56,15 +48,15 @@ def _skull(
     return points.astype(np.float32), azimuth.astype(np.float32)
 
 
-def _bump(points: FloatArray, x: float, y: float, wide: float, high: float) -> FloatArray:
-    """A smooth bump over the face, 1 at (|x|, y), only on its front."""
-    d = ((np.abs(points[..., 0]) - x) / wide) ** 2 + ((points[..., 1] - y) / high) ** 2
+def _bump(points: FloatArray, x: float, y: float, width: float, height: float) -> FloatArray:
+    """A Gaussian bump on the front of the face: 1 at (|x|, y), 1 / e at the distances ``width`` and ``height``."""
+    d = ((np.abs(points[..., 0]) - x) / width) ** 2 + ((points[..., 1] - y) / height) ** 2
     return np.asarray(np.exp(-d) * (points[..., 2] > 0), np.float32)
 
 
 def head(appearance: Appearance) -> FloatArray:
     """The head with nose, eye sockets, cheeks and lips, [R, S, 3]."""
-    p, _ = _skull(appearance, _RINGS, _SIDES, 0.42)
+    p, _ = _skull(appearance, _HEAD_RINGS, _HEAD_SIDES, 0.42)
     face = appearance.face
     bridge = np.clip((0.030 - p[..., 1]) / 0.050, 0.0, 1.0) * smoothstep(-0.034, -0.020, p[..., 1])
     z = 0.020 * face.nose * bridge * np.exp(-((p[..., 0] / (0.008 + 0.005 * bridge)) ** 2)) * (p[..., 2] > 0)
@@ -81,95 +73,69 @@ def head(appearance: Appearance) -> FloatArray:
 
 
 def ear(side: float) -> FloatArray:
-    """An ear, a flat oval; side +1 is the left one, [R, S, 3]."""
+    """An ear, a flat oval, [R, S, 3]; side 1 is the left one, -1 the right."""
     t = np.linspace(0, np.pi, 8, dtype=np.float32)
     a = np.arange(12, dtype=np.float32) * np.float32(2 * np.pi / 12)
     y = 0.030 * -np.cos(t)[:, None] + 0 * a[None]
     z = 0.017 * np.sin(t)[:, None] * np.cos(a)[None]
     x = 0.010 * np.sin(t)[:, None] * np.sin(a)[None]
-    lean = 0.25
+    tilt = 0.25
     return np.asarray(
-        np.stack([side * (0.072 + x - z * 0.45), y * np.cos(lean) + z * 0.2 + 0.002, z - y * 0.2 - 0.008], -1),
+        np.stack([side * (0.072 + x - z * 0.45), y * np.cos(tilt) + z * 0.2 + 0.002, z - y * 0.2 - 0.008], -1),
         np.float32,
     )
 
 
-# Azimuth (0 in front, pi behind) and height of the hairline.
-_HAIRLINE = [
-    (0.0, 0.083),
-    (0.45, 0.081),
-    (0.78, 0.066),
-    (0.98, 0.036),
-    (1.18, -0.002),
-    (1.40, -0.014),
-    (1.62, 0.022),
-    (1.95, 0.0),
-    (2.3, -0.052),
-    (3.15, -0.066),
-]
-# Styles that cover the ears.
-_HAIRLINE_LOW = [
-    (0.0, 0.085),
-    (0.40, 0.078),
-    (0.72, 0.056),
-    (0.95, 0.015),
-    (1.15, -0.03),
-    (1.5, -0.055),
-    (3.15, -0.066),
-]
-
-_THICKNESS = {
-    "buzz": 0.005, "short": 0.014, "quiff": 0.012, "curly": 0.028, "afro": 0.0, "bob": 0.020, "long": 0.019,
-    "ponytail": 0.010, "bun": 0.010, "cap": 0.010, "beanie": 0.008,
-}  # fmt: skip
-
-
 def hair_cap(appearance: Appearance) -> FloatArray | None:
-    """The hair on the skull; inside the skull where no hair grows, so that the hairline is where the two meet."""
+    """The hair on the skull, [R, S, 3]; None for a bald head.
+
+    Where no hair grows the surface lies inside the skull, so that the hairline is where the two intersect.
+    """
     style = appearance.hair.style
     if style == "bald":
         return None
     heights = np.concatenate([np.linspace(-0.085, 0.095, 21), np.linspace(0.104, 0.138, 6)]).astype(np.float32)
     p, azimuth = _skull(appearance, heights, 40, 0.12)
-    turn = np.abs(np.where(azimuth > np.pi, azimuth - 2 * np.pi, azimuth)).astype(np.float32)
-    (line,) = profile(_HAIRLINE_LOW if style in ("bob", "long") else _HAIRLINE, turn)
-    grows = smoothstep(-0.004, 0.010 if style == "buzz" else 0.016, p[..., 1] - line[None])
-    centre = np.asarray([0.0, 0.03, 0.0], np.float32)
-    out = p - centre
-    out /= np.linalg.norm(out, axis=-1, keepdims=True)
-    thick = np.full(p.shape[:2], _THICKNESS[style] * appearance.hair.volume, np.float32)
+    from_front = np.abs(np.where(azimuth > np.pi, azimuth - 2 * np.pi, azimuth)).astype(np.float32)
+    knots = load_profile("head", "hairline", "low" if style in ("bob", "long") else "high", columns=2)
+    (hairline,) = interpolate_profile(knots, from_front)
+    density = smoothstep(-0.004, 0.010 if style == "buzz" else 0.016, p[..., 1] - hairline[None])
+    outward = p - np.asarray([0.0, 0.03, 0.0], np.float32)
+    outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
+    thicknesses = load_numbers("head", "hair_thickness", _HAIR_STYLES)
+    thickness = np.full(p.shape[:2], thicknesses[style] * appearance.hair.volume, np.float32)
     top = smoothstep(0.02, 0.12, p[..., 1])
     if style == "short":
-        thick = thick * (0.55 + 0.85 * top) + 0.0025 * np.sin(9 * azimuth)[None] * top
+        thickness = thickness * (0.55 + 0.85 * top) + 0.0025 * np.sin(9 * azimuth)[None] * top
     elif style == "quiff":
         front = smoothstep(-0.02, 0.075, p[..., 2]) * top
-        thick = thick * (0.35 + 0.9 * top) + 0.034 * appearance.hair.volume * front * (
+        thickness = thickness * (0.35 + 0.9 * top) + 0.034 * appearance.hair.volume * front * (
             1 + 0.12 * np.sin(7 * azimuth + 1)[None]
         )
     elif style == "afro":
-        # A ball round the head, as far as hair grows.
-        middle = np.asarray([0.0, 0.045, -0.022], np.float32)
+        # The distance along the outward direction to a wavy sphere round the head.
+        centre = np.asarray([0.0, 0.045, -0.022], np.float32)
         radius = (0.128 + 0.022 * appearance.hair.volume) * (
             1 + 0.012 * np.sin(13 * azimuth)[None] * np.sin(120 * p[..., 1])
         )
-        along = (out * (p - middle)).sum(-1)
-        gap = ((p - middle) ** 2).sum(-1) - radius**2
-        thick = np.maximum(-along + np.sqrt(np.maximum(along**2 - gap, 0.0)), 0.006).astype(np.float32)
-        grows = smoothstep(-0.004, 0.045, p[..., 1] - line[None])
+        along = (outward * (p - centre)).sum(-1)
+        power = ((p - centre) ** 2).sum(-1) - radius**2
+        thickness = np.maximum(-along + np.sqrt(np.maximum(along**2 - power, 0.0)), 0.006).astype(np.float32)
+        density = smoothstep(-0.004, 0.045, p[..., 1] - hairline[None])
     elif style == "curly":
-        lumps = np.sin(11 * azimuth)[None] * np.sin(95 * p[..., 1]) + 0.7 * np.sin(17 * azimuth + 1)[None] * np.sin(
+        curls = np.sin(11 * azimuth)[None] * np.sin(95 * p[..., 1]) + 0.7 * np.sin(17 * azimuth + 1)[None] * np.sin(
             150 * p[..., 1] + 2
         )
-        thick = thick * (0.75 + 0.35 * top) + 0.0045 * lumps
+        thickness = thickness * (0.75 + 0.35 * top) + 0.0045 * curls
     elif style in ("bob", "long"):
-        thick = thick * (0.75 + 0.3 * top) * (1 - 0.25 * smoothstep(0.35, 0.0, turn)[None])
+        thickness = thickness * (0.75 + 0.3 * top) * (1 - 0.25 * smoothstep(0.35, 0.0, from_front)[None])
     if style in ("cap", "beanie"):
-        grows = grows * smoothstep(0.085, 0.055, p[..., 1])
-    return np.asarray(p + out * (thick * grows - 0.012 * (1 - grows))[..., None], np.float32)
+        density = density * smoothstep(0.085, 0.055, p[..., 1])
+    return np.asarray(p + outward * (thickness * density - 0.012 * (1 - density))[..., None], np.float32)
 
 
-def curtain(appearance: Appearance) -> FloatArray | None:
-    """Hair that hangs round the sides and the back, a sheet with two faces, [R, S, 3]; None without."""
+def hanging_hair(appearance: Appearance) -> FloatArray | None:
+    """Hair that hangs round the sides and the back, an outer and an inner surface, [R, S, 3]; None without."""
     style = appearance.hair.style
     if style not in ("bob", "long"):
         return None
@@ -178,75 +144,67 @@ def curtain(appearance: Appearance) -> FloatArray | None:
     heights = np.concatenate([np.linspace(0.075, -0.06, 11), np.linspace(-0.075, -length, 6 if bob else 11)]).astype(
         np.float32
     )
-    # Long hair hangs down the back, a bob down to the jaw.
-    knots: list[tuple[float, ...]] = [
-        (-0.4, 0.98 if bob else 1.95),
-        (-0.12, 1.0 if bob else 1.72),
-        (-0.04, 1.08),
-        (0.02, 1.05),
-        (0.08, 0.95),
-    ]
-    opening = profile([(y, o) for y, o in knots], heights)[0]
-    width, front, back = profile([(y, w, f, b) for y, w, f, b in _SKULL], np.maximum(heights, 0.012))
+    opening = interpolate_profile(load_profile("head", "hair_opening", style, columns=2), heights)[0]
+    skull = load_profile("head", "skull", columns=4)
+    width, front, back = interpolate_profile(skull, np.maximum(heights, 0.012))
     count = 16
     s = np.linspace(0.0, 1.0, count, dtype=np.float32)
-    turn = opening[:, None] + s[None] * (2 * np.pi - 2 * opening[:, None])
+    azimuth = opening[:, None] + s[None] * (2 * np.pi - 2 * opening[:, None])
     drop = np.maximum(0.0, 0.03 - heights)
     swell = 0.020 + (0.013 if bob else 0.004) * np.sin(np.clip(drop / 0.13, 0, 1) * np.pi * 0.85)
-    swell = (swell * appearance.hair.volume)[:, None] + 0.0018 * np.sin(turn * 14)
+    swell = (swell * appearance.hair.volume)[:, None] + 0.0018 * np.sin(azimuth * 14)
     end = smoothstep(0.0, 0.02, heights - heights.min())[:, None]
     edge = smoothstep(0.0, 0.10, s)[None] * smoothstep(1.0, 0.90, s)[None]
-    # Above the ears the sheet runs under the hair on the skull.
+    # Above the ears the surface runs under the hair on the skull.
     start = smoothstep(0.075, -0.045, heights)[:, None]
     outer = 0.008 + (swell * (0.35 + 0.65 * edge) * (0.6 + 0.4 * end) - 0.008) * start
     inner = outer - 0.016 * (0.3 + 0.7 * end)
 
-    def sheet(offset: FloatArray) -> FloatArray:
-        depth = np.where(np.cos(turn) > 0, front[:, None], back[:, None])
+    def surface(offset: FloatArray) -> FloatArray:
+        depth = np.where(np.cos(azimuth) > 0, front[:, None], back[:, None])
         return np.asarray(
             np.stack(
                 [
-                    (width[:, None] + offset) * np.sin(turn),
-                    np.broadcast_to(heights[:, None], turn.shape),
-                    (depth + offset) * np.cos(turn),
+                    (width[:, None] + offset) * np.sin(azimuth),
+                    np.broadcast_to(heights[:, None], azimuth.shape),
+                    (depth + offset) * np.cos(azimuth),
                 ],
                 -1,
             ),
             np.float32,
         )
 
-    return np.concatenate([sheet(outer), sheet(inner)[:, ::-1]], axis=1)
+    return np.concatenate([surface(outer), surface(inner)[:, ::-1]], axis=1)
 
 
-def dome(appearance: Appearance, kind: str) -> FloatArray:
-    """The crown of a cap or a beanie, [R, S, 3]."""
+def hat_crown(appearance: Appearance, kind: str) -> FloatArray:
+    """The crown of a ``cap`` or a ``beanie``, [R, S, 3]."""
     low = 0.052 if kind == "cap" else 0.040
     heights = np.concatenate([[low, low], np.linspace(low + 0.004, 0.10, 9), np.linspace(0.106, 0.138, 7)]).astype(
         np.float32
     )
     p, azimuth = _skull(appearance, heights, 40)
-    centre = np.asarray([0.0, 0.03, 0.0], np.float32)
-    out = p - centre
-    out /= np.linalg.norm(out, axis=-1, keepdims=True)
-    thick = np.full(len(heights), 0.017 if kind == "cap" else 0.020, np.float32)
+    outward = p - np.asarray([0.0, 0.03, 0.0], np.float32)
+    outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
+    thickness = np.full(len(heights), 0.017 if kind == "cap" else 0.020, np.float32)
     if kind == "beanie":
-        thick += 0.007 * smoothstep(0.085, 0.075, heights) + 0.022 * smoothstep(0.08, 0.138, heights)
-    thick[0] = -0.004
-    p = p + out * thick[:, None, None]
-    # A cap's rim is higher in front than behind.
+        thickness += 0.007 * smoothstep(0.085, 0.075, heights) + 0.022 * smoothstep(0.08, 0.138, heights)
+    thickness[0] = -0.004
+    p = p + outward * thickness[:, None, None]
+    # The rim is higher in front than behind.
     p[..., 1] += np.float32(0.016) * np.cos(azimuth)[None].astype(np.float32) * smoothstep(0.14, 0.05, heights)[:, None]
     return np.asarray(p, np.float32)
 
 
 def brim() -> FloatArray:
-    """A cap's brim, [R, S, 3]: a curved tongue forward."""
+    """A cap's brim, [R, S, 3], curved down to the sides."""
     s = np.linspace(0.0, 1.0, 10, dtype=np.float32)
     a = np.arange(24, dtype=np.float32) * np.float32(2 * np.pi / 24)
     reach = 0.078 + 0.072 * s
-    half = 0.074 * np.sqrt(np.maximum(1 - np.maximum((s - 0.1) / 0.9, 0) ** 3, 0.0))
-    x = half[:, None] * np.cos(a)[None]
-    thick = np.where(s[:, None] < 0.999, 0.004, 0.0) * np.sin(a)[None]
-    y = 0.066 - 0.020 * s[:, None] ** 1.3 - 1.9 * x**2 + thick
+    half_width = 0.074 * np.sqrt(np.maximum(1 - np.maximum((s - 0.1) / 0.9, 0) ** 3, 0.0))
+    x = half_width[:, None] * np.cos(a)[None]
+    thickness = np.where(s[:, None] < 0.999, 0.004, 0.0) * np.sin(a)[None]
+    y = 0.066 - 0.020 * s[:, None] ** 1.3 - 1.9 * x**2 + thickness
     z = reach[:, None] - 5.5 * x**2 * (1 - 0.5 * s[:, None])
     return np.asarray(np.stack([x, y, z], -1), np.float32)
 
@@ -275,12 +233,14 @@ def glasses() -> list[FloatArray]:
                 + 0.0024 * (radial[:, None] * np.cos(tube)[None, :, None] + forward * np.sin(tube)[None, :, None])
             ).astype(np.float32)
         )
-        parts.append(_rod(np.asarray([side * 0.057, 0.024, 0.098]), np.asarray([side * 0.079, 0.016, -0.004])))
-    parts.append(_rod(np.asarray([-0.010, 0.024, 0.103]), np.asarray([0.010, 0.024, 0.103])))
+        parts.append(_rod((side * 0.057, 0.024, 0.098), (side * 0.079, 0.016, -0.004)))
+    parts.append(_rod((-0.010, 0.024, 0.103), (0.010, 0.024, 0.103)))
     return parts
 
 
-def _rod(a: FloatArray, b: FloatArray) -> FloatArray:
+def _rod(start: tuple[float, float, float], end: tuple[float, float, float]) -> FloatArray:
+    """A thin straight tube, [4, 5, 3]."""
+    a, b = np.asarray(start), np.asarray(end)
     tube = np.arange(5) * (2 * np.pi / 5)
     line = a + np.linspace(0, 1, 4)[:, None] * (b - a)
     axis = (b - a) / np.linalg.norm(b - a)
@@ -292,11 +252,11 @@ def _rod(a: FloatArray, b: FloatArray) -> FloatArray:
     )
 
 
-def ball(centre: tuple[float, float, float], radius: float, lumps: float = 0.0) -> FloatArray:
-    """A ball, [R, S, 3], with ``lumps`` metres of waviness."""
+def ball(centre: tuple[float, float, float], radius: float, waviness: float = 0.0) -> FloatArray:
+    """A sphere, [R, S, 3], whose radius varies by ``waviness`` metres."""
     t = np.linspace(0, np.pi, 12, dtype=np.float32)[:, None]
     a = (np.arange(18, dtype=np.float32) * np.float32(2 * np.pi / 18))[None]
-    r = radius + lumps * np.sin(6 * a) * np.sin(5 * t) * np.sin(t)
+    r = radius + waviness * np.sin(6 * a) * np.sin(5 * t) * np.sin(t)
     return np.asarray(
         np.stack([r * np.sin(t) * np.cos(a), -r * np.cos(t) + 0 * a, r * np.sin(t) * np.sin(a)], -1)
         + np.asarray(centre, np.float32),

@@ -1,6 +1,6 @@
-"""Triangles to pixels: a small software rasteriser with depth buffer, ambient occlusion and shadow map.
+"""Software rasteriser: depth buffer, shadow map, screen-space ambient occlusion.
 
-Depth is kept as its inverse (larger is nearer, 0 is nothing there), which is linear over a triangle in the picture.
+Depth is stored as its inverse (larger is nearer, 0 is empty), which is linear over a projected triangle.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
 @jit("contract", "arcp", "nsz", "reassoc")
 def rasterize(
     xy: FloatArray,
-    inverse: FloatArray,
+    inverse_depth: FloatArray,
     triangles: IntArray,
-    solid: NDArray[np.bool_],
+    closed: NDArray[np.bool_],
     depth: FloatArray,
-    face: IntArray,
+    triangle_index: IntArray,
     weights: FloatArray,
 ) -> None:
-    """Draw triangles into the buffers, nearest wins.
+    """Rasterise triangles into the buffers with a depth test.
 
     Args:
-        xy: vertices in buffer pixels, [V, 2]; the middle of the first pixel is (0.5, 0.5).
-        inverse: inverse depth of the vertices, [V]; <= 0 lies behind the camera and is not drawn.
-        triangles: vertex indices, [F, 3], anticlockwise from outside.
-        solid: per vertex [V]: whether its surface is closed, so that back faces need not be drawn.
-        depth: inverse depth, [H, W], written.
-        face: index of the triangle on top, [H, W], written.
-        weights: barycentric weights of its first two vertices, [H, W, 2], written.
+        xy: vertices in buffer pixels, [V, 2]; the centre of the first pixel is (0.5, 0.5).
+        inverse_depth: of the vertices, 1 / metres, [V]; triangles with a vertex behind the camera (<= 0) are skipped.
+        triangles: vertex indices, [F, 3], counter-clockwise from outside.
+        closed: whether the surface at a vertex is closed, so that back faces are culled, [V].
+        depth: inverse depth, [H, W], updated.
+        triangle_index: visible triangle of each pixel, [H, W], written where one is drawn.
+        weights: barycentric weights of its first two vertices, [H, W, 2], written likewise.
     """
     height, width = depth.shape
     for f in range(len(triangles)):
         a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        if inverse[a] <= 0 or inverse[b] <= 0 or inverse[c] <= 0:
+        if inverse_depth[a] <= 0 or inverse_depth[b] <= 0 or inverse_depth[c] <= 0:
             continue
         ax, ay, bx, by, cx, cy = xy[a, 0], xy[a, 1], xy[b, 0], xy[b, 1], xy[c, 0], xy[c, 1]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        # y points down in the picture, so an outer face has negative area.
-        if not (abs(area) > 1e-9) or (area > 0 and solid[a]):
+        # y points down in the picture, so a front face has negative area.
+        if not (abs(area) > 1e-9) or (area > 0 and closed[a]):
             continue
         x0 = int(max(0.0, math.floor(min(ax, bx, cx) - 0.5)))
         x1 = int(min(width - 1.0, np.ceil(max(ax, bx, cx) - 0.5)))
@@ -83,10 +83,10 @@ def rasterize(
             for x in range(x0, x1 + 1):
                 wc = 1 - wa - wb
                 if wa >= -1e-5 and wb >= -1e-5 and wc >= -1e-5:
-                    z = wa * inverse[a] + wb * inverse[b] + wc * inverse[c]
+                    z = wa * inverse_depth[a] + wb * inverse_depth[b] + wc * inverse_depth[c]
                     if z > depth[y, x]:
                         depth[y, x] = z
-                        face[y, x] = f
+                        triangle_index[y, x] = f
                         weights[y, x, 0] = wa
                         weights[y, x, 1] = wb
                 wa += step_a
@@ -95,12 +95,12 @@ def rasterize(
 
 @jit("contract", "arcp", "nsz", "reassoc")
 def rasterize_depth(points: FloatArray, triangles: IntArray, depth: FloatArray) -> None:
-    """Nearest depth only, for the shadow map.
+    """Rasterise the depth only, for the shadow map.
 
     Args:
-        points: (x, y, nearness) in map pixels, [V, 3].
+        points: (column, row, coordinate towards the light) of the vertices in the map, [V, 3].
         triangles: vertex indices, [F, 3].
-        depth: largest nearness, [H, W], written.
+        depth: largest coordinate towards the light, [H, W], updated.
     """
     height, width = depth.shape
     for f in range(len(triangles)):
@@ -126,7 +126,7 @@ def rasterize_depth(points: FloatArray, triangles: IntArray, depth: FloatArray) 
                         depth[y, x] = z
 
 
-# A spiral of sample offsets on the unit disc, and sixteen rotations of it.
+# Sample offsets on the unit disc (Vogel spiral), and (cos, sin) of sixteen rotations of it.
 _SAMPLES = 9
 _SPIRAL = np.asarray(
     [
@@ -134,55 +134,57 @@ _SPIRAL = np.asarray(
         for i in range(_SAMPLES)
     ]
 )
-_TURNS = np.asarray([[np.cos(0.3927 * i), np.sin(0.3927 * i)] for i in range(16)])
+_ROTATIONS = np.asarray([[np.cos(0.3927 * i), np.sin(0.3927 * i)] for i in range(16)])
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
 def ambient_occlusion(depth: FloatArray, radius: float, focal: float) -> FloatArray:
-    """How open each drawn pixel is to its surroundings, [H, W] in 0..1, from inverse depth [H, W].
+    """Screen-space ambient occlusion: visibility of the surroundings, [H, W] in 0..1; 1 where nothing was drawn.
 
     Args:
-        depth: inverse depth in 1 / metres, 0 where nothing was drawn.
-        radius: how far occluders reach, metres.
+        depth: inverse depth, 1 / metres, 0 where nothing was drawn, [H, W].
+        radius: largest distance of an occluder, metres.
         focal: focal length in pixels of this buffer.
     """
     height, width = depth.shape
-    # Openness changes slowly, so it is measured at every other pixel of every other line.
+    # Occlusion is smooth, so it is sampled at every other pixel of every other row.
     rows, columns = (height + 1) // 2, (width + 1) // 2
-    raw = np.ones((rows, columns), np.float32)
+    sampled = np.ones((rows, columns), np.float32)
     for row in range(rows):
         for column in range(columns):
             y, x = 2 * row, 2 * column
-            here = 1.0 * (depth[y, x])
-            if here <= 0:
+            depth_here = 1.0 * (depth[y, x])
+            if depth_here <= 0:
                 continue
-            reach = min(max(radius * focal * here, 2.0), 60.0)
-            # A small rotation per point, repeated every 4 x 4 points, trades banding for noise that the mean takes out.
-            turn = (column & 3) * 4 + (row & 3)
-            cos, sin = _TURNS[turn, 0] * reach, _TURNS[turn, 1] * reach
-            # 1 / here - 1 / there, to first order.
-            metres = 1.0 / (here * here)
-            blocked = 0.0
+            pixel_radius = min(max(radius * focal * depth_here, 2.0), 60.0)
+            # Rotations that repeat every 4 x 4 points turn banding into noise, which the mean below removes.
+            rotation = (column & 3) * 4 + (row & 3)
+            cos, sin = _ROTATIONS[rotation, 0] * pixel_radius, _ROTATIONS[rotation, 1] * pixel_radius
+            # Depth difference per difference of inverse depths, to first order.
+            metres_per_inverse = 1.0 / (depth_here * depth_here)
+            occlusion = 0.0
             for k in range(_SAMPLES):
                 sx = int(x + cos * _SPIRAL[k, 0] - sin * _SPIRAL[k, 1])
                 sy = int(y + sin * _SPIRAL[k, 0] + cos * _SPIRAL[k, 1])
                 if 0 <= sx < width and 0 <= sy < height:
-                    nearer = (depth[sy, sx] - here) * metres
-                    if nearer > 0.012:
-                        blocked += min((nearer - 0.012) * 25.0, 1.0) * max(0.0, 1.0 - nearer / (4.0 * radius))
-            raw[row, column] = 1.0 - blocked / _SAMPLES
+                    height_above = (depth[sy, sx] - depth_here) * metres_per_inverse
+                    if height_above > 0.012:
+                        occlusion += min((height_above - 0.012) * 25.0, 1.0) * max(
+                            0.0, 1.0 - height_above / (4.0 * radius)
+                        )
+            sampled[row, column] = 1.0 - occlusion / _SAMPLES
     smooth = np.ones_like(depth)
     for y in range(height):
         for x in range(width):
-            here = 1.0 * (depth[y, x])
-            if here <= 0:
+            depth_here = 1.0 * (depth[y, x])
+            if depth_here <= 0:
                 continue
             total, count = 0.0, 1e-6
             for row in range(max(0, (y >> 1) - 1), min(rows, (y >> 1) + 2)):
                 for column in range(max(0, (x >> 1) - 1), min(columns, (x >> 1) + 2)):
-                    # Only points on the same surface count.
-                    if abs(depth[2 * row, 2 * column] - here) < 0.05 * here * here:
-                        total += raw[row, column]
+                    # Bilateral: only points on the same surface.
+                    if abs(depth[2 * row, 2 * column] - depth_here) < 0.05 * depth_here * depth_here:
+                        total += sampled[row, column]
                         count += 1.0
             smooth[y, x] = total / count if count > 0.5 else 1.0
     return smooth
@@ -190,14 +192,14 @@ def ambient_occlusion(depth: FloatArray, radius: float, focal: float) -> FloatAr
 
 @jit("contract", "arcp", "nsz", "reassoc")
 def project(points: FloatArray, matrix: FloatArray, near: float) -> tuple[FloatArray, FloatArray]:
-    """Pixels [N, 2] and inverse depths [N] (0 where nearer than ``near``) of points [N, 3] by a [3, 4] matrix."""
+    """Pixels [N, 2] and inverse depths [N] of points [N, 3] by a [3, 4] matrix; 0 before the near plane ``near``."""
     xy = np.zeros((len(points), 2), np.float32)
-    inverse = np.zeros(len(points), np.float32)
+    inverse_depth = np.zeros(len(points), np.float32)
     for k in range(len(points)):
         x, y, z = points[k, 0], points[k, 1], points[k, 2]
         depth = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + matrix[2, 3]
         if depth > near:
-            inverse[k] = 1.0 / depth
+            inverse_depth[k] = 1.0 / depth
             xy[k, 0] = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + matrix[0, 3]) / depth
             xy[k, 1] = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + matrix[1, 3]) / depth
-    return xy, inverse
+    return xy, inverse_depth

@@ -19,14 +19,14 @@ def draw_triangles(
     source: NDArray[np.float64],
     order: NDArray[np.int64],
 ) -> None:
-    """Draw textured triangles over a frame, in the order given; neighbours meet without gap or overlap.
+    """Draw textured triangles over a frame, in the order given; adjacent triangles share no pixel and leave no gap.
 
     Args:
-        frame: float32 [H, W, 3], or [H, W, 4] to keep how far it is covered; changed in place.
-        texture: float32 [h, w, 4], colours already multiplied by their alpha (0..1).
-        corners: float64 [N, 3, 2] corner positions in the frame (x, y pixels).
-        source: float64 [N, 3, 2] the same corners in the texture.
-        order: int64 [M] which triangles to draw, first one lowest.
+        frame: float32 [H, W, 3], or [H, W, 4] to accumulate the coverage too; updated in place.
+        texture: float32 [h, w, 4], colours premultiplied by alpha, and alpha (0..1).
+        corners: float64 [N, 3, 2], corners in the frame (x, y pixels).
+        source: float64 [N, 3, 2], the same corners in the texture.
+        order: int64 [M], indices of the triangles to draw, back to front.
     """
     height, width = frame.shape[0], frame.shape[1]
     rows, columns = texture.shape[0], texture.shape[1]
@@ -37,7 +37,7 @@ def draw_triangles(
         area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         if abs(area) < 1e-6:
             continue
-        # The texture position is affine in the pixel position: u = u0 + ux (x - x0) + uy (y - y0).
+        # Texture coordinates are affine in the pixel's: u = u0 + ux (x - x0) + uy (y - y0).
         du1, dv1 = source[n, 1, 0] - source[n, 0, 0], source[n, 1, 1] - source[n, 0, 1]
         du2, dv2 = source[n, 2, 0] - source[n, 0, 0], source[n, 2, 1] - source[n, 0, 1]
         ux = (du1 * (y2 - y0) - du2 * (y1 - y0)) / area
@@ -51,7 +51,7 @@ def draw_triangles(
             for k in range(3):
                 ax, ay = corners[n, k, 0], corners[n, k, 1]
                 bx, by = corners[n, (k + 1) % 3, 0], corners[n, (k + 1) % 3, 1]
-                # Both triangles at an edge must compute the same crossing, so the edge always runs downwards.
+                # The two triangles of an edge must compute the same crossing, so edges are directed downwards.
                 if ay > by:
                     ax, ay, bx, by = bx, by, ax, ay
                 if ay <= y < by:
@@ -95,21 +95,21 @@ def geodesic_labels(
     allowed: NDArray[np.bool_],
     edge: FloatArray,
     colours: FloatArray,
-    likeness: float,
+    colour_weight: float,
     sweeps: int,
 ) -> None:
-    """Grow seed labels over a region: each pixel takes the seed that is reached at the least cost.
+    """Grow seed labels by geodesic distance: each pixel takes the label of the seed with the cheapest path to it.
 
-    A step costs 1, plus the edge it crosses, plus how far the pixel's colour is from that of the path's seed.
-    Raster sweeps in alternating directions (Toivanen 1996) instead of a priority queue.
+    A step costs its length times 1 + the edge strength it crosses + the colour difference between the pixel and the
+    path's seed. Distances are propagated by raster sweeps in alternating directions (Toivanen 1996).
 
     Args:
-        labels: int32 [H, W], 0 where not yet labelled, changed in place.
-        allowed: bool [1 + highest label, H, W], where each label may grow.
-        edge: float32 [H, W], extra cost of crossing a pixel, >= 0.
-        colours: float32 [H, W, 3], smooth colours.
-        likeness: float, extra cost per unit of colour difference.
-        sweeps: number of forward-and-backward sweeps.
+        labels: int32 [H, W], seeds, 0 elsewhere; written.
+        allowed: bool [1 + highest label, H, W], pixels that each label may take.
+        edge: float32 [H, W], cost of crossing a pixel, >= 0.
+        colours: float32 [H, W, 3], smoothed colours.
+        colour_weight: cost per unit of colour difference.
+        sweeps: largest number of pairs of a forward and a backward sweep.
     """
     height, width = labels.shape
     distance = np.full((height, width), np.float32(1e9), np.float32)
@@ -134,11 +134,13 @@ def geodesic_labels(
                             continue
                         if distance[j, i] >= best or not allowed[labels[j, i], y, x]:
                             continue
-                        off = 0.0
+                        squared = 0.0
                         for k in range(3):
-                            off += (colours[y, x, k] - origin[j, i, k]) ** 2
+                            squared += (colours[y, x, k] - origin[j, i, k]) ** 2
                         step = 1.4142 if dy != 0 and dx != 0 else 1.0
-                        d = distance[j, i] + step * (1.0 + 0.5 * (edge[y, x] + edge[j, i]) + likeness * math.sqrt(off))
+                        d = distance[j, i] + step * (
+                            1.0 + 0.5 * (edge[y, x] + edge[j, i]) + colour_weight * math.sqrt(squared)
+                        )
                         if d < best:
                             best, from_y, from_x = d, j, i
                 if from_y >= 0:
@@ -152,12 +154,12 @@ def geodesic_labels(
 
 @jit()
 def _patch_distance(
-    picture: FloatArray, trust: FloatArray, y: int, x: int, v: int, u: int, radius: int, limit: float
+    picture: FloatArray, confidence: FloatArray, y: int, x: int, v: int, u: int, radius: int, limit: float
 ) -> float:
-    """Mean squared difference of two patches weighted by trust; infinite as soon as it must exceed ``limit``."""
+    """Confidence-weighted mean squared difference of two patches; infinite once it is sure to exceed ``limit``."""
     height, width = picture.shape[0], picture.shape[1]
     total, weight = 0.0, 1e-6
-    # Trust is at most 1, so the weights add up to no more than the patch has pixels.
+    # The confidence is at most 1, so the weights add up to at most the patch's number of pixels.
     bound = limit * (2 * radius + 1) ** 2
     for dy in range(-radius, radius + 1):
         if total > bound:
@@ -166,7 +168,7 @@ def _patch_distance(
             a, b = y + dy, x + dx
             if a < 0 or b < 0 or a >= height or b >= width:
                 continue
-            w = trust[a, b]
+            w = confidence[a, b]
             for k in range(3):
                 difference = picture[a, b, k] - picture[v + dy, u + dx, k]
                 total += w * difference * difference
@@ -177,82 +179,82 @@ def _patch_distance(
 @jit()
 def search_patches(
     picture: FloatArray,
-    trust: FloatArray,
+    confidence: FloatArray,
     pixels: NDArray[np.int64],
     valid: NDArray[np.bool_],
-    field: NDArray[np.int32],
+    matches: NDArray[np.int32],
     distance: FloatArray,
     iterations: int,
     radius: int,
     seed: int,
 ) -> None:
-    """PatchMatch (Barnes et al. 2009): for each pixel of a hole the most similar patch outside it.
+    """PatchMatch (Barnes et al. 2009): for each pixel of a hole the most similar patch outside of it.
 
     Args:
-        picture: float32 [H, W, 3] with the hole already filled by a first guess.
-        trust: float32 [H, W], how much each pixel counts in a comparison (0: a mere guess).
+        picture: float32 [H, W, 3] with the hole initialised.
+        confidence: float32 [H, W] in 0..1, weight of each pixel in patch distances.
         pixels: int64 [N, 2] (y, x) of the hole in raster order.
         valid: bool [H, W], centres of patches that lie outside the hole and inside the picture.
-        field: int32 [H, W, 2] (y, x) of each pixel's match, changed in place; must start at valid centres.
-        distance: float32 [H, W], mean squared difference of each match, written.
-        iterations: propagation sweeps.
+        matches: int32 [H, W, 2], (y, x) of each pixel's match; initialised with valid centres, updated in place.
+        distance: float32 [H, W], patch distance of each match; written.
+        iterations: number of propagation sweeps.
         radius: patch radius in pixels.
         seed: of the random search.
     """
-    np.random.seed(seed)  # noqa: NPY002 - compiled code has its own generator of this name
+    np.random.seed(seed)  # noqa: NPY002 - Numba's own generator
     height, width = picture.shape[0], picture.shape[1]
     count = len(pixels)
     for iteration in range(iterations):
         step = 1 if iteration % 2 == 0 else -1
         for n in range(count):
             y, x = pixels[n if step == 1 else count - 1 - n]
-            v, u = field[y, x]
-            best = _patch_distance(picture, trust, y, x, v, u, radius, 1e18)
+            v, u = matches[y, x]
+            best = _patch_distance(picture, confidence, y, x, v, u, radius, 1e18)
             for k in range(2):
                 j, i = (y - step, x) if k == 0 else (y, x - step)
                 if j < 0 or i < 0 or j >= height or i >= width:
                     continue
-                vv, uu = field[j, i]
+                vv, uu = matches[j, i]
                 if vv < 0:
                     continue
                 vv, uu = vv + (y - j), uu + (x - i)
                 if vv < 0 or uu < 0 or vv >= height or uu >= width or not valid[vv, uu]:
                     continue
-                d = _patch_distance(picture, trust, y, x, vv, uu, radius, best)
+                d = _patch_distance(picture, confidence, y, x, vv, uu, radius, best)
                 if d < best:
                     best, v, u = d, vv, uu
-            reach = float(max(height, width))
-            while reach > 1.0:
-                vv = int(v + (np.random.random() * 2 - 1) * reach)  # noqa: NPY002
-                uu = int(u + (np.random.random() * 2 - 1) * reach)  # noqa: NPY002
+            radius_of_search = float(max(height, width))
+            while radius_of_search > 1.0:
+                vv = int(v + (np.random.random() * 2 - 1) * radius_of_search)  # noqa: NPY002
+                uu = int(u + (np.random.random() * 2 - 1) * radius_of_search)  # noqa: NPY002
                 if 0 <= vv < height and 0 <= uu < width and valid[vv, uu]:
-                    d = _patch_distance(picture, trust, y, x, vv, uu, radius, best)
+                    d = _patch_distance(picture, confidence, y, x, vv, uu, radius, best)
                     if d < best:
                         best, v, u = d, vv, uu
-                reach *= 0.5
-            field[y, x, 0], field[y, x, 1] = v, u
+                radius_of_search *= 0.5
+            matches[y, x, 0], matches[y, x, 1] = v, u
             distance[y, x] = best
 
 
 @jit()
 def vote_patches(
     picture: FloatArray,
-    trust: FloatArray,
+    confidence: FloatArray,
     pixels: NDArray[np.int64],
-    field: NDArray[np.int32],
+    matches: NDArray[np.int32],
     distance: FloatArray,
     spread: float,
     radius: int,
 ) -> FloatArray:
-    """New colours of a hole: each pixel the weighted mean of what the overlapping matched patches say of it.
+    """New colours of a hole: each pixel the weighted mean over the matched patches that overlap it.
 
     Args:
         picture: float32 [H, W, 3].
-        trust: float32 [H, W], weight of the patch around each pixel.
+        confidence: float32 [H, W], weight of the patch around each pixel.
         pixels: int64 [N, 2] (y, x) of the hole.
-        field: int32 [H, W, 2] matches, (-1, -1) outside the hole.
-        distance: float32 [H, W], mean squared difference of each match.
-        spread: float, the difference at which a patch's say falls to 1/e.
+        matches: int32 [H, W, 2], (-1, -1) outside of the hole.
+        distance: float32 [H, W], patch distance of each match.
+        spread: patch distance, above the smallest, at which a patch's weight falls to 1 / e.
         radius: patch radius in pixels.
 
     Returns:
@@ -267,16 +269,16 @@ def vote_patches(
         for dy in range(-radius, radius + 1):
             for dx in range(-radius, radius + 1):
                 j, i = y + dy, x + dx
-                if 0 <= j < height and 0 <= i < width and field[j, i, 0] >= 0:
+                if 0 <= j < height and 0 <= i < width and matches[j, i, 0] >= 0:
                     lowest = min(lowest, distance[j, i])
         for dy in range(-radius, radius + 1):
             for dx in range(-radius, radius + 1):
                 j, i = y + dy, x + dx
-                if j < 0 or i < 0 or j >= height or i >= width or field[j, i, 0] < 0:
+                if j < 0 or i < 0 or j >= height or i >= width or matches[j, i, 0] < 0:
                     continue
-                # The nearer a patch's centre, the more it knows of this pixel.
-                w = (1e-3 + trust[j, i]) * math.exp((lowest - distance[j, i]) / spread) / (1.0 + dy * dy + dx * dx)
-                v, u = field[j, i, 0] - dy, field[j, i, 1] - dx
+                # Patches centred closer to the pixel count more.
+                w = (1e-3 + confidence[j, i]) * math.exp((lowest - distance[j, i]) / spread) / (1.0 + dy * dy + dx * dx)
+                v, u = matches[j, i, 0] - dy, matches[j, i, 1] - dx
                 for k in range(3):
                     result[n, k] += w * picture[v, u, k]
                 weight += w

@@ -1,14 +1,13 @@
-"""Where a 3-D dance stands in a picture: the person's own proportions, feet on the picture's floor."""
+"""Retargeting of a 3-D dance to the person of a picture: their proportions, their feet on the picture's floor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stgmamba.arrays import DoubleArray
+from stgmamba.arrays import BoolArray, ComplexArray, DoubleArray
 from stgmamba.errors import InputError
 from stgmamba.skeleton.anthropometry import PHOTO_PROPORTIONS
 from stgmamba.skeleton.body import Body, measure, mid_hip, rebuild
@@ -24,14 +23,14 @@ _ENDS = {
     "thigh": ("hip", "knee"),
     "shin": ("knee", "ankle"),
 }
-# A bone seen shorter than this share of the average is taken to point at the camera.
-_SHORTEST = 0.78
+# A bone shorter in the picture than this fraction of the average is regarded as foreshortened.
+_MIN_BONE = 0.78
 
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _HEAD_RADIUS = 0.32  # in neck-to-ear lengths
-_NOSE_REACH = 1.2  # from the axis of the ears to the tip of the nose, in head radii
-_MOST_TILT = 0.6  # radians
-_MOST_SHIFT = 0.5  # of the face, in head radii: further the picture does not show what would come into sight
+_NOSE_DEPTH = 1.2  # from the axis through the ears to the tip of the nose, in head radii
+_MAX_HEAD_ROLL = 0.6  # radians
+_MAX_FACE_SHIFT = 0.5  # in head radii; a larger one would uncover what the picture does not show
 
 _CAMERA_DISTANCE = 3.0  # in body heights
 _CAMERA_HEIGHT = 0.55  # in body heights
@@ -39,32 +38,32 @@ _CAMERA_HEIGHT = 0.55  # in body heights
 
 @dataclass(frozen=True)
 class PhotoBody:
-    """The person of a picture, measured.
+    """Measurements of a picture's person.
 
     Attributes:
-        joints: float64 [22, 2] pixels, OPENPOSE_18_FEET; joints the picture does not show are guessed.
-        seen: bool [22], which were really seen.
-        lengths: true (unforeshortened) bone lengths in pixels, by the names of the average body.
-        exchanged: whether left and right are exchanged, because the person is seen from behind.
+        joints: float64 [22, 2] pixels, OPENPOSE_18_FEET; joints that the picture does not show are estimated.
+        visible: bool [22], whether the picture shows the joint.
+        lengths: unforeshortened bone lengths in pixels, by the names of ``PHOTO_PROPORTIONS``.
+        from_behind: whether the person is seen from behind; left and right are then exchanged in all the above.
     """
 
     joints: DoubleArray
-    seen: NDArray[np.bool_]
+    visible: BoolArray
     lengths: dict[str, float]
-    exchanged: bool = False
+    from_behind: bool = False
 
     @property
-    def order(self) -> list[int]:
-        """For each of its joints which joint of the picture's pose it is."""
-        return list(OPENPOSE_18_FEET.mirror) if self.exchanged else list(range(len(OPENPOSE_18_FEET)))
+    def joint_order(self) -> list[int]:
+        """For each of its joints the index of the joint in the picture's pose."""
+        return list(OPENPOSE_18_FEET.mirror) if self.from_behind else list(range(len(OPENPOSE_18_FEET)))
 
     def joint(self, name: str) -> DoubleArray:
         """Pixel position of one joint, [2]."""
         return np.asarray(self.joints[_index(name)])
 
     def has(self, *names: str) -> bool:
-        """Whether all these joints were seen."""
-        return all(bool(self.seen[_index(name)]) for name in names)
+        """Whether the picture shows all these joints."""
+        return all(bool(self.visible[_index(name)]) for name in names)
 
     @property
     def torso(self) -> float:
@@ -85,18 +84,18 @@ class PhotoBody:
 
     @property
     def head_radius(self) -> float:
-        """Half the head's width without hair, pixels: of the ears as they are seen, or of an average head."""
-        apart = float(np.linalg.norm(self.joint("left_ear") - self.joint("right_ear"))) / 2
-        return max(apart, _HEAD_RADIUS * self.lengths["head"])
+        """Half the head's width without hair, pixels: half the distance of the ears, or an average head's if larger."""
+        half_distance = float(np.linalg.norm(self.joint("left_ear") - self.joint("right_ear"))) / 2
+        return max(half_distance, _HEAD_RADIUS * self.lengths["head"])
 
     @property
-    def shows_face(self) -> bool:
-        """Whether the picture shows nose and ears, so that the head can be turned a little."""
-        return not self.exchanged and self.has("nose", "left_ear", "right_ear")
+    def face_visible(self) -> bool:
+        """Whether the picture shows nose and both ears from the front, so that the face can be shifted."""
+        return not self.from_behind and self.has("nose", "left_ear", "right_ear")
 
     @property
     def height(self) -> float:
-        """Standing height in pixels, from the bones."""
+        """Standing height in pixels, from the bone lengths."""
         lengths = self.lengths
         return self.torso * 1.0 + lengths["thigh"] + lengths["shin"] + 2.1 * lengths["head"]
 
@@ -111,40 +110,42 @@ def _index(name: str) -> int:
 
 
 def measure_body(skeleton: Skeleton, threshold: float = 0.3) -> PhotoBody:
-    """Measure the person in a picture; guess what the picture does not show.
+    """Measure the person in a picture; joints that it does not show are estimated.
 
-    A foreshortened bone takes the length of its counterpart on the other side, or an average person's.
+    A foreshortened bone takes the length of its counterpart on the other side, or a fraction of an average person's.
 
     Args:
         skeleton: 2-D OPENPOSE_18_FEET, one frame.
-        threshold: joints of lower confidence count as not seen.
+        threshold: joints of lower confidence are regarded as not shown.
 
     Raises:
-        InputError: neither shoulder is seen.
+        InputError: neither shoulder is shown.
     """
     joints = skeleton.positions[0].astype(np.float64).copy()
-    seen = skeleton.confidence[0] >= threshold
-    _guess_missing(joints, seen)
-    # Seen from behind: the limb on the picture's right then plays the left one, and dances with its back to us.
-    behind = all(joints[_index(f"left_{part}"), 0] < joints[_index(f"right_{part}"), 0] for part in ("shoulder", "hip"))
-    body = PhotoBody(joints, seen, {}, behind)
-    body = replace(body, joints=joints[body.order], seen=seen[body.order])
+    visible = skeleton.confidence[0] >= threshold
+    _estimate_missing(joints, visible)
+    # Seen from behind, left and right are exchanged: the person then dances with the back to the camera.
+    from_behind = all(
+        joints[_index(f"left_{part}"), 0] < joints[_index(f"right_{part}"), 0] for part in ("shoulder", "hip")
+    )
+    body = PhotoBody(joints, visible, {}, from_behind)
+    body = replace(body, joints=joints[body.joint_order], visible=visible[body.joint_order])
     torso = body.torso
     lengths = {}
     for bone, (a, b) in _ENDS.items():
         measured = [float(np.linalg.norm(body.joint(f"{s}_{a}") - body.joint(f"{s}_{b}"))) for s in SIDES]
-        lengths[bone] = max(*measured, _SHORTEST * PHOTO_PROPORTIONS[bone] * torso)
+        lengths[bone] = max(*measured, _MIN_BONE * PHOTO_PROPORTIONS[bone] * torso)
     lengths["shoulder"] = float(np.linalg.norm(body.joint("left_shoulder") - body.joint("right_shoulder")) / 2)
     lengths["hip"] = float(np.linalg.norm(body.joint("left_hip") - body.joint("right_hip")) / 2)
     lengths["head"] = float(np.linalg.norm(body.head - body.joint("neck")))
     return replace(body, lengths=lengths)
 
 
-def _guess_missing(joints: DoubleArray, seen: NDArray[np.bool_]) -> None:
-    """Fill in unseen joints, torso first, each from its parent."""
+def _estimate_missing(joints: DoubleArray, visible: BoolArray) -> None:
+    """Estimate joints [22, 2] that are not visible, in place: torso first, then each from its parent."""
 
     def has(name: str) -> bool:
-        return bool(seen[_index(name)])
+        return bool(visible[_index(name)])
 
     def put(name: str, position: DoubleArray) -> None:
         if not has(name):
@@ -157,7 +158,7 @@ def _guess_missing(joints: DoubleArray, seen: NDArray[np.bool_]) -> None:
         raise InputError(
             "the picture shows no shoulder of the person; use one that shows at least head and upper body."
         )
-    scale = _guess_torso(joints, seen)
+    scale = _estimate_torso(joints, visible)
     middle = (get("left_hip") + get("right_hip")) / 2
     down = middle - get("neck")
     down /= max(float(np.linalg.norm(down)), 1e-6)
@@ -179,18 +180,18 @@ def _guess_missing(joints: DoubleArray, seen: NDArray[np.bool_]) -> None:
             put(f"{side}_{name}", get("nose"))
 
 
-def _guess_torso(joints: DoubleArray, seen: NDArray[np.bool_]) -> float:
-    """Fill in shoulders, neck and hips; returns the torso's length in pixels."""
+def _estimate_torso(joints: DoubleArray, visible: BoolArray) -> float:
+    """Estimate shoulders, neck and hips that are not visible, in place; returns the torso's length in pixels."""
     shoulders, hips = ([_index(f"{side}_{part}") for side in SIDES] for part in ("shoulder", "hip"))
     nose, neck = _index("nose"), _index("neck")
     for one, other in (shoulders, shoulders[::-1]):
-        if not seen[one]:
-            middle = joints[nose, 0] if seen[nose] else joints[other, 0]
+        if not visible[one]:
+            middle = joints[nose, 0] if visible[nose] else joints[other, 0]
             joints[one] = (2 * middle - joints[other, 0], joints[other, 1])
-    if not seen[neck]:
+    if not visible[neck]:
         joints[neck] = joints[shoulders].mean(axis=0)
     width = max(float(np.linalg.norm(joints[shoulders[0]] - joints[shoulders[1]])), 1.0)
-    if not seen[hips].any():
+    if not visible[hips].any():
         across = (joints[shoulders[1]] - joints[shoulders[0]]) / width
         down = np.asarray([-across[1], across[0]])
         down = down if down[1] > 0 else -down
@@ -201,21 +202,22 @@ def _guess_torso(joints: DoubleArray, seen: NDArray[np.bool_]) -> float:
             )
     else:
         for one, other in (hips, hips[::-1]):
-            if not seen[one]:
+            if not visible[one]:
                 joints[one] = (2 * joints[neck, 0] - joints[other, 0], joints[other, 1])
     return max(float(np.linalg.norm(joints[hips].mean(axis=0) - joints[neck])), 1.0)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """A dance placed in a picture.
+    """A dance in the coordinates of a picture.
 
     Attributes:
-        points: float64 [T, 22, 2] pixels.
-        depth: float64 [T, 22] pixels towards the camera, 0 where the photo's person stands.
-        magnification: float64 [T, 22] perspective magnification at each joint, 1 at depth 0.
-        yaw_shoulders, yaw_hips: float64 [T] radians by which the shoulder and hip lines are turned from the camera.
-        roll_shoulders, roll_hips: float64 [T] radians by which they are tilted, positive clockwise in the picture.
+        points: joints, float64 [T, 22, 2] pixels.
+        depth: float64 [T, 22] pixels towards the camera from where the picture's person stands.
+        magnification: perspective magnification at each joint, float64 [T, 22]; 1 at depth 0.
+        yaw_shoulders, yaw_hips: rotation of the shoulder and hip lines about the vertical, float64 [T] radians; 0 is
+            parallel to the picture.
+        roll_shoulders, roll_hips: rotation of these lines in the picture, float64 [T] radians, positive clockwise.
     """
 
     points: DoubleArray
@@ -227,20 +229,20 @@ class Placement:
     roll_hips: DoubleArray
 
     def joint(self, name: str) -> DoubleArray:
-        """Pixel track of one joint, [T, 2]."""
+        """One joint, [T, 2] pixels."""
         return np.asarray(self.points[:, _index(name)])
 
 
 @dataclass(frozen=True)
 class HeadWarp:
-    """How the picture's face can be moved: the head goes with the neck, and within its outline the face shifts.
+    """Warp of a picture's head: a similarity transform that follows the neck, and a shift of the face in its outline.
 
-    A head that turns a little shows the same outline, and its face further to one side: features shift most in the
-    middle of the face, and not at all where the outline is.
+    A small yaw or pitch of a head is approximated by a shift of the facial features: largest in the middle of the face
+    and 0 at the outline.
 
     Attributes:
-        neck, head: positions of the neck and of the head's middle at ear height in the picture, x + iy.
-        nose: of the nose from ``head``.
+        neck, head: positions of the neck and of the middle of the head at ear height in the picture, x + iy pixels.
+        nose: position of the nose relative to ``head``.
         radius: half the head's width without hair, pixels.
     """
 
@@ -251,54 +253,52 @@ class HeadWarp:
 
     @classmethod
     def of(cls, body: PhotoBody) -> HeadWarp:
-        """That of a measured person."""
+        """The head warp of a measured person."""
         head = complex(*body.head)
         return cls(complex(*body.joint("neck")), head, complex(*body.joint("nose")) - head, body.head_radius)
 
     @property
     def upright(self) -> complex:
-        """What directions in the picture are to be multiplied with for the head to stand upright."""
+        """Unit complex number by which directions in the picture are multiplied to make the head upright."""
         axis = self.head - self.neck
         return (axis / max(abs(axis), 1e-6)).conjugate() * -1j
 
-    def head_transform(
-        self, target: NDArray[np.complex128], near: DoubleArray
-    ) -> tuple[NDArray[np.complex128], NDArray[np.complex128]]:
-        """How the head follows a dance's.
+    def head_transform(self, target: ComplexArray, magnification: DoubleArray) -> tuple[ComplexArray, ComplexArray]:
+        """Rotation and translation of the head for a dance's head.
 
         Args:
-            target: complex [T], from the neck to the middle of the ears.
-            near: [T], perspective magnification.
+            target: vectors from the neck to the middle of the ears, complex [T].
+            magnification: perspective magnification, [T].
 
         Returns:
-            Complex [T] each: the head's turn in the picture, and from the neck to its middle. A nod shortens the neck;
-            the head itself keeps its size.
+            The head's rotation in the picture as unit complex numbers [T], at most ``_MAX_HEAD_ROLL``; and the vectors
+            from the neck to the middle of the head, complex [T]. A nod shortens the neck; the head keeps its size.
         """
         source = self.head - self.neck
-        turn = np.exp(1j * np.clip(np.angle(target / source), -_MOST_TILT, _MOST_TILT))
-        nod = np.clip(np.abs(target) / np.maximum(abs(source) * near, 1e-6), 0.85, 1.05)
-        return turn, turn * source * nod * near
+        rotation = np.exp(1j * np.clip(np.angle(target / source), -_MAX_HEAD_ROLL, _MAX_HEAD_ROLL))
+        nod = np.clip(np.abs(target) / np.maximum(abs(source) * magnification, 1e-6), 0.85, 1.05)
+        return rotation, rotation * source * nod * magnification
 
-    def share(self, places: NDArray[np.complex128]) -> DoubleArray:
-        """How much of the nose's shift points of the head take part in, [V]; ``places`` are counted from ``head``."""
-        return np.asarray(self._bump(places) / max(float(self._bump(np.asarray(self.nose))), 0.3))
+    def shift_weight(self, points: ComplexArray) -> DoubleArray:
+        """Displacement of points relative to that of the nose, [V]; points are complex [V], relative to ``head``."""
+        return np.asarray(self._bump(points) / max(float(self._bump(np.asarray(self.nose))), 0.3))
 
-    def _bump(self, places: NDArray[np.complex128]) -> DoubleArray:
-        local = places * self.upright
+    def _bump(self, points: ComplexArray) -> DoubleArray:
+        local = points * self.upright
         square = (local.real / (1.25 * self.radius)) ** 2 + (local.imag / (1.6 * self.radius)) ** 2
         return np.asarray(np.maximum(1 - square, 0) ** 2)
 
-    def limited(self, shift: NDArray[np.complex128]) -> NDArray[np.complex128]:
-        """A shift of the nose that folds nothing."""
-        return np.asarray(shift * np.minimum(1, _MOST_SHIFT * self.radius / np.maximum(np.abs(shift), 1e-9)))
+    def limit_shift(self, shift: ComplexArray) -> ComplexArray:
+        """A shift of the nose, limited to ``_MAX_FACE_SHIFT``, for which the warp is injective."""
+        return np.asarray(shift * np.minimum(1, _MAX_FACE_SHIFT * self.radius / np.maximum(np.abs(shift), 1e-9)))
 
 
 def retarget_to_picture(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> Placement:
-    """Put a dance into a picture in the place of its person.
+    """Retarget a dance to the person of a picture.
 
-    Bone directions come from the dance, bone lengths from the picture; the standing foot stays where the dance has it.
-    The first frame stands on the photo's feet. Travel through the room is scaled down until the dance fits the
-    picture's width (by at most two thirds).
+    Bone directions are the dance's, bone lengths the picture's; contacts of the feet are preserved. The first frame
+    stands on the picture's feet. Slow travel is scaled down until the dance fits into the picture's width, to 15 % at
+    least.
 
     Args:
         dance: 3-D OPENPOSE_18_FEET, metres.
@@ -312,23 +312,23 @@ def retarget_to_picture(dance: Skeleton, body: PhotoBody, size: tuple[int, int])
         raise ValueError(f"a 3-D {OPENPOSE_18_FEET.name} dance is needed, got {dance.dims}-D {dance.layout.name}")
     pose, scale = _with_photo_lengths(dance, body)  # pixels, y up, root at the origin
     legs = body.has("left_knee") or body.has("right_knee")
-    track = dance.positions.astype(np.float64) * scale
+    original = dance.positions.astype(np.float64) * scale
     if legs:
-        root = _stand(track, pose, body.height)
+        root = _root_from_contacts(original, pose, body.height)
         root[:, [0, 2]] -= _feet(pose + root[:, None])[0, [0, 2]]
     else:
-        middle = (track[:, _index("left_hip")] + track[:, _index("right_hip")]) / 2
-        # Nothing of the photo stands on a floor: it sways in place, and never lifts its cut lower edge into view.
+        middle = (original[:, _index("left_hip")] + original[:, _index("right_hip")]) / 2
+        # A half-length picture has no floor: it sways in place, and its lower edge never rises into view.
         root = 0.5 * (middle - middle.mean(axis=0))
         root[:, 1] -= root[:, 1].max()
     root = _limit_travel(root, pose, body, size, dance.fps)
     if legs:
-        root[:, 2] -= _too_near(pose + root[:, None], body, size[1])
-    return _with_own_face(_project(pose + root[:, None], body, legs), body)
+        root[:, 2] -= _excess_depth(pose + root[:, None], body, size[1])
+    return _shift_face(_project(pose + root[:, None], body, legs), body)
 
 
 def _with_photo_lengths(dance: Skeleton, body: PhotoBody) -> tuple[DoubleArray, float]:
-    """The dance on the photo's bone lengths, [T, 22, 3] in pixels about the hips, and pixels per metre."""
+    """The dance with the picture's bone lengths, [T, 22, 3] pixels relative to the hips; and pixels per metre."""
     source = measure(dance)
     photo = body.lengths
     scale = (photo["thigh"] + photo["shin"]) / source.leg
@@ -349,33 +349,34 @@ def _with_photo_lengths(dance: Skeleton, body: PhotoBody) -> tuple[DoubleArray, 
     return rebuild(positions - mid_hip(positions)[:, None], lengths), scale
 
 
-def _with_own_face(placement: Placement, body: PhotoBody) -> Placement:
-    """The picture's own face on the dance's head, turned as the dance turns it, as far as one picture can show it."""
-    if not body.shows_face:
+def _shift_face(placement: Placement, body: PhotoBody) -> Placement:
+    """The placement with the joints of the face moved to where the head warp shows them for the dance's head pose."""
+    if not body.face_visible:
         return placement
     points = placement.points.copy()
     flat = points @ (1, 1j)
-    face = HeadWarp.of(body)
-    sides = [_index("left_ear"), _index("right_ear")]
-    ears = flat[:, sides].mean(axis=1)
-    near = placement.magnification[:, _index("neck")]
+    warp = HeadWarp.of(body)
+    ear_indices = [_index("left_ear"), _index("right_ear")]
+    ears = flat[:, ear_indices].mean(axis=1)
+    magnification = placement.magnification[:, _index("neck")]
     neck = flat[:, _index("neck")]
-    turn, centre = face.head_transform(ears - neck, near)
-    # Where the dance's nose points, as a share of a nose that points straight to one side.
-    aside = (flat[:, _index("nose")] - ears).real / near
-    ahead = placement.depth[:, _index("nose")] - placement.depth[:, sides].mean(axis=1)
-    sine = np.where(ahead > 0, aside / np.maximum(np.hypot(ahead, aside), 1e-6), np.sign(aside))
-    most = _MOST_SHIFT * face.radius
-    shift = most * np.tanh((_NOSE_REACH * face.radius * sine - (face.nose * face.upright).real) / most)
+    rotation, centre = warp.head_transform(ears - neck, magnification)
+    # Sine of the head's yaw from the offset of the nose to the side and to the front of the ears.
+    sideways = (flat[:, _index("nose")] - ears).real / magnification
+    ahead = placement.depth[:, _index("nose")] - placement.depth[:, ear_indices].mean(axis=1)
+    sine = np.where(ahead > 0, sideways / np.maximum(np.hypot(ahead, sideways), 1e-6), np.sign(sideways))
+    limit = _MAX_FACE_SHIFT * warp.radius
+    shift = limit * np.tanh((_NOSE_DEPTH * warp.radius * sine - (warp.nose * warp.upright).real) / limit)
     for name in _FACE:
-        own = complex(*body.joint(name)) - face.head
-        at = neck + centre + turn * (own + shift / face.upright * face.share(np.asarray(own))) * near
-        points[:, _index(name)] = np.stack([at.real, at.imag], -1)
+        source = complex(*body.joint(name)) - warp.head
+        local = source + shift / warp.upright * warp.shift_weight(np.asarray(source))
+        position = neck + centre + rotation * local * magnification
+        points[:, _index(name)] = np.stack([position.real, position.imag], -1)
     return replace(placement, points=points)
 
 
 def line_angles(part: str, joints: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
-    """Yaw and roll, [T] radians each, of the line from the right to the left shoulder or hip, as in `Placement`.
+    """Yaw and roll, [T] radians each, of the line from the right to the left shoulder or hip; see ``Placement``.
 
     Args:
         part: ``shoulder`` or ``hip``.
@@ -390,24 +391,30 @@ def _feet(points: DoubleArray) -> DoubleArray:
     return np.asarray((points[:, _index("left_ankle")] + points[:, _index("right_ankle")]) / 2)
 
 
-def _stand(track: DoubleArray, pose: DoubleArray, height: float) -> DoubleArray:
-    """Where the hips must be for the standing feet to be where the dance has them, [T, 3]; floor at 0."""
+def _root_from_contacts(original: DoubleArray, pose: DoubleArray, height: float) -> DoubleArray:
+    """Positions of the hips, [T, 3], for which the lowest points of the feet are where they are in the original.
+
+    Args:
+        original: joints of the dance, [T, 22, 3] pixels, floor at y = 0.
+        pose: joints with the picture's bone lengths relative to the hips, [T, 22, 3] pixels.
+        height: of the person, pixels.
+    """
     parts = [_index(f"{side}_{part}") for side in SIDES for part in ("heel", "toe", "ankle")]
-    lowest = track[:, parts, 1]
+    lowest = original[:, parts, 1]
     lowest = lowest - lowest.min(axis=1, keepdims=True)
     weight = np.exp(-lowest / (0.02 * height))
     weight /= weight.sum(axis=1, keepdims=True)
-    root = np.einsum("tj,tjd->td", weight, track[:, parts] - pose[:, parts])
-    # Soles may not dip below the floor where the weights hand over from one foot to the other.
+    root = np.einsum("tj,tjd->td", weight, original[:, parts] - pose[:, parts])
+    # No sole goes below the floor where the weights change from one foot to the other.
     soles = (pose[:, parts, 1] + root[:, None, 1]).min(axis=1)
-    root[:, 1] -= np.minimum(soles - np.minimum(track[:, parts, 1].min(axis=1), 0.0), 0.0)
+    root[:, 1] -= np.minimum(soles - np.minimum(original[:, parts, 1].min(axis=1), 0.0), 0.0)
     return np.asarray(root)
 
 
 def _limit_travel(
     root: DoubleArray, pose: DoubleArray, body: PhotoBody, size: tuple[int, int], fps: float
 ) -> DoubleArray:
-    """Shrink slow travel so that the body stays in the picture's width and near the photo's depth."""
+    """The root with slow travel scaled down to keep the body in the picture's width and close in depth, [T, 3]."""
     slow = gaussian_filter1d(root, fps, axis=0, mode="nearest")
     slow[:, 1] = 0
     slow -= slow[:1]
@@ -416,22 +423,22 @@ def _limit_travel(
     reach = pose[..., 0] + fast[:, None, 0]
     margin = 0.12 * body.torso
     lowest, highest = -(centre - margin), size[0] - centre - margin
-    share = 1.0
+    factor = 1.0
     for edge, sign in ((highest, 1.0), (-lowest, -1.0)):
         extent = (sign * reach).max(axis=1)
         travel = sign * slow[:, 0]
         outside = (extent + travel > edge) & (travel > 1e-6)
         if outside.any():
-            share = min(share, float(((edge - extent[outside]) / travel[outside]).min()))
-    share = max(share, 0.15)
+            factor = min(factor, float(((edge - extent[outside]) / travel[outside]).min()))
+    factor = max(factor, 0.15)
     deepest = float(np.abs(slow[:, 2]).max())
-    depth_share = min(share, 0.12 * body.height / max(deepest, 1e-6))
-    slow *= (share, 1.0, depth_share)
+    depth_factor = min(factor, 0.12 * body.height / max(deepest, 1e-6))
+    slow *= (factor, 1.0, depth_factor)
     return np.asarray(fast + slow)
 
 
-def _too_near(world: DoubleArray, body: PhotoBody, bottom: int) -> float:
-    """By how many pixels of depth the dance must step back for the feet to stay above the picture's lower edge."""
+def _excess_depth(world: DoubleArray, body: PhotoBody, bottom: int) -> float:
+    """Pixels by which the dance must move away from the camera for the feet to stay above the picture's lower edge."""
     parts = [_index(f"{side}_{part}") for side in SIDES for part in ("heel", "toe")]
     lowest = max(body.joint("left_ankle")[1], body.joint("right_ankle")[1])
     room = max(bottom - lowest - 0.12 * body.torso, 0.0)
@@ -440,15 +447,15 @@ def _too_near(world: DoubleArray, body: PhotoBody, bottom: int) -> float:
 
 
 def _project(world: DoubleArray, body: PhotoBody, legs: bool) -> Placement:
-    """Mild perspective onto the picture: depth 0 keeps the photo's size, what is nearer is larger and stands lower."""
+    """Perspective projection onto the picture; at depth 0 the scale is 1, and nearer joints are larger and lower."""
     height = body.height
     distance = _CAMERA_DISTANCE * height
     horizon = _CAMERA_HEIGHT * height
     if legs:
-        photo = _feet(np.stack([body.joints])[..., :2])[0]
+        feet = _feet(np.stack([body.joints])[..., :2])[0]
         lowest = max(body.joint("left_ankle")[1], body.joint("right_ankle")[1])
         standing = float(np.median(np.minimum(world[:, _index("left_ankle"), 1], world[:, _index("right_ankle"), 1])))
-        origin = np.asarray([photo[0], lowest + standing])
+        origin = np.asarray([feet[0], lowest + standing])
     else:
         origin = body.hips
         horizon = 0.0

@@ -1,4 +1,4 @@
-"""Moving the sheets: triangle meshes that follow the bones, smooth at the joints."""
+"""Skinning of the layers: triangle meshes that follow the bones, smooth at the joints. Points are complex, x + iy."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _EARS = (OPENPOSE_18_FEET.index("left_ear"), OPENPOSE_18_FEET.index("right_ear")
 
 @dataclass(frozen=True)
 class Mesh:
-    """A sheet's triangles.
+    """Triangle mesh of a layer.
 
     Attributes:
-        vertices: complex128 [V], source pixels (x + iy).
-        triangles: int64 [N, 3].
-        source: float64 [N, 3, 2], the triangles' corners in the texture.
+        vertices: complex128 [V], pixels of the picture.
+        triangles: vertex indices, int64 [N, 3].
+        source: corners of the triangles in the texture, float64 [N, 3, 2] (x, y).
     """
 
     vertices: ComplexArray
@@ -36,7 +36,7 @@ class Mesh:
 
 
 def grid_mesh(texture: NDArray[np.float32], step: int) -> Mesh:
-    """A regular grid of triangles over the opaque part of a texture [H, W, 4], cells of ``step`` pixels."""
+    """A regular grid of triangles over the opaque part of a texture [H, W, 4], with cells of ``step`` pixels."""
     height, width = texture.shape[:2]
     alpha = cv2.dilate(texture[..., 3], np.ones((3, 3), np.uint8))
     rows, columns = -(-height // step), -(-width // step)
@@ -47,62 +47,83 @@ def grid_mesh(texture: NDArray[np.float32], step: int) -> Mesh:
     index = y * (columns + 1) + x
     right, below = index + 1, index + columns + 1
     triangles = np.concatenate([np.stack([index, right, below], 1), np.stack([right, below + 1, below], 1)])
-    names, flat = np.unique(triangles, return_inverse=True)
+    used_index, flat = np.unique(triangles, return_inverse=True)
     flat = flat.reshape(-1, 3)
-    vertices = (names % (columns + 1)) * step + 1j * (names // (columns + 1)) * step
+    vertices = (used_index % (columns + 1)) * step + 1j * (used_index // (columns + 1)) * step
     corners = vertices[flat]
     return Mesh(vertices.astype(np.complex128), flat.astype(np.int64), np.stack([corners.real, corners.imag], -1))
 
 
-def _turn(angle: DoubleArray | float) -> ComplexArray:
+def _rotation(angle: DoubleArray | float) -> ComplexArray:
+    """Unit complex numbers of angles in radians."""
     return np.asarray(np.exp(1j * np.asarray(angle)))
 
 
 def _wrap(angle: DoubleArray) -> DoubleArray:
+    """Angles in radians, brought to -pi..pi."""
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
 def bend(parent: ComplexArray, child: ComplexArray, joint: complex, angle: float, weight: DoubleArray) -> ComplexArray:
-    """Between two rigid positions, along an arc about their joint, so that a bent limb keeps its thickness.
+    """Blend of two bones' transforms along an arc about their joint, which preserves the thickness of a bent limb.
 
     Args:
-        parent: complex [V], where the bone nearer the body would carry the points.
-        child: complex [V], where the further bone would carry them.
-        joint: where the bones meet.
-        angle: by how much the child bone turns against the parent, radians in -pi..pi.
-        weight: float [V], 0 on the parent's side, 1 on the child's.
+        parent: points transformed by the proximal bone, complex [V].
+        child: points transformed by the distal bone, complex [V].
+        joint: of the two bones.
+        angle: rotation of the child relative to the parent, radians in -pi..pi.
+        weight: of the child, [V] in 0..1.
+
+    Returns:
+        Complex [V].
     """
     a, b = parent - joint, child - joint
     radius = (1 - weight) * np.abs(a) + weight * np.abs(b)
-    turn = angle + _wrap(np.angle(b) - np.angle(a) - angle)
-    return np.asarray(joint + radius * np.exp(1j * (np.angle(a) + weight * turn)))
+    rotation = angle + _wrap(np.angle(b) - np.angle(a) - angle)
+    return np.asarray(joint + radius * np.exp(1j * (np.angle(a) + weight * rotation)))
 
 
 @dataclass(frozen=True)
 class Bone:
-    """One bone's similarity, stretched along the bone only."""
+    """A bone of the picture, from ``start`` to ``end``."""
 
     start: complex
     end: complex
 
     def transform(self, points: ComplexArray, start: complex, end: complex, width: float, tip: float) -> ComplexArray:
-        """Points of the picture as the bone at ``start``-``end`` carries them.
+        """Points transformed with the bone: rotated, translated, scaled differently along and across it.
 
-        ``width`` scales across the bone and before its start, ``tip`` along it beyond its end.
+        Args:
+            points: of the picture, complex [V].
+            start: where the bone's start is moved to.
+            end: where its end is moved to.
+            width: scale across the bone, and along it before its start.
+            tip: scale along the bone beyond its end.
+
+        Returns:
+            Complex [V].
         """
         source, target = self.end - self.start, end - start
-        length, wanted = max(abs(source), 1e-6), abs(target)
+        length, target_length = max(abs(source), 1e-6), abs(target)
         local = (points - self.start) * np.conj(source / length)
         u, v = local.real, local.imag
-        along = np.where(u < 0, u * width, np.where(u > length, wanted + (u - length) * tip, u * wanted / length))
-        direction = target / wanted if wanted > 1e-9 else source / length
+        along = np.where(
+            u < 0, u * width, np.where(u > length, target_length + (u - length) * tip, u * target_length / length)
+        )
+        direction = target / target_length if target_length > 1e-9 else source / length
         return np.asarray(start + direction * (along + 1j * v * width))
 
 
 def smooth_bone_directions(start: DoubleArray, end: DoubleArray, sigma: float = 1.2) -> ComplexArray:
-    """Bone vectors [T] whose direction does not flicker where the bone points at the camera.
+    """Bone vectors with smoothed directions, which are ill-defined where a bone points at the camera.
 
-    Directions are averaged over neighbouring frames with the squared visible length as weight; lengths stay.
+    Args:
+        start: float [T, 2] pixels.
+        end: float [T, 2] pixels.
+        sigma: of the Gaussian over time, frames; directions are weighted with the squared projected length.
+
+    Returns:
+        Complex [T], with the lengths unchanged.
     """
     bone = (end - start)[..., 0] + 1j * (end - start)[..., 1]
     length = np.abs(bone)
@@ -114,9 +135,15 @@ def smooth_bone_directions(start: DoubleArray, end: DoubleArray, sigma: float = 
 
 
 class TorsoDeformer:
-    """Head, torso and skirt as one elastic sheet hung on spine, shoulders and hips."""
+    """Deformation of the torso layer (head, torso, skirt), driven by spine, shoulders, hips, thighs and head.
 
-    def __init__(self, vertices: ComplexArray, body: PhotoBody, cut: PersonLayers) -> None:
+    Args:
+        vertices: of the layer's mesh, complex [V].
+        body: the picture's person.
+        layers: of the person.
+    """
+
+    def __init__(self, vertices: ComplexArray, body: PhotoBody, layers: PersonLayers) -> None:
         self._body = body
         point = {name: complex(*body.joint(name)) for name in _TORSO}
         self._source = point
@@ -135,63 +162,64 @@ class TorsoDeformer:
         along = ((vertices - self._neck) * np.conj(head_axis / max(abs(head_axis), 1e-6))).real / max(
             abs(head_axis), 1e-6
         )
-        self._face = HeadWarp.of(body)
-        self._face_share = self._face.share(vertices - self._head)
+        self._head_warp = HeadWarp.of(body)
+        self._face_weight = self._head_warp.shift_weight(vertices - self._head)
         self._head_weight = smoothstep(0.12, 0.62, along) * smoothstep(0.95, 1.05, self._t)
         self._vertices = vertices
         self._thighs = {side: Bone(point[f"{side}_hip"], complex(*body.joint(f"{side}_knee"))) for side in SIDES}
-        hang = cut.skirt if cut.skirt > 0 else 0.45 * self._length
+        hang = layers.skirt if layers.skirt > 0 else 0.45 * self._length
         self._leg_weight = 0.9 * smoothstep(0.0, 1.0, -self._t * self._length / hang)
         half = max(abs(point["left_hip"] - point["right_hip"]), 1e-6)
         middle = (point["left_hip"] + point["right_hip"]) / 2
         sideways = ((vertices - middle) * np.conj((point["left_hip"] - point["right_hip"]) / half)).real
         left = smoothstep(-0.7 * half, 0.7 * half, sideways)
-        self._thigh_share = {"left": left, "right": 1 - left}
-        self._handles = {
-            name: self._influence(vertices, point[name], part)
+        self._thigh_weight = {"left": left, "right": 1 - left}
+        self._joint_weights = {
+            name: self._joint_weight(vertices, point[name], part)
             for part in ("shoulder", "hip")
             for name in (f"{side}_{part}" for side in SIDES)
         }
 
-    def _influence(self, vertices: ComplexArray, at: complex, part: str) -> DoubleArray:
+    def _joint_weight(self, vertices: ComplexArray, joint: complex, part: str) -> DoubleArray:
+        """Gaussian weight [V] of the displacement of a shoulder or a hip."""
         reach = 0.55 * self._body.lengths[part] + 0.1 * self._length
-        return np.asarray(np.exp(-0.5 * (np.abs(vertices - at) / reach) ** 2) * (1 - self._head_weight))
+        return np.asarray(np.exp(-0.5 * (np.abs(vertices - joint) / reach) ** 2) * (1 - self._head_weight))
 
-    def pose(self, placement: Placement, frame: int) -> ComplexArray:
-        """Positions of the sheet's vertices in one frame, complex [V]."""
-        at = {name: complex(*placement.joint(name)[frame]) for name in _TORSO}
-        hips = (at["left_hip"] + at["right_hip"]) / 2
-        near = float(placement.magnification[frame, _NECK])
-        result = self._frame(self._t, self._across, hips, at["neck"], placement, frame, near)
-        for name, weight in self._handles.items():
+    def deform(self, placement: Placement, frame: int) -> ComplexArray:
+        """Positions of the vertices in one frame of a placement, complex [V]."""
+        target = {name: complex(*placement.joint(name)[frame]) for name in _TORSO}
+        hips = (target["left_hip"] + target["right_hip"]) / 2
+        magnification = float(placement.magnification[frame, _NECK])
+        result = self._along_spine(self._t, self._across, hips, target["neck"], placement, frame, magnification)
+        for name, weight in self._joint_weights.items():
             source = (self._source[name] - self._hips) * np.conj(self._axis)
-            head_transform = self._frame(
+            joint = self._along_spine(
                 np.asarray([source.real / self._length]),
                 np.asarray([source.imag]),
                 hips,
-                at["neck"],
+                target["neck"],
                 placement,
                 frame,
-                near,
+                magnification,
             )[0]
-            shift = at[name] - head_transform
-            limit = 0.35 * self._body.lengths["shoulder"] * near
+            shift = target[name] - joint
+            limit = 0.35 * self._body.lengths["shoulder"] * magnification
             shift *= min(1.0, limit / max(abs(shift), 1e-9))
             result = result + weight * shift
-        result = self._with_legs(result, placement, frame)
-        return self._with_head(result, placement, frame, near, at["neck"])
+        result = self._blend_thighs(result, placement, frame)
+        return self._blend_head(result, placement, frame, magnification, target["neck"])
 
-    def _with_legs(self, points: ComplexArray, placement: Placement, frame: int) -> ComplexArray:
-        """What hangs below the hips goes with the thighs: crotch, hem, skirt."""
-        head_transform = np.zeros_like(points)
-        for side, share in self._thigh_share.items():
+    def _blend_thighs(self, points: ComplexArray, placement: Placement, frame: int) -> ComplexArray:
+        """Points with those below the hips (crotch, hem, skirt) blended to the thighs' transforms, complex [V]."""
+        with_thighs = np.zeros_like(points)
+        for side, weight in self._thigh_weight.items():
             bone = self._thighs[side]
             start, end = (complex(*placement.joint(f"{side}_{part}")[frame]) for part in ("hip", "knee"))
-            near = float(placement.magnification[frame, OPENPOSE_18_FEET.index(f"{side}_knee")])
-            head_transform += share * bone.transform(self._vertices, start, end, near, near)
-        return np.asarray((1 - self._leg_weight) * points + self._leg_weight * head_transform)
+            magnification = float(placement.magnification[frame, OPENPOSE_18_FEET.index(f"{side}_knee")])
+            with_thighs += weight * bone.transform(self._vertices, start, end, magnification, magnification)
+        return np.asarray((1 - self._leg_weight) * points + self._leg_weight * with_thighs)
 
-    def _frame(
+    def _along_spine(
         self,
         t: DoubleArray,
         across: DoubleArray,
@@ -199,47 +227,70 @@ class TorsoDeformer:
         neck: complex,
         placement: Placement,
         frame: int,
-        near: float,
+        magnification: float,
     ) -> ComplexArray:
-        """The torso's frame: spine position, tilt and squeeze blend from hips (t = 0) to neck (t = 1)."""
+        """Points of the torso: position, roll and width are interpolated along the spine.
+
+        Args:
+            t: positions along the spine, [V]; 0 at the hips, 1 at the neck.
+            across: offsets across the spine, [V] pixels of the picture.
+            hips: middle of the hips in the frame.
+            neck: in the frame.
+            placement: of the dance.
+            frame: its frame.
+            magnification: at the neck.
+
+        Returns:
+            Complex [V].
+        """
         up = np.clip(t, 0, 1)
         spine = neck - hips
         along = hips + spine * np.clip(t, 0, 1)
-        over = np.where(t > 1, t - 1, np.where(t < 0, t, 0.0)) * self._length * near
+        over = np.where(t > 1, t - 1, np.where(t < 0, t, 0.0)) * self._length * magnification
         roll = {
             "shoulder": float(placement.roll_shoulders[frame]) - self._roll["shoulder"],
             "hip": float(placement.roll_hips[frame]) - self._roll["hip"],
         }
         tilt = (1 - up) * _wrap(np.asarray(roll["hip"])) + up * _wrap(np.asarray(roll["shoulder"]))
-        squeeze = (1 - up) * _squeeze(float(placement.yaw_hips[frame])) + up * _squeeze(
+        width = (1 - up) * _relative_width(float(placement.yaw_hips[frame])) + up * _relative_width(
             float(placement.yaw_shoulders[frame])
         )
-        direction = self._axis * _turn(tilt)
-        return np.asarray(along + direction * (over + 1j * across * squeeze * near))
+        direction = self._axis * _rotation(tilt)
+        return np.asarray(along + direction * (over + 1j * across * width * magnification))
 
-    def _with_head(
-        self, points: ComplexArray, placement: Placement, frame: int, near: float, neck: complex
+    def _blend_head(
+        self, points: ComplexArray, placement: Placement, frame: int, magnification: float, neck: complex
     ) -> ComplexArray:
+        """Points with those of the head blended to the head warp, complex [V]."""
         ears = (placement.points[frame, _EARS[0]] + placement.points[frame, _EARS[1]]) / 2
-        turn, centre = self._face.head_transform(np.asarray(complex(*ears) - neck), np.asarray(near))
-        own = self._vertices - self._face.head
-        if self._body.shows_face:
-            nose = complex(*(placement.points[frame, _NOSE] - ears)) / (turn * near)
-            own = own + self._face.limited(nose - self._face.nose) * self._face_share
-        rigid = neck + centre + turn * own * near
+        rotation, centre = self._head_warp.head_transform(np.asarray(complex(*ears) - neck), np.asarray(magnification))
+        local = self._vertices - self._head_warp.head
+        if self._body.face_visible:
+            nose = complex(*(placement.points[frame, _NOSE] - ears)) / (rotation * magnification)
+            local = local + self._head_warp.limit_shift(nose - self._head_warp.nose) * self._face_weight
+        rigid = neck + centre + rotation * local * magnification
         weight = self._head_weight
         return np.asarray((1 - weight) * points + weight * rigid)
 
 
-def _squeeze(yaw: float, depth: float = 0.6) -> float:
-    """Visible width of a turned body whose depth is ``depth`` times its width (an ellipse seen from the side)."""
+def _relative_width(yaw: float, depth: float = 0.6) -> float:
+    """Projected width of a rotated elliptic body, relative to yaw 0; ``depth`` is the ratio of its axes."""
     return float(np.hypot(np.cos(yaw), depth * np.sin(yaw)))
 
 
 class LimbDeformer:
-    """An arm or a leg as a bending strip."""
+    """Deformation of an arm's or a leg's layer, driven by its bones.
 
-    def __init__(self, name: str, mesh: Mesh, axis: LimbAxis, body: PhotoBody) -> None:
+    Args:
+        name: of the layer.
+        mesh: of the layer.
+        axis: of the limb.
+
+    Attributes:
+        distal: whether a triangle belongs to the forearm or the shin, bool [N].
+    """
+
+    def __init__(self, name: str, mesh: Mesh, axis: LimbAxis) -> None:
         self.name = name
         self._vertices = mesh.vertices
         self._bones = [Bone(complex(a), complex(b)) for a, b in zip(axis.points[:-1], axis.points[1:], strict=True)]
@@ -249,60 +300,60 @@ class LimbDeformer:
         self._bend = [smoothstep(-0.9 * w, 0.9 * w, arc - k) for k, w in zip(knots[1:3], widths[1:3], strict=True)]
         self._root = smoothstep(-0.5 * widths[0], 0.8 * widths[0], arc) if name in LEGS else np.ones(len(arc))
         centre = arc[mesh.triangles].mean(axis=1)
-        self.second = centre > knots[1]  # triangles of forearm or shin
+        self.distal = centre > knots[1]
         self._order = np.argsort(centre, kind="stable")
 
-    def order(self, outwards: bool) -> NDArray[np.int64]:
-        """Triangles from the one drawn first to the one drawn last; ``outwards``: the far end on top."""
+    def drawing_order(self, outwards: bool) -> NDArray[np.int64]:
+        """Indices of the triangles, back to front; ``outwards``: with the distal end in front."""
         return self._order if outwards else self._order[::-1]
 
-    def pose(self, track: LimbTrack, frame: int, core: ComplexArray) -> ComplexArray:
-        """Positions of the sheet's vertices in one frame, complex [V].
+    def deform(self, track: LimbTrack, frame: int, hip_attached: ComplexArray) -> ComplexArray:
+        """Positions of the vertices in one frame, complex [V].
 
         Args:
-            track: where the limb's bones are.
-            frame: which frame.
-            core: complex [V], where the torso would carry these vertices.
+            track: of the limb's joints.
+            frame: of the track.
+            hip_attached: the vertices as the torso deforms them, complex [V]; read for legs only.
         """
         joints = track.joints[frame]
         parts = []
         for k, bone in enumerate(self._bones[:2]):
-            near = float(track.magnification[frame, k])
+            magnification = float(track.magnification[frame, k])
             ratio = abs(joints[k + 1] - joints[k]) / max(abs(bone.end - bone.start), 1e-6)
-            tip = float(np.clip(ratio, 0.6 * near, 1.1 * near))
-            parts.append(bone.transform(self._vertices, joints[k], joints[k + 1], near, tip))
-        turns = [np.angle((joints[k + 1] - joints[k]) / (b.end - b.start)) for k, b in enumerate(self._bones[:2])]
+            tip = float(np.clip(ratio, 0.6 * magnification, 1.1 * magnification))
+            parts.append(bone.transform(self._vertices, joints[k], joints[k + 1], magnification, tip))
+        rotations = [np.angle((joints[k + 1] - joints[k]) / (b.end - b.start)) for k, b in enumerate(self._bones[:2])]
         result = parts[0]
         if self.name in LEGS:
-            turn = float(np.angle((joints[1] - joints[0]) / (self._bones[0].end - self._bones[0].start)))
-            result = bend(core, parts[0], joints[0], turn, self._root)
-        result = bend(result, parts[1], joints[1], float(_wrap(np.asarray(turns[1] - turns[0]))), self._bend[0])
+            rotation = float(np.angle((joints[1] - joints[0]) / (self._bones[0].end - self._bones[0].start)))
+            result = bend(hip_attached, parts[0], joints[0], rotation, self._root)
+        result = bend(result, parts[1], joints[1], float(_wrap(np.asarray(rotations[1] - rotations[0]))), self._bend[0])
         if self.name in LEGS:
             ankle = self._bones[1].end
-            turn = float(track.foot_turn[frame])
-            foot = joints[2] + np.exp(1j * turn) * (self._vertices - ankle) * float(track.magnification[frame, 1])
-            relative = float(_wrap(np.asarray(turn - turns[1])))
+            rotation = float(track.foot_rotation[frame])
+            foot = joints[2] + np.exp(1j * rotation) * (self._vertices - ankle) * float(track.magnification[frame, 1])
+            relative = float(_wrap(np.asarray(rotation - rotations[1])))
             result = bend(result, np.asarray(foot), joints[2], relative, self._bend[1])
         return result
 
 
 @dataclass(frozen=True)
 class LimbTrack:
-    """Where a limb's bones are in every frame.
+    """Joints of a limb over time.
 
     Attributes:
-        joints: complex128 [T, 3], root, middle and end joint.
-        magnification: float64 [T, 2], perspective magnification of the two bones.
-        foot_turn: float64 [T], by how much the foot is turned in the picture, radians (legs).
+        joints: first, middle and last joint, complex128 [T, 3].
+        magnification: of the two bones, float64 [T, 2].
+        foot_rotation: rotation of the foot in the picture, float64 [T] radians; 0 for arms.
     """
 
     joints: ComplexArray
     magnification: DoubleArray
-    foot_turn: DoubleArray
+    foot_rotation: DoubleArray
 
 
 def track_limb(name: str, placement: Placement, body: PhotoBody) -> LimbTrack:
-    """Follow a limb through a placed dance."""
+    """Joints of a limb (``<side>_arm`` or ``<side>_leg``) in a placement, with smoothed bone directions."""
     side, limb = name.split("_")
     parts = ("shoulder", "elbow", "wrist") if limb == "arm" else ("hip", "knee", "ankle")
     names = [f"{side}_{part}" for part in parts]
@@ -313,22 +364,23 @@ def track_limb(name: str, placement: Placement, body: PhotoBody) -> LimbTrack:
     root = points[:, 0, 0] + 1j * points[:, 0, 1]
     joints = np.stack([root, root + first, root + first + second], axis=1)
     if limb == "leg":
-        # The foot stands where it stands; smoothing may move the knee, not the ankle.
+        # Smoothing may move the knee, but not the ankle: feet must not slide.
         joints[:, 2] = points[:, 2, 0] + 1j * points[:, 2, 1]
-    near = placement.magnification[:, indices]
-    magnification = (near[:, 1:] + near[:, :-1]) / 2
-    foot = np.zeros(len(root))
-    if limb == "leg":
-        foot = _foot_turn(side, placement, body)
-    return LimbTrack(joints, magnification, foot)
+    at_joints = placement.magnification[:, indices]
+    magnification = (at_joints[:, 1:] + at_joints[:, :-1]) / 2
+    foot_rotation = _foot_rotation(side, placement, body) if limb == "leg" else np.zeros(len(root))
+    return LimbTrack(joints, magnification, foot_rotation)
 
 
-def _foot_turn(side: str, placement: Placement, body: PhotoBody) -> DoubleArray:
-    """A foot's turn in the picture: none while it stands, following its own pitch when it is lifted or points down."""
+def _foot_rotation(side: str, placement: Placement, body: PhotoBody) -> DoubleArray:
+    """Smoothed rotation of a foot in the picture, [T] radians in -0.7..0.7.
+
+    Weighted with the foot's projected length: the direction of a foot that points at the camera is ill-defined.
+    """
     source = complex(*(body.joint(f"{side}_toe") - body.joint(f"{side}_heel")))
     toe, heel = placement.joint(f"{side}_toe"), placement.joint(f"{side}_heel")
     target = (toe - heel)[:, 0] + 1j * (toe - heel)[:, 1]
-    trust = np.clip(np.abs(target) / (0.3 * body.torso), 0, 1)
-    turn = _wrap(np.angle(target) - np.angle(source))
-    turn = np.clip(turn, -0.7, 0.7) * trust
-    return np.asarray(gaussian_filter1d(turn, 1.5, mode="nearest"))
+    weight = np.clip(np.abs(target) / (0.3 * body.torso), 0, 1)
+    rotation = _wrap(np.angle(target) - np.angle(source))
+    rotation = np.clip(rotation, -0.7, 0.7) * weight
+    return np.asarray(gaussian_filter1d(rotation, 1.5, mode="nearest"))

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from stgmamba.arrays import FloatArray, Frame
 from stgmamba.characters.appearance import random_appearance
 from stgmamba.characters.background import random_background
-from stgmamba.characters.person import Person
-from stgmamba.characters.render import RenderedCharacter, SceneRenderer, sway
+from stgmamba.characters.render import RenderedCharacter, SceneRenderer, cloth_lag
+from stgmamba.characters.surface import CharacterSurface
 from stgmamba.errors import InputError
 from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, placement_from_track, project_track
 from stgmamba.limb_warp.renderer import LimbWarpRenderer
@@ -115,8 +115,8 @@ def drawn_scene(seed: tuple[int, ...], dances: Sequence[Skeleton]) -> list[Train
     frames = sorted({condition, *(int(m) + d for m in events for d in (-1, 0, 1))})
     seen = Skeleton(own.positions[frames], own.fps, own.layout)
     camera = _camera(seen, yaw, rng)
-    stage, person, loose = SceneRenderer(background, camera), Person(appearance), sway(own)
-    drawings = {f: stage.draw(person, own.positions[f], loose[f]) for f in frames}
+    scene, surface, lag = SceneRenderer(background, camera), CharacterSurface(appearance), cloth_lag(own)
+    drawings = {f: scene.draw(surface, own.positions[f], lag[f]) for f in frames}
     exact = project_track(own, camera)
     detected = rng.random() < _DETECTED
     shots = {f: _drawn_shot(d, exact.slice(f, f + 1), detected and f == condition, rng) for f, d in drawings.items()}
@@ -213,7 +213,7 @@ def _danced_away(photo: _Shot, pose: Skeleton, rng: np.random.Generator) -> _Sho
     (layer,) = renderer.foreground(placement)
     cover = np.clip(layer[..., 3:], 0, 1)
     rgb = np.clip(layer[..., :3] + (1 - cover) * renderer.background() + 0.5, 0, 255).astype(np.uint8)
-    order = renderer.body.order
+    order = renderer.body.joint_order
     positions = placement.points[:, order].astype(np.float32)
     scale = own.scale * placement.magnification[:, order]
     depth = placement.depth[:, order] / float(own.scale[0, _HIPS].mean())

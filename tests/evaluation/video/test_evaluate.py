@@ -17,7 +17,7 @@ from stgmamba.evaluation.video.scenes import clip_scene
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 from ...conftest import swaying
-from ...support.character_clips import dancer_frames, write_clip
+from ...support.character_clips import character_frames, write_clip
 from ...support.recordings import write_dances
 
 
@@ -33,7 +33,7 @@ def _without_networks() -> Iterator[None]:
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of a dancer, and a file that is none."""
     folder = tmp_path_factory.mktemp("clips")
-    write_clip(folder / "mira.mp4", dancer_frames())
+    write_clip(folder / "mira.mp4", character_frames())
     (folder / "notes.txt").write_text("not a clip")
     (folder / ".hidden").write_text("not looked at")
     return folder
@@ -88,7 +88,7 @@ def test_the_report_shows_tables_and_pictures(report: tuple[dict[str, Any], Path
 
 
 def test_same_scenes_same_figures(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "short.mp4", dancer_frames()[:12])
+    path = write_clip(tmp_path / "short.mp4", character_frames()[:12])
     rows = [evaluate_scenes([lambda: clip_scene(path, 64)], BASELINES, Networks())[0]["methods"] for _ in range(2)]
     for row in (*rows[0].values(), *rows[1].values()):
         row.pop("fps")

@@ -9,15 +9,15 @@ from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
 from stgmamba.evaluation.video.scenes import clip_scene, drawn_scene, resized
-from stgmamba.limb_warp.letterbox import frame_size
+from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.skeleton import Skeleton
 
 from ...conftest import swaying
-from ...support.character_clips import dancer_frames, write_clip
+from ...support.character_clips import character_frames, write_clip
 
 
 def test_a_clip_is_a_condition_poses_and_the_truth(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "clip.mp4", dancer_frames(), fps=8.0)  # headers lie
+    path = write_clip(tmp_path / "clip.mp4", character_frames(), fps=8.0)  # headers lie
     scene = clip_scene(path, 128)
     assert scene.truth.shape == (23, 128, 96, 3)
     assert len(scene.target) == len(scene.seen) == 23
@@ -29,12 +29,12 @@ def test_a_clip_is_a_condition_poses_and_the_truth(tmp_path: Path) -> None:
     assert np.array_equal(scene.condition.person.skeleton.positions, scene.condition.track.skeleton.positions)
     x, y = scene.condition.person.skeleton.joint("neck")[0].round().astype(int)
     assert scene.condition.person.mask[y, x] > 0.9
-    small = resized(dancer_frames()[0], (96, 128)).astype(int)
+    small = resized(character_frames()[0], (96, 128)).astype(int)
     assert np.abs(scene.condition.picture.rgb.astype(int) - small).mean() < 4
 
 
 def test_only_the_held_out_part_is_judged(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "clip.mp4", dancer_frames())
+    path = write_clip(tmp_path / "clip.mp4", character_frames())
     scene = clip_scene(path, 128, HeldOut(frozenset(), 0.5))
     assert scene.facts["judged"] == [12, 24]
     whole = clip_scene(path, 128)
@@ -43,7 +43,7 @@ def test_only_the_held_out_part_is_judged(tmp_path: Path) -> None:
 
 
 def test_a_clip_ends_at_a_cut_and_where_the_person_is_lost(tmp_path: Path) -> None:
-    mira, empty = dancer_frames(), np.full((12, 256, 192, 3), 90, np.uint8)
+    mira, empty = character_frames(), np.full((12, 256, 192, 3), 90, np.uint8)
     cut = clip_scene(write_clip(tmp_path / "cut.mp4", np.concatenate([mira[:20], mira[:8, ::-1]])), 128)
     assert cut.facts["judged"] == [1, 20]
     assert "cut.mp4: there is a cut; frames from 20 on are left out." in str(cut.facts["note"])
@@ -56,7 +56,7 @@ def test_a_clip_ends_at_a_cut_and_where_the_person_is_lost(tmp_path: Path) -> No
 
 def test_what_is_no_clip_of_a_person_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"short\.mp4: fewer than 10 frames"):
-        clip_scene(write_clip(tmp_path / "short.mp4", dancer_frames()[:8]), 128)
+        clip_scene(write_clip(tmp_path / "short.mp4", character_frames()[:8]), 128)
     with pytest.raises(InputError, match="lost"):
         clip_scene(write_clip(tmp_path / "empty.mp4", np.full((12, 128, 96, 3), 90, np.uint8)), 128)
     (tmp_path / "text.txt").write_text("no clip")
@@ -85,5 +85,5 @@ def test_a_drawn_scene_is_known_exactly(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_frames_have_even_sides() -> None:
-    assert frame_size((720, 1280), 256) == (144, 256)
-    assert frame_size((101, 100), 65) == (64, 64)
+    assert scaled_size((720, 1280), 256) == (144, 256)
+    assert scaled_size((101, 100), 65) == (64, 64)

@@ -36,7 +36,7 @@ from stgmamba.evaluation.video.metrics.redetection import pck
 from stgmamba.evaluation.video.report import ROWS, Strip, write_report
 from stgmamba.evaluation.video.scenes import Scene, clip_scene, drawn_scene, resized
 from stgmamba.files import check_can_write
-from stgmamba.limb_warp.letterbox import frame_size
+from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.pose_track import placement_from_track
 from stgmamba.limb_warp.renderer import retarget_in_view
 from stgmamba.machine import machine
@@ -376,8 +376,8 @@ def evaluate_photos(
             placement, view = retarget_in_view(dance, baseline.body, baseline.size)
             zoom, origin = view
             points = ((placement.points - (origin.real, origin.imag)) * zoom).astype(np.float32)
-            seen = np.repeat(baseline.body.seen[None].astype(np.float32), len(dance), axis=0)
-            points, seen = points[:, baseline.body.order], seen[:, baseline.body.order]
+            seen = np.repeat(baseline.body.visible[None].astype(np.float32), len(dance), axis=0)
+            points, seen = points[:, baseline.body.joint_order], seen[:, baseline.body.joint_order]
             target = Skeleton(points, dance.fps, OPENPOSE_18_FEET, seen, baseline.size)
             frames = np.stack(list(baseline.render_placement(placement, view)))
             value = pck(_found(frames, baseline.size), target)
@@ -387,7 +387,7 @@ def evaluate_photos(
             steps.output()
         assert target is not None
         targets = Skeleton(target.positions[shown], target.fps, target.layout, target.confidence[shown], target.size)
-        condition = resized(picture.rgb, frame_size(picture.size, size))
+        condition = resized(picture.rgb, scaled_size(picture.size, size))
         strips.append(Strip(path.name, condition, targets, pictures))
     rows = {name: {"pck": mean(values)} for name, values in pooled.items()}
     return {"methods": rows, "photos": photos, "left_out": left_out}, strips

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from stgmamba.arrays import Frame
 from stgmamba.characters import random_appearance
 from stgmamba.characters.background import random_background
-from stgmamba.characters.person import Person
-from stgmamba.characters.render import SceneRenderer, sway
+from stgmamba.characters.render import SceneRenderer, cloth_lag
+from stgmamba.characters.surface import CharacterSurface
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
 from stgmamba.evaluation.video.shots import first_break, thumbnail
-from stgmamba.limb_warp.letterbox import frame_size
+from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, project_track
 from stgmamba.options import CHARACTER_ASPECT, FPS
 from stgmamba.person.picture import Picture
@@ -101,7 +101,7 @@ def clip_scene(path: Path, size: int, held_out: HeldOut | None = None) -> Scene:
     reader = read_video(path)
     if reader.frames > LONGEST:
         raise InputError(f"{path}: about {reader.frames} frames are too many to judge; cut it to {LONGEST} or fewer.")
-    wanted = frame_size(reader.size, size)
+    wanted = scaled_size(reader.size, size)
     first: list[Frame] = []
     small: list[Frame] = []
     thumbnails = []
@@ -168,9 +168,9 @@ def drawn_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
     own = retarget(dance.skeleton, appearance.body)
     start, yaw = _facing_part(own, dance.id, rng)
     own = own.slice(start, start + DRAWN_FRAMES + 1)
-    camera = frame_dance(own, frame_size(CHARACTER_ASPECT, size), yaw=yaw)
-    stage, person, loose = SceneRenderer(random_background(seed), camera), Person(appearance), sway(own)
-    drawings = [stage.draw(person, pose, hanging) for pose, hanging in zip(own.positions, loose, strict=True)]
+    camera = frame_dance(own, scaled_size(CHARACTER_ASPECT, size), yaw=yaw)
+    scene, surface, lags = SceneRenderer(random_background(seed), camera), CharacterSurface(appearance), cloth_lag(own)
+    drawings = [scene.draw(surface, pose, lag) for pose, lag in zip(own.positions, lags, strict=True)]
     track = project_track(own, camera)
     truth = np.stack([drawing.rgb for drawing in drawings[1:]])
     person_in_first = DetectedPerson(

@@ -9,7 +9,7 @@ from stgmamba.evaluation.video.metrics.identity import identity_distance
 from stgmamba.person.pose import estimate_frames
 from stgmamba.skeleton import Skeleton
 
-from ....support.character_clips import SIZE, dancer_frames
+from ....support.character_clips import SIZE, character_frames
 
 
 def seen(frames: np.ndarray) -> Skeleton:
@@ -18,7 +18,7 @@ def seen(frames: np.ndarray) -> Skeleton:
 
 @pytest.fixture(scope="module")
 def mira() -> tuple[np.ndarray, Skeleton]:
-    frames = dancer_frames()[::10]
+    frames = character_frames()[::10]
     return frames, seen(frames)
 
 
@@ -29,7 +29,7 @@ def test_the_picture_itself_is_at_no_distance(mira: tuple[np.ndarray, Skeleton])
 
 def test_the_same_dancer_is_nearer_than_another(mira: tuple[np.ndarray, Skeleton]) -> None:
     frames, poses = mira
-    other = dancer_frames("kofi")[::10]
+    other = character_frames("kofi")[::10]
     same = identity_distance(frames[1:], poses.slice(1, 3), frames[0], poses.slice(0, 1))
     different = identity_distance(other, seen(other), frames[0], poses.slice(0, 1))
     assert 0 < same < 0.25

@@ -56,7 +56,7 @@ class ComparisonRenderer:
         self.size, self.body = self._warp.size, self._warp.body
         self._model = model.eval()
         depth = -person.depth.astype(np.float64) * self.body.height / _STATURE
-        self._depth = depth[self.body.order]
+        self._depth = depth[self.body.joint_order]
 
     @torch.inference_mode()
     def render_placement(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from stgmamba.arrays import Frame
 from stgmamba.evaluation.video.scenes import resized
-from stgmamba.limb_warp.letterbox import frame_size
+from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.renderer import IDENTITY_VIEW, View
 from stgmamba.limb_warp.retargeting import Placement, measure_body
 from stgmamba.person.picture import Picture
@@ -26,7 +26,7 @@ class StaticImage:
     """
 
     def __init__(self, picture: Picture, person: DetectedPerson, size: int) -> None:
-        self.size = frame_size(picture.size, size)
+        self.size = scaled_size(picture.size, size)
         self._rgb = resized(picture.rgb, self.size)
         self.body = measure_body(person.skeleton).scaled(self.size[1] / picture.size[1])
 
