@@ -5,7 +5,9 @@ import pytest
 import torch
 from rich.console import Console
 
+from stgmamba.bench import skeleton as bench
 from stgmamba.bench.skeleton import bench_skeleton, print_table
+from stgmamba.music.decode import Song
 
 
 @pytest.fixture
@@ -16,6 +18,21 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+def test_figures_follow_from_the_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    def times(generator: object, song: Song) -> dict[str, float]:
+        return {"audio features": 0.01 * song.seconds, "network": 0.02 * song.seconds, "post-processing": 0.5}
+
+    monkeypatch.setattr(bench, "_stage_times", times)
+    monkeypatch.setattr(bench, "_peak_memory", lambda *_: None)
+    monkeypatch.setattr(bench, "_time_attention", lambda *_: {})
+    figures = bench_skeleton(seconds=20.0, short=10.0, times=4, repeats=3)
+    assert figures["song"]["network"] == pytest.approx(0.4)
+    assert figures["song"]["total"] == pytest.approx(0.2 + 0.4 + 0.5)
+    length = figures["length"]
+    assert (length["short"], length["long"]) == pytest.approx((0.8, 1.7))
+    assert length["ratio"] == pytest.approx(1.7 / 0.8 / 4)
 
 
 @pytest.mark.slow

@@ -129,6 +129,7 @@ def test_half_a_person_is_rendered_with_what_is_there(figure: tuple[np.ndarray, 
     warp = LimbWarpRenderer(picture_of(np.ascontiguousarray(rgb)), person, size=220)  # type: ignore[arg-type]
     jump = pose_array() + np.asarray([0, 0.1, 0], np.float32)
     frames = list(warp.frames(dance_of(pose_array(), jump, pose_array())))
+    assert len(frames) == 3
     for frame in frames:
         x = int(warp.body.hips[0])
         edge = np.abs(frame[-1, x - 45 : x + 45].astype(float) - wall()[219, x]).max(axis=1)

@@ -59,6 +59,7 @@ def test_time_never_runs_back_nor_much_faster(events: list[float], beats: list[f
     assert shown[-1] <= (len(shown) - 1) / 25
     steps = np.diff(shown) * 25
     assert (steps >= 0).all()
+    assert (steps < 1 / (1 - 0.3) + 1e-6).all()  # between two events the speed changes by 30 % at most
     assert (np.abs(shown - np.arange(len(shown)) / 25) < 0.33).all()
 
 

@@ -42,7 +42,9 @@ def test_untrained_it_draws_what_the_limb_warp_draws(figure: tuple[np.ndarray, n
     ours = NeuralRenderer(picture, person, size, model=network(trained=False))
     plain = LimbWarpRenderer(picture, person, size)
     assert ours.size == plain.size
-    for frame, expected in zip(ours.frames(dance), plain.frames(dance), strict=True):
+    frames = list(ours.frames(dance))
+    assert len(frames) == len(dance) == 2
+    for frame, expected in zip(frames, plain.frames(dance), strict=True):
         assert frame.dtype == np.uint8
         assert np.abs(frame.astype(int) - expected).max() <= 1
 

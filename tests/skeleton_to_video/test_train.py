@@ -20,6 +20,7 @@ from stgmamba.skeleton_to_video.train import read_video_config, train
 from ..support.training_pairs import write_some
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+SHIPPED = sorted([*CONFIGS.glob("skeleton_to_video*.yaml"), *CONFIGS.glob("compared_video/*.yaml")])
 SMALL = {
     "data": "nothing",
     "drawn": 2,
@@ -80,9 +81,13 @@ def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, exam
         assert torch.equal(value, found[name]), name
 
 
-@pytest.mark.parametrize("path", [*CONFIGS.glob("skeleton_to_video*.yaml"), *CONFIGS.glob("compared_video/*.yaml")])
-def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_configurations_can_be_read(path: Path) -> None:
     assert read_video_config(path).out.startswith("runs/")
+
+
+def test_there_are_shipped_configurations() -> None:
+    assert {"skeleton_to_video", "skeleton_to_video_gpu", "full", "no_bsr"} <= {path.stem for path in SHIPPED}
 
 
 @pytest.mark.parametrize(

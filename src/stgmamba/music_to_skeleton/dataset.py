@@ -7,6 +7,7 @@ giving it another body need no copies: nodes are relative to the dancer's own he
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -118,6 +119,15 @@ class DanceDataset:
         """Mean and standard deviation of every node's coordinates, [J, 3] each, mirrored dances included."""
         every = torch.cat(self.nodes + self.mirrored)
         return every.mean(dim=0), every.std(dim=0).clamp(min=0.02)
+
+    def fingerprint(self) -> str:
+        """Hash (SHA-256, hexadecimal) of the nodes, rhythm features, genres and trust in timing of all examples."""
+        digest = hashlib.sha256()
+        for example in self.data:
+            digest.update(f"{example.nodes.shape} {example.genre} {example.sync}".encode())
+            digest.update(np.ascontiguousarray(example.nodes).tobytes())
+            digest.update(np.ascontiguousarray(example.audio.features).tobytes())
+        return digest.hexdigest()
 
     def batch(self, *seed: int, sampling: WindowSampling | None = None) -> Batch:
         """A batch of random windows, drawn as always or otherwise; the same seeds, the same batch."""

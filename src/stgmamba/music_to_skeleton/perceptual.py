@@ -9,19 +9,22 @@ beat phase at when steps fall.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.files import atomic_output
 from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
-from stgmamba.music_to_skeleton.representation import GRAPH
+from stgmamba.music_to_skeleton.representation import GRAPH, MODEL_FPS
 
 STEPS = 400
 _BATCH = 8
@@ -97,20 +100,25 @@ class PerceptualLoss(nn.Module):
 
 
 def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable[[str], object]) -> STGCN:
-    """The ST-GCN kept at ``path``, trained and kept there first if it is not.
+    """The pretrained ST-GCN of a file, or one that is pretrained now and written there.
+
+    The file's metadata hold the configuration of the pretraining. A file of another configuration is replaced.
 
     Args:
         path: a safetensors file.
         dataset: the training dances.
         seed: of weights and batches.
-        log: called with one line every so often.
+        log: called with one line per 100 steps.
     """
     device = dataset.nodes[0].device
     torch.manual_seed(seed)
     network = STGCN(dataset.null_genre).to(device)
+    config = _pretraining_config(dataset, seed)
     if path.exists():
-        network.load_state_dict(load_file(path, device=str(device)))
-        return network
+        if _read_config(path) == config:
+            network.load_state_dict(load_file(path, device=str(device)))
+            return network
+        log("perceptual network: the one in the output folder is of another configuration and is trained again")
     # Every window keeps its genre and, where its timing is trusted, its music.
     sampling = dataclasses.replace(dataset.sampling, batch=_BATCH, genre_dropout=0.0, music_dropout=0.0)
     mean, scale = dataset.statistics()
@@ -127,8 +135,34 @@ def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable
         if (step + 1) % 100 == 0:
             log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  genre and direction {right}")
     with atomic_output(path) as part:
-        save_file(network.state_dict(), part)
+        save_file(network.state_dict(), part, {"config": json.dumps(config)})
     return network
+
+
+def _pretraining_config(dataset: DanceDataset, seed: int) -> dict[str, Any]:
+    """Everything that the pretrained weights depend on, as values that JSON keeps."""
+    return {
+        "steps": STEPS,
+        "batch": _BATCH,
+        "learning_rate": _LEARNING_RATE,
+        "channels": list(_CHANNELS),
+        "kernel": _KERNEL,
+        "classes": dataset.null_genre,
+        "window": dataset.sampling.window,
+        "fps": MODEL_FPS,
+        "nodes": list(GRAPH.joints),
+        "data": dataset.fingerprint(),
+        "seed": seed,
+    }
+
+
+def _read_config(path: Path) -> Any:
+    """The configuration in a file's metadata; None where there is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["config"])
+    except (SafetensorError, KeyError, ValueError):
+        return None
 
 
 def pretraining_loss(network: STGCN, batch: Batch, nodes: Tensor, flipped: Tensor) -> tuple[Tensor, str]:

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -231,13 +230,9 @@ def test_other_song_takes_the_genre_and_fills_the_song(corpus: Path) -> None:
     assert np.array_equal(only_tango.positions[:100], waltz.skeleton.positions[:100])
 
 
-TANG = Path(os.environ.get("STGM_DATA", "../shared/data")) / "tang2018"
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not TANG.is_dir(), reason="research data are not here; set STGM_DATA")
-def test_real_dances_step_to_the_music_and_beat_the_mean_pose() -> None:
-    rows = evaluate_skeletons(TANG, "test", seeds=1)["methods"]
+def test_real_dances_step_to_the_music_and_beat_the_mean_pose(research_data: Path) -> None:
+    rows = evaluate_skeletons(research_data / "tang2018", "test", seeds=1)["methods"]
     assert rows["real"]["sc"] > rows["real"]["sc_floor"] + 0.05
     assert rows["shifted"]["sc"] < rows["real"]["sc"]
     assert rows["real"]["pfd"] < 0.2 * rows["mean_pose"]["pfd"]

@@ -50,6 +50,7 @@ def test_pictures(result: EvalResult, tmp_path: Path) -> None:
     folder.mkdir()
     files = [file for section in draw_pictures(result, folder) for file in section.files]
     assert set(files) == set(folder.iterdir())
+    assert len(files) == 4 + len(result.songs)
     for file in files:
         picture = np.asarray(Image.open(file).convert("RGB"))
         assert picture.std() > 5, file
