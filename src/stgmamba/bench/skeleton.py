@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
+from stgmamba.machine import CAN_MEASURE_MEMORY, machine, peak_memory, resident_memory
 from stgmamba.music.decode import Song
 from stgmamba.music.demo_song import repeated_demo_song
 from stgmamba.music_to_skeleton.audio_features import HOP, extract_audio_features
@@ -152,7 +152,7 @@ def _time_attention(config: Config, seconds: float, repeats: int) -> dict[str, f
 
 def _peak_memory(weights: str | Path | None, seconds: float) -> dict[str, float] | None:
     """Memory of making one dance, in a fresh process, so that nothing measured before counts."""
-    if not CAN_WATCH_MEMORY:
+    if not CAN_MEASURE_MEMORY:
         return None
     with multiprocessing.get_context("spawn").Pool(1) as fresh:
         return fresh.apply(_measure_memory, (weights, seconds))
@@ -161,6 +161,6 @@ def _peak_memory(weights: str | Path | None, seconds: float) -> dict[str, float]
 def _measure_memory(weights: str | Path | None, seconds: float) -> dict[str, float]:
     generator, song = load_sampler(weights), repeated_demo_song(seconds)
     _stage_times(generator, repeated_demo_song(5.0))
-    before = resident()
-    peak = peak_resident(lambda: _stage_times(generator, song))
+    before = resident_memory()
+    peak = peak_memory(lambda: _stage_times(generator, song))
     return {"before_mb": before / 1e6, "peak_mb": peak / 1e6}

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from stgmamba.characters import CHARACTERS
 from stgmamba.characters.render import CharacterRenderer
-from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
+from stgmamba.machine import CAN_MEASURE_MEMORY, machine, peak_memory, resident_memory
 from stgmamba.music.demo_song import repeated_demo_song
 from stgmamba.options import QUALITY, SEED
 from stgmamba.pipeline import DancePipeline, DanceVideo
@@ -65,7 +65,7 @@ def bench_video(
         "machine": machine(),
         "quality": quality,
         "films": {str(size): _time_film(dance, picture, size, quality) for size in sizes},
-        "memory": _watch(seconds, long, quality) if CAN_WATCH_MEMORY and long > 0 else None,
+        "memory": _watch(seconds, long, quality) if CAN_MEASURE_MEMORY and long > 0 else None,
     }
 
 
@@ -152,7 +152,7 @@ def _watch_film(seconds: float, quality: str) -> tuple[int, int]:
     dance = _dance(seconds)
     film = _film(dance, _picture(dance), _MEMORY_SIZE, quality)
     next(film.frames())
-    before = resident()
+    before = resident_memory()
     with tempfile.TemporaryDirectory() as folder:
-        peak = peak_resident(lambda: film.save(Path(folder) / "film.mp4"))
+        peak = peak_memory(lambda: film.save(Path(folder) / "film.mp4"))
     return before, peak

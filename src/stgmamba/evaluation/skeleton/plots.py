@@ -277,9 +277,9 @@ def _strips(result: EvalResult, song: int) -> Figure:
     """A row per method: poses of one song from its middle."""
     from matplotlib.figure import Figure
 
-    from stgmamba.music_to_skeleton.previews import strip
+    from stgmamba.music_to_skeleton.previews import draw_poses
 
-    rows = {name: strip(_middle(dances[song][0]), STRIP_SECONDS) for name, dances in result.dances.items()}
+    rows = {name: draw_poses(_middle(dances[song][0]), STRIP_SECONDS) for name, dances in result.dances.items()}
     picture = np.concatenate(list(rows.values()))
     height, width = picture.shape[:2]
     # Pixel by pixel, with a margin at the left for the names and one at the top for the title.
