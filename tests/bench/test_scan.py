@@ -13,13 +13,13 @@ SHAPE = Shape("tiny", 2, 10, 3, 4)
 def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Figures of scans whose times are given: 1 ms forward and 4 ms forward + backward for ours."""
 
-    def times(contenders: dict[str, Any], shape: Shape, backward: bool, *_: int) -> dict[str, float]:
+    def times(scans: dict[str, Any], shape: Shape, backward: bool, *_: int) -> dict[str, float]:
         milliseconds = (
             {"ours": 4.0, "reference": 40.0} if backward else {"ours": 1.0, "reference": 30.0, "mambapy": 8.0}
         )
         return {name: value / 1000 for name, value in milliseconds.items()}
 
-    monkeypatch.setattr(scan, "_time_contenders", times)
+    monkeypatch.setattr(scan, "_time_scans", times)
     monkeypatch.setattr(scan, "measure_exponentials", lambda: 960_000.0)
     return bench_scan([SHAPE])
 

@@ -15,19 +15,19 @@ from ..conftest import swaying
 
 @pytest.fixture(autouse=True)
 def _short_dance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "_dance", lambda seconds: swaying(round(25 * seconds)))
+    monkeypatch.setattr(bench, "_repeated_dance", lambda seconds: swaying(round(25 * seconds)))
 
 
 @pytest.mark.parametrize("quality", ["fast", "best"])
-def test_figures_of_a_short_film(quality: str) -> None:
+def test_figures_of_a_short_video(quality: str) -> None:
     figures = json.loads(json.dumps(bench_video(seconds=0.6, long=0, sizes=(128,), quality=quality)))
     assert figures["quality"] == quality
-    film = figures["films"]["128"]
-    assert film["frames"] == 15
-    assert film["fps"] > 0
-    assert film["draw"] > 0
-    assert film["encode"] > 0
-    assert film["processor_ms"] > 0
+    video = figures["videos"]["128"]
+    assert video["frames"] == 15
+    assert video["fps"] > 0
+    assert video["draw"] > 0
+    assert video["encode"] > 0
+    assert video["processor_ms"] > 0
     assert figures["memory"] is None
     assert "cores" in figures["machine"]
 
@@ -52,11 +52,11 @@ def test_figures_follow_from_the_seconds_of_each_part(monkeypatch: pytest.Monkey
         work(1.5)
         return Video()
 
-    monkeypatch.setattr(bench, "_film", load)
+    monkeypatch.setattr(bench, "_build_video", load)
     monkeypatch.setattr(bench, "write_video", lambda *_: work(2.0))
     monkeypatch.setattr(time, "perf_counter", lambda: clock["wall"])
     monkeypatch.setattr(time, "process_time", lambda: clock["processor"])
-    assert bench._time_film(swaying(20), np.zeros((8, 8, 3), np.uint8), 8, "best") == {
+    assert bench._time_video(swaying(20), np.zeros((8, 8, 3), np.uint8), 8, "best") == {
         "frames": 20,
         "prepare": 1.75,  # loading, and the first frame
         "total": 4.0,
@@ -67,18 +67,18 @@ def test_figures_follow_from_the_seconds_of_each_part(monkeypatch: pytest.Monkey
     }
 
 
-def test_the_table_tells_films_and_memory() -> None:
-    film = {"fps": 40.0, "processor_ms": 20.0, "total": 6.2, "draw": 4.0, "encode": 2.0, "prepare": 1.5}
+def test_the_table_shows_times_and_memory() -> None:
+    video = {"fps": 40.0, "processor_ms": 20.0, "total": 6.2, "draw": 4.0, "encode": 2.0, "prepare": 1.5}
     memory = {"short_seconds": 10.0, "short_mb": 700.0, "long_seconds": 600.0, "long_mb": 720.0}
     console = Console(record=True, width=100)
-    print_table({"machine": {"cores": 2}, "quality": "best", "films": {"256": film}, "memory": memory}, console)
+    print_table({"machine": {"cores": 2}, "quality": "best", "videos": {"256": video}, "memory": memory}, console)
     text = console.export_text()
     for piece in ("(best)", "256 x 256", "40.0 frames/s", "600 s: 720 MB"):
         assert piece in text
 
 
 @pytest.mark.slow
-def test_memory_is_that_of_fresh_processes() -> None:
-    figures = bench._watch(1.0, 3.0, "best")
+def test_memory_does_not_grow_with_the_length() -> None:
+    figures = bench._compare_memory(1.0, 3.0, "best")
     assert 100 < figures["before_mb"] <= figures["short_mb"]
     assert np.isclose(figures["long_mb"], figures["short_mb"], rtol=0.2)
