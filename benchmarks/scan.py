@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from stgmamba.bench.scan import Shape, bench_lengths, bench_scan, make_inputs, print_table
-from stgmamba.machine import peak_resident, resident
+from stgmamba.machine import peak_memory, resident_memory
 from stgmamba.ssm import selective_scan
 
 
@@ -28,8 +28,8 @@ def measure_memory(shape: Shape) -> dict[str, float]:
         done["y"] = selective_scan(**inputs, delta_softplus=True)
         done["gradients"] = torch.autograd.grad(done["y"], list(inputs.values()), dy)
 
-    before = resident()
-    peak = peak_resident(scan_and_back)
+    before = resident_memory()
+    peak = peak_memory(scan_and_back)
     y, gradients = done["y"], done["gradients"]
     size = sum(x.numel() * 4 for x in inputs.values()) + 2 * y.numel() * 4  # u, delta, ..., dy and y
     results = sum(x.numel() * 4 for x in gradients) + y.numel() * 4

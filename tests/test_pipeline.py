@@ -220,7 +220,7 @@ def test_pose_and_mask_belong_to_a_picture(given: dict[str, Any]) -> None:
 
 
 def test_render_takes_any_layout_that_has_the_joints(sway: Skeleton) -> None:
-    assert drawable(sway) is not None
+    np.testing.assert_array_equal(drawable(sway).positions, sway.positions)
     coco = Skeleton(np.zeros((3, 17, 3)), 25, COCO_17)
     with pytest.raises(InputError, match="left heel"):
         drawable(coco)

@@ -1,25 +1,27 @@
-"""What is in a file, for people and programs to read."""
+"""Description of a file of any kind that the program reads or writes."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from stgmamba.errors import InputError
 
-# Tempo is the same at the end of nearly every song, and an hour of beats takes a minute to track.
+# Of longer songs only the first part is tracked: tempo seldom changes, and tracking an hour takes a minute.
 _TEMPO_SECONDS = 120.0
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What kind of file it is and what is in it: song, picture, video, skeleton or weights.
+    """Kind and contents of a song, picture, video, skeleton or weights file.
 
     Returns:
-        Plain values that JSON can hold, ``file`` and ``kind`` first.
+        Values that JSON can hold: ``file``, ``kind`` (``song``, ``picture``, ``video``, ``skeleton``, ``weights``) and
+        properties of that kind.
 
     Raises:
-        InputError: missing, damaged, or none of these.
+        InputError: missing, damaged, or of none of these kinds.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -45,23 +47,18 @@ def _weights(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            notes = dict(file.metadata() or {})
+            metadata = dict(file.metadata() or {})
             shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: these are not weights that can be read ({error}); download them again.") from error
-    parameters = 0
-    for shape in shapes:
-        count = 1
-        for side in shape:
-            count *= side
-        parameters += count
-    return {"kind": "weights", "tensors": len(shapes), "parameters": parameters, **_decoded(notes)}
+    parameters = sum(math.prod(shape) for shape in shapes)
+    return {"kind": "weights", "tensors": len(shapes), "parameters": parameters, **_decode_json(metadata)}
 
 
-def _decoded(notes: dict[str, str]) -> dict[str, Any]:
-    """Metadata values are strings; those that hold JSON are unpacked."""
+def _decode_json(metadata: dict[str, str]) -> dict[str, Any]:
+    """Metadata with those values decoded that are JSON."""
     decoded: dict[str, Any] = {}
-    for name, text in notes.items():
+    for name, text in metadata.items():
         try:
             decoded[name] = json.loads(text)
         except json.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Compiled inner loops: Numba, kept on disk, safe when several processes start at once."""
+"""Just-in-time compilation by Numba, with a disk cache that is safe for concurrent processes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _LockedCache(FunctionCache):  # type: ignore[misc]
-    """Numba's cache with one lock a folder.
+    """Numba's disk cache with one file lock per folder.
 
-    Numba reads the index of a function's compiled versions, adds its own and writes it back. Two processes that do so
-    at once can leave an index that names the machine code of another signature, and every later process crashes.
+    Numba reads the index of a function's compiled signatures, adds one and writes the index back. Two processes that do
+    so at once can leave an index that refers to the machine code of another signature, and later processes crash.
     """
 
     def _lock(self) -> FileLock:
@@ -43,17 +43,17 @@ class _LockedCache(FunctionCache):  # type: ignore[misc]
 def jit(*fastmath: str) -> Callable[[F], F]:
     """Return a decorator that compiles a function on first use, without the GIL, once per machine.
 
-    The machine code is kept beside the source or, where that folder cannot be written, in the user's cache; where
-    neither can be, it is made anew in every process. Numba's cache watches one file only: what a compiled function
-    calls must stand in the same file.
+    The machine code is cached beside the source or, where that folder is not writable, in the user's cache folder;
+    where neither is, every process compiles anew. Numba invalidates the cache by the time stamp of one source file, so
+    a compiled function and the compiled functions it calls must be in the same file.
 
     Args:
-        fastmath: what the compiler may assume of floating-point numbers, in LLVM's words: "contract", "reassoc"...
+        fastmath: LLVM's fast-math flags: "contract", "reassoc", "nsz"...
     """
 
     def decorate(function: F) -> F:
         compiled = numba.njit(nogil=True, fastmath=set(fastmath), error_model="numpy")(function)
-        with contextlib.suppress(RuntimeError):  # Numba found no folder to keep compiled code in
+        with contextlib.suppress(RuntimeError):  # there is no writable folder for the cache
             compiled._cache = _LockedCache(function)
         return cast(F, compiled)
 

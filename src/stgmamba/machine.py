@@ -1,4 +1,4 @@
-"""What a benchmark must say of the machine, and the memory it watches."""
+"""Properties of the machine that benchmarks report, and measurement of resident memory."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ import torch
 
 _STATM = Path("/proc/self/statm")
 
-CAN_WATCH_MEMORY = _STATM.exists()
-"""Whether the system tells resident memory (Linux does)."""
+CAN_MEASURE_MEMORY = _STATM.exists()
+"""Whether the system reports resident memory (Linux does)."""
 
 
 def machine() -> dict[str, Any]:
-    """What figures of speed depend on: ``processor``, logical ``cores``, ``threads`` of torch."""
+    """``processor`` (model name), number of logical ``cores``, and ``threads`` of torch."""
     return {"processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()}
 
 
-def resident() -> int:
-    """Resident memory of this process in bytes (Linux)."""
+def resident_memory() -> int:
+    """Resident memory of this process, bytes (Linux)."""
     return int(_STATM.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def peak_resident(work: Callable[[], object]) -> int:
-    """Largest resident memory in bytes while ``work`` is done, looked at every millisecond."""
-    peak, done = resident(), threading.Event()
+def peak_memory(function: Callable[[], object]) -> int:
+    """Maximum resident memory of this process during a call, bytes, sampled every millisecond (Linux)."""
+    peak, finished = resident_memory(), threading.Event()
 
-    def watch() -> None:
+    def sample() -> None:
         nonlocal peak
-        while not done.wait(0.001):
-            peak = max(peak, resident())
+        while not finished.wait(0.001):
+            peak = max(peak, resident_memory())
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    sampler = threading.Thread(target=sample)
+    sampler.start()
     try:
-        work()
+        function()
     finally:
-        done.set()
-        watcher.join()
-    return max(peak, resident())
+        finished.set()
+        sampler.join()
+    return max(peak, resident_memory())
 
 
 def _processor() -> str:
-    """The processor's name, as far as the system tells it."""
+    """Model name of the processor, or its architecture where the system does not report one."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""Work in several threads, results in order."""
+"""A parallel map over threads that keeps the order of its items."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ Result = TypeVar("Result")
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Iterator[Result]:
-    """Apply a function that releases the GIL in several threads; results come one by one in the items' order.
+    """Apply a function that releases the GIL in several threads; yields the results in the order of the items.
 
-    At most two results a worker wait to be taken, so memory does not grow with the number of items.
+    At most two items per worker are pending, so memory does not grow with the number of items.
 
     Args:
         function: called from the worker threads.
-        items: read one at a time, from the caller's thread.
+        items: read lazily, from the caller's thread.
         workers: number of threads; by default one per core.
 
     Raises:
-        Whatever the function raises, when its result is due.
+        Whatever the function raises, in place of its result.
     """
     workers = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Result]] = deque()
+        pending: deque[Future[Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) >= 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(function, item))
+                if len(pending) >= 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            # Where the caller stops early, what has not begun is not done.
-            for future in waiting:
+            # Where the caller stops early, calls that have not started are cancelled.
+            for future in pending:
                 future.cancel()

@@ -1,4 +1,4 @@
-"""Videos in and out: the project's only video reader and writer (PyAV)."""
+"""Reading and writing of video files (PyAV): the project's only video reader and writer."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from numpy.typing import NDArray
 
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output, check_can_write
-from stgmamba.music.decode import decode_packets, moving_picture, open_media, origin_seconds, stream_audio
+from stgmamba.music.decode import decode_packets, open_media, origin_seconds, stream_audio, video_stream
 from stgmamba.progress import Progress
 
-_BT709 = 1  # its number as matrix, primaries and transfer in ITU-T H.273, and as colour space in swscale
+_BT709 = 1  # code of matrix, primaries and transfer in ITU-T H.273, and of the colour space in swscale
 _UNSPECIFIED = 2
 _LIMITED_RANGE = 1
-_BITS_PER_CHANNEL = 128_000  # where FFmpeg's own encoder is both good and quicker than at lower rates
+_BITS_PER_CHANNEL = 128_000  # per second; FFmpeg's AAC encoder is good at this rate, and slower at lower ones
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What is in a media file, as its header says.
+    """Properties of a media file, from its header.
 
     Attributes:
         path: the file.
         container: FFmpeg's name of the container, such as "mov,mp4,m4a,3gp,3g2,mj2".
-        seconds: length; 0 where the header does not say.
-        fps: pictures per second; None without video. Headers may lie: see `VideoReader.timestamps`.
+        seconds: duration; 0 where the header does not state it.
+        fps: frames per second; None without video. Headers may be wrong: see `VideoReader.timestamps`.
         size: (width, height) as displayed, rotation applied; None without video.
-        frames: number of pictures by the header, or seconds x fps; None without video.
+        frames: number of frames stated by the header, or seconds x fps; None without video.
         video_codec: such as "h264"; None without video.
         pixel_format: such as "yuv420p"; None without video.
-        audio_codec: such as "aac"; None without sound.
-        audio_rate: samples per second; None without sound.
-        audio_channels: None without sound.
+        audio_codec: such as "aac"; None without audio.
+        audio_rate: samples per second; None without audio.
+        audio_channels: None without audio.
     """
 
     path: Path
@@ -58,7 +58,7 @@ class MediaInfo:
 
 
 def exact_fps(fps: float | Fraction) -> Fraction:
-    """Return fps as the fraction that is meant: 23.976, 29.97 and 59.94 are n x 1000/1001.
+    """Return a frame rate as an exact fraction; 23.976, 29.97 and 59.94 become n x 1000/1001.
 
     Raises:
         InputError: not a number between 1/10 and 1000.
@@ -85,27 +85,27 @@ def write_video(
 ) -> int:
     """Write an mp4 (H.264 yuv420p BT.709, AAC) that plays in a browser, its index in front.
 
-    Frames are taken one by one, so memory does not grow with length. A width or height that is odd gets one more
-    column or row, a copy of the last, since yuv420p halves both. The sound is cut, or filled up with silence, to the
-    length of the frames; frame i is shown at i/fps after ``audio_start``.
+    Frames are consumed one by one, so memory does not grow with length. An odd width or height is padded by one column
+    or row, a copy of the last, since yuv420p halves both. The audio is truncated, or padded with silence, to the
+    duration of the frames; frame i is shown i / fps seconds after ``audio_start``.
 
     Args:
-        path: the mp4 to write; complete or not there at all.
+        path: the mp4 to write; complete, or not there at all.
         frames: uint8 [H, W, 3] RGB, all of one size.
         fps: frames per second.
-        audio: file to take the sound from (one or two channels kept, more mixed down to two).
-        audio_start: second of ``audio`` that sounds at the first frame.
-        seconds: stop after so many seconds; None for all frames.
+        audio: source file of the audio (more than two channels are downmixed to two).
+        audio_start: second of ``audio`` at the first frame.
+        seconds: maximum duration; None for all frames.
         progress: called after each frame.
-        crf: H.264 quality, 0 (lossless) to 51; 18 is visually clean.
-        preset: x264's trade of time for size.
+        crf: H.264 quality, 0 (lossless) to 51; 18 is visually lossless.
+        preset: of x264, trades encoding time for file size.
         threads: of the encoder.
 
     Returns:
         The number of frames written.
 
     Raises:
-        InputError: no frames, output that cannot be written (folder missing, disk full), sound that cannot be read.
+        InputError: no frames, output that cannot be written (folder missing, disk full), audio that cannot be read.
     """
     path = check_can_write(path, (".mp4",))
     rate = exact_fps(fps)
@@ -113,40 +113,37 @@ def write_video(
     if seconds is not None:
         limit = max(1, round(seconds * rate))
         frames, total = islice(frames, limit), min(limit, total or limit)
-    pictures = iter(frames)
-    first = next(pictures, None)
+    remaining = iter(frames)
+    first = next(remaining, None)
     if first is None:
         raise InputError(f"{path}: there are no frames to write; the dance is empty.")
-    sound = None if audio is None else _Sound(Path(audio), audio_start)
-    convert = VideoReformatter()  # kept, since setting up a conversion takes longer than one frame
+    track = None if audio is None else _AudioTrack(Path(audio), audio_start)
+    convert = VideoReformatter()  # reused, since setting up a conversion takes longer than converting a frame
     done = 0
     with atomic_output(path) as part:
         try:
             with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-                picture_stream = _add_picture_stream(output, rate, first.shape, crf, preset, threads)
-                if sound is not None:
-                    sound.attach(output)
-                for picture in chain([first], pictures):
-                    output.mux(picture_stream.encode(_video_frame(convert, picture, first.shape, done)))
+                stream = _add_video_stream(output, rate, first.shape, crf, preset, threads)
+                if track is not None:
+                    track.attach(output)
+                for frame in chain([first], remaining):
+                    output.mux(stream.encode(_video_frame(convert, frame, first.shape, done)))
                     done += 1
-                    if sound is not None:
-                        sound.write_until(done / rate)
+                    if track is not None:
+                        track.write_until(done / rate)
                     if progress is not None:
                         progress(done, total)
-                output.mux(picture_stream.encode(None))
-                if sound is not None:
-                    sound.finish()
+                output.mux(stream.encode(None))
+                if track is not None:
+                    track.finish()
         except av.error.FFmpegError as error:
             raise OSError(error.errno or errno.EIO, error.strerror or str(error)) from error
     return done
 
 
-def _add_picture_stream(
-    output: Any, rate: Fraction, shape: tuple[int, ...], crf: int, preset: str, threads: int
-) -> Any:
+def _add_video_stream(output: Any, rate: Fraction, shape: tuple[int, ...], crf: int, preset: str, threads: int) -> Any:
     height, width = shape[:2]
-    # With mbtree the same frames do not always give the same bits, and the same seed must give the same film; films
-    # are up to a third larger without it.
+    # With mbtree the encoder's output is not deterministic. Files are up to a third larger without it.
     options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
     stream = output.add_stream("libx264", rate=rate, options=options)
     stream.width, stream.height = width + width % 2, height + height % 2
@@ -160,20 +157,21 @@ def _add_picture_stream(
     return stream
 
 
-def _video_frame(convert: Any, picture: NDArray[np.uint8], shape: tuple[int, ...], index: int) -> Any:
-    if picture.shape != shape or picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-        raise ValueError(f"frame {index} is {picture.dtype} {picture.shape}, wanted uint8 {shape[:2]} x 3")
+def _video_frame(convert: Any, rgb: NDArray[np.uint8], shape: tuple[int, ...], index: int) -> Any:
+    """Frame number ``index`` of the output, converted to yuv420p BT.709."""
+    if rgb.shape != shape or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise ValueError(f"frame {index} is {rgb.dtype} {rgb.shape}; it must be uint8 {shape[:2]} x 3")
     height, width = shape[:2]
     if height % 2 or width % 2:
-        picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
     frame = convert.reformat(frame, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE, threads=1)
     frame.pts = index
     return frame
 
 
-class _Sound:
-    """The sound track being written beside the pictures, never more than a block ahead of them."""
+class _AudioTrack:
+    """The audio stream of a video that is being written, at most one block ahead of the frames."""
 
     def __init__(self, path: Path, start: float) -> None:
         info = probe(path)
@@ -182,7 +180,7 @@ class _Sound:
         self._channels = min(info.audio_channels, 2)
         self._rate = 44_100 if info.audio_rate % 11_025 == 0 else 48_000
         self._blocks = stream_audio(path, self._rate, self._channels, start)
-        self._block = next(self._blocks)  # the file's faults show before anything is written
+        self._block = next(self._blocks)  # raises for a faulty file before anything is written
         self._written = 0
         self._output: Any = None
         self._stream: Any = None
@@ -214,17 +212,17 @@ class _Sound:
 
 
 class VideoReader:
-    """Frames of a video, upright, with their true times; may be iterated more than once.
+    """Frames of a video, upright, with their timestamps; may be iterated more than once.
 
-    Iterating yields (seconds, uint8 [H, W, 3] RGB). Seconds count from the file's first instant, as those of
-    `stgmamba.music.decode`, and come from the frames' own timestamps, so that a varying frame rate keeps its pace.
+    Iterating yields (seconds, uint8 [H, W, 3] RGB). Seconds have the origin of `stgmamba.music.decode` and are those of
+    the frames' own timestamps, which a variable frame rate requires.
 
     Attributes:
         path: the file.
-        fps: mean pictures per second by the header; it may lie, see `timestamps`.
+        fps: mean frames per second stated by the header; it may be wrong, see `timestamps`.
         size: (width, height) as displayed.
-        frames: number of pictures by the header.
-        has_audio: whether there is sound.
+        frames: number of frames stated by the header.
+        has_audio: whether the file has an audio stream.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -239,8 +237,8 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
         with open_media(self.path) as container:
-            stream: Any = moving_picture(container)
-            origin = origin_seconds(container, _first_sound(container))
+            stream: Any = video_stream(container)
+            origin = origin_seconds(container, _audio_start(container))
             stream.thread_type = "AUTO"
             stream.codec_context.thread_count = 2
             seconds = -1 / self.fps
@@ -250,10 +248,10 @@ class VideoReader:
                 yield seconds, _upright_rgb(convert, frame)
 
     def timestamps(self) -> NDArray[np.float64]:
-        """Return the seconds [N] at which each picture is shown, read without decoding any."""
+        """Return the times at which the frames are shown, seconds [N], without decoding them."""
         with open_media(self.path) as container:
-            stream: Any = moving_picture(container)
-            origin = origin_seconds(container, _first_sound(container))
+            stream: Any = video_stream(container)
+            origin = origin_seconds(container, _audio_start(container))
             stamps = [packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None]
             return np.asarray(np.sort(np.array(stamps, np.float64)) * float(stream.time_base) - origin)
 
@@ -268,42 +266,43 @@ def read_video(path: str | Path) -> VideoReader:
 
 
 def probe(path: str | Path) -> MediaInfo:
-    """Return what is in a media file, by its header and first frame.
+    """Return the properties of a media file, from its header and first frame.
 
     Raises:
-        InputError: the file cannot be read, or has neither sound nor video.
+        InputError: the file cannot be read, or has neither audio nor video.
     """
     path = Path(path)
     with open_media(path) as container:
-        video = moving_picture(container)
-        sound = container.streams.best("audio")
-        if video is None and sound is None:
+        video = video_stream(container)
+        audio = container.streams.best("audio")
+        if video is None and audio is None:
             raise InputError(f"{path}: there is neither sound nor video in this file; choose another one.")
         seconds = (container.duration or 0) / av.time_base
-        picture: dict[str, Any] = {}
+        properties: dict[str, Any] = {}
         if video is not None:
             fps = float(video.average_rate or video.guessed_rate or 25)
             first = next(decode_packets(container, video), None)
             size = (video.width, video.height) if first is None else _upright_size(first)
-            picture = {
+            properties = {
                 "fps": fps,
                 "size": size,
                 "frames": video.frames or max(1, round(seconds * fps)),
                 "video_codec": video.codec_context.name,
                 "pixel_format": video.codec_context.pix_fmt,
             }
-        if sound is not None:
-            picture |= {
-                "audio_codec": sound.codec_context.name,
-                "audio_rate": sound.codec_context.sample_rate,
-                "audio_channels": sound.codec_context.channels,
+        if audio is not None:
+            properties |= {
+                "audio_codec": audio.codec_context.name,
+                "audio_rate": audio.codec_context.sample_rate,
+                "audio_channels": audio.codec_context.channels,
             }
-        return MediaInfo(path, container.format.name, seconds, **picture)
+        return MediaInfo(path, container.format.name, seconds, **properties)
 
 
-def _first_sound(container: Any) -> float | None:
-    sound = container.streams.best("audio")
-    return None if sound is None or sound.start_time is None else sound.start_time * float(sound.time_base)
+def _audio_start(container: Any) -> float | None:
+    """Start time of the audio stream, seconds; None where there is none or it states none."""
+    audio = container.streams.best("audio")
+    return None if audio is None or audio.start_time is None else audio.start_time * float(audio.time_base)
 
 
 def _upright_size(frame: Any) -> tuple[int, int]:
@@ -311,8 +310,8 @@ def _upright_size(frame: Any) -> tuple[int, int]:
 
 
 def _upright_rgb(convert: Any, frame: Any) -> NDArray[np.uint8]:
-    # Untagged pictures are BT.709 from 720 lines on, as players take them.
+    # Players take untagged video of 720 lines or more for BT.709.
     untagged_hd = frame.colorspace == _UNSPECIFIED and min(frame.width, frame.height) >= 720
     source = _BT709 if untagged_hd else None
-    picture = convert.reformat(frame, format="rgb24", src_colorspace=source, threads=1).to_ndarray()
-    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / 90) % 4))
+    rgb = convert.reformat(frame, format="rgb24", src_colorspace=source, threads=1).to_ndarray()
+    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))

@@ -17,7 +17,7 @@ def test_weights_of_the_repository_and_of_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "=x", "a="])
-def test_other_forms_are_refused(text: str) -> None:
+def test_texts_of_another_form_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="NAME=FILE"):
         compared_weights("video", False, None, [text], ())
 

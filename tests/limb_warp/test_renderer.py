@@ -114,6 +114,7 @@ def test_a_half_length_picture_reaches_the_lower_edge_in_every_frame(figure: tup
     warp = LimbWarpRenderer(picture_of(rgb), person_of(mask, confidence), size=220)
     jump = pose_array() + np.asarray([0, 0.1, 0], np.float32)
     frames = list(warp.frames(dance_of(pose_array(), jump, pose_array())))
+    assert len(frames) == 3
     for frame in frames:
         x = int(warp.body.hips[0])
         edge = np.abs(frame[-1, x - 45 : x + 45].astype(float) - wall()[219, x]).max(axis=1)

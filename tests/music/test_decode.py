@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from stgmamba.errors import InputError
-from stgmamba.music.decode import SAMPLE_RATE, Song, load_song, mix_gains, stream_audio
+from stgmamba.music.decode import SAMPLE_RATE, Song, downmix_matrix, load_song, stream_audio
 
 CLICKS = (0.5, 1.5, 3.25, 6.0)
 SECONDS = 7
@@ -135,7 +135,7 @@ NAMES = ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR", "BC", "FLC", "FRC", "T
 
 @given(st.lists(st.sampled_from(NAMES), min_size=1, max_size=8, unique=True), st.sampled_from([1, 2]))
 def test_no_mix_clips_or_swaps_sides(names: list[str], channels: int) -> None:
-    gains = mix_gains(names, channels)
+    gains = downmix_matrix(names, channels)
     assert gains.shape == (channels, len(names))
     assert (gains >= 0).all()
     assert (gains.sum(axis=1) <= 1 + 1e-6).all()

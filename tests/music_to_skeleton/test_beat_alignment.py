@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stgmamba.music_to_skeleton import beat_alignment
 from stgmamba.music_to_skeleton.beat_alignment import motion_events, retime, time_warp
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, measure, retarget
@@ -32,6 +33,15 @@ def test_without_beats_or_moments_nothing_changes() -> None:
         np.testing.assert_array_equal(time_warp(times, beats, 4.0, 25.0), np.arange(100) / 25)
 
 
+def test_speed_changes_by_a_limited_factor_between_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beat_alignment, "_STIFFNESS", 0.0)  # only the limit is left
+    first = np.arange(1.0, 6.0, 0.6)
+    second = first[-1] + 0.2 + np.arange(0.0, 5.0, 0.6)
+    # Without the limit the 0.4 s before the second group of events would become 0.2 s.
+    warped = time_warp(np.concatenate([first, second + 0.2]), np.concatenate([first, second]), 12.0, 25.0)
+    assert 1.3 < (np.diff(warped) * 25).max() < 1 / (1 - 0.3)
+
+
 @pytest.mark.parametrize("late", [-0.15, 0.1, 0.2])
 def test_a_dance_that_is_late_or_early_comes_onto_the_beat(late: float) -> None:
     events = BEATS[2:-2] + late
@@ -59,6 +69,7 @@ def test_time_never_runs_back_nor_much_faster(events: list[float], beats: list[f
     assert shown[-1] <= (len(shown) - 1) / 25
     steps = np.diff(shown) * 25
     assert (steps >= 0).all()
+    assert (steps < 1 / (1 - 0.3) + 1e-6).all()  # between two events the speed changes by 30 % at most
     assert (np.abs(shown - np.arange(len(shown)) / 25) < 0.33).all()
 
 

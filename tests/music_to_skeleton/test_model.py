@@ -1,8 +1,12 @@
+import itertools
+
 import pytest
 import torch
+from torch.nn.functional import silu
 
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton, SelectiveSSM, STGMBlock
 from stgmamba.music_to_skeleton.representation import GRAPH
+from stgmamba.ssm import selective_scan_reference
 
 SMALL = Config(channels=16, inner=32, states=2, blocks=2, music_channels=16, window_samples=2205)
 J = len(GRAPH)
@@ -105,6 +109,80 @@ def test_the_branches_carry_signals_where_the_paper_says(mixer: str) -> None:
     assert (forward[12:].sum(1) > 0).all()
     assert backward[12:].sum() == 0
     assert (backward[:9].sum(1) > 0).all()
+
+
+def scan_sequence(ssm: SelectiveSSM, x: torch.Tensor, directions: tuple[bool, ...]) -> torch.Tensor:
+    """S6 of one sequence x [L, E], its scans in the given directions (True: backward) added up."""
+    dt, B, C = ssm.x_proj(x).split([ssm.rank, ssm.states, ssm.states], dim=-1)
+    u, delta, B, C = (v.T[None] for v in (x, ssm.dt_proj(dt), B, C))
+    scans = [
+        selective_scan_reference(u, delta, -ssm.A_log.exp(), B, C, ssm.D, None, ssm.dt_bias, True, reverse)
+        for reverse in directions
+    ]
+    return sum(scans)[0].T  # type: ignore[index,union-attr]
+
+
+def stgm_of_the_paper(block: STGMBlock, config: Config, Z: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+    """The three equations of the paper's STGM block, token by token and sequence by sequence.
+
+    Z'_l = GraphConv1d(MLP(LN(Z_{l-1})))
+    gate = sigma(MLP(LN(Z_{l-1})))
+    Z_l  = Z_{l-1} + MLP( LN(SG(sigma(Z'_l))) * gate + LN(TGF(sigma(Z'_l))) * gate + LN(TGB(sigma(Z'_l))) * gate )
+    """
+    frames, joints, E = Z.shape[1], Z.shape[2], config.inner
+    out = torch.empty_like(Z)
+    for b in range(len(Z)):
+        scale, shift = block.modulation(condition[b]).chunk(2)
+        hidden, gate = Z.new_zeros(frames, joints, E), Z.new_zeros(frames, joints, E)
+        for t in range(frames):
+            for j in range(joints):
+                z = Z[b, t, j]
+                normed = (z - z.mean()) / (z.var(unbiased=False) + 1e-5).sqrt() * (1 + scale) + shift
+                hidden[t, j] = block.mlp_in(normed)
+                gate[t, j] = silu(block.mlp_gate(normed))
+        # GraphConv1d: over the neighbours of each joint, then over the frame before, the frame and the one after.
+        graph = block.graph_conv
+        neighbours = Z.new_zeros(frames, joints, E)
+        for t in range(frames):
+            for j in range(joints):
+                for i in range(joints):
+                    neighbours[t, j] += graph.adjacency[j, i] * graph.importance[j, i] * hidden[t, i]
+        x = Z.new_zeros(frames, joints, E)
+        for t in range(frames):
+            for j in range(joints):
+                total = graph.bias.clone()
+                for tap in range(3):
+                    if 0 <= t + tap - 1 < frames:
+                        total = total + graph.time[tap] * neighbours[t + tap - 1, j]
+                x[t, j] = silu(total)
+        update = Z.new_zeros(frames, joints, E)
+        for t in range(frames):  # SG: along the joints of a frame, in both directions
+            if config.spatial:
+                update[t] += block.norm_sg(scan_sequence(block.sg, x[t], (False, True))) * gate[t]
+        for j in range(joints):  # TGF and TGB: along the frames of a joint
+            if config.temporal_forward:
+                update[:, j] += block.norm_tgf(scan_sequence(block.tgf, x[:, j], (False,))) * gate[:, j]
+            if config.temporal_backward:
+                update[:, j] += block.norm_tgb(scan_sequence(block.tgb, x[:, j], (True,))) * gate[:, j]
+        out[b] = Z[b] + block.mlp_out(update)
+    return out
+
+
+@pytest.mark.parametrize(
+    "branches", [branches for branches in itertools.product((True, False), repeat=3) if any(branches)]
+)
+def test_the_block_computes_the_equations_of_the_paper(branches: tuple[bool, bool, bool]) -> None:
+    config = Config(6, 8, 2, 1, spatial=branches[0], temporal_forward=branches[1], temporal_backward=branches[2])
+    torch.manual_seed(0)
+    block = STGMBlock(config).double().eval()
+    with torch.no_grad():
+        for parameter in block.parameters():  # layer norms, graph and output projection start trivial
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        Z = torch.randn(2, 5, J, config.channels, dtype=torch.float64)
+        condition = torch.randn(2, config.channels, dtype=torch.float64)
+        expected = stgm_of_the_paper(block, config, Z, condition)
+        torch.testing.assert_close(block(Z, condition), expected, atol=1e-12, rtol=1e-12)
+        assert (expected - Z).abs().mean() > 0.1
 
 
 def test_selective_ssm_is_the_recurrence_of_the_paper() -> None:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.music_to_skeleton import perceptual
-from stgmamba.music_to_skeleton.dataset import DanceDataset, WindowSampling, load_examples
+from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
 from stgmamba.music_to_skeleton.perceptual import STGCN, load_or_pretrain
 
 
@@ -23,20 +25,73 @@ def test_every_block_sees_the_graph_and_time() -> None:
     assert touched[10].any()  # frames nearby
 
 
-def test_it_learns_and_is_kept(dances: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+GENRES = ("tango", "waltz")
+
+
+@pytest.fixture(scope="module")
+def examples(dances: Path) -> list[Example]:
+    return load_examples(load_dances(dances / "small", "train"), (1.0,), GENRES)
+
+
+def dataset_of(examples: list[Example], window: int = 24) -> DanceDataset:
+    return DanceDataset(examples, WindowSampling(2, window, 0.5, 0.5), len(GENRES), torch.device("cpu"))
+
+
+def same_weights(a: STGCN, b: STGCN) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def test_pretraining_learns_the_genre(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(perceptual, "STEPS", 100)
-    genres = ("tango", "waltz")
-    data = load_examples(load_dances(dances / "small", "train"), (1.0,), genres)
-    dataset = DanceDataset(data, WindowSampling(2, 24, 0.5, 0.5), len(genres), torch.device("cpu"))
-    lines: list[str] = []
-    path = tmp_path / "perceptual.safetensors"
-    first = load_or_pretrain(path, dataset, 0, lines.append)
+    dataset, lines = dataset_of(examples), []
+    network = load_or_pretrain(tmp_path / "perceptual.safetensors", dataset, 0, lines.append)
+    assert len(lines) == 1
     batch = dataset.batch(9, sampling=WindowSampling(32, 24, 0.0, 0.0))
     mean, scale = dataset.statistics()
-    genre, _, _ = first((batch.nodes - mean) / scale)
-    assert (genre.argmax(dim=1) == batch.genre % (len(genres) + 1)).float().mean() > 0.6  # all three dances sway alike
+    genre, _, _ = network((batch.nodes - mean) / scale)
+    assert (genre.argmax(dim=1) == batch.genre % (len(GENRES) + 1)).float().mean() > 0.6  # all three dances sway alike
+
+
+def test_a_network_of_the_same_configuration_is_reused(
+    examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perceptual, "STEPS", 2)
+    path, lines = tmp_path / "perceptual.safetensors", []
+    first = load_or_pretrain(path, dataset_of(examples), 0, lines.append)
+    before = path.stat().st_mtime_ns
+    again = load_or_pretrain(path, dataset_of(examples), 0, lines.append)
+    assert same_weights(first, again)
+    assert path.stat().st_mtime_ns == before
+    assert not lines
+
+
+@pytest.mark.parametrize("change", ["seed", "steps", "window", "data", "representation", "no metadata", "damaged"])
+def test_a_network_of_another_configuration_is_trained_again(
+    change: str, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(perceptual, "STEPS", 2)
+    path, lines = tmp_path / "perceptual.safetensors", []
+    first = load_or_pretrain(path, dataset_of(examples), 0, lines.append)
+    seed, window = 0, 24
+    if change == "seed":
+        seed = 1
+    elif change == "steps":
+        monkeypatch.setattr(perceptual, "STEPS", 3)
+    elif change == "window":
+        window = 32
+    elif change == "data":
+        nodes = examples[0].nodes.copy()
+        nodes[7, 5, 1] += 0.01
+        examples = [dataclasses.replace(examples[0], nodes=nodes), *examples[1:]]
+    elif change == "representation":
+        monkeypatch.setattr(perceptual, "MODEL_FPS", 25.0)
+    elif change == "no metadata":
+        save_file(first.state_dict(), path)
+    else:
+        path.write_bytes(path.read_bytes()[:100])
+    again = load_or_pretrain(path, dataset_of(examples, window), seed, lines.append)
     assert len(lines) == 1
-    again = load_or_pretrain(path, dataset, 1, lines.append)
-    assert len(lines) == 1  # not trained a second time
-    for a, b in zip(first.parameters(), again.parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert "trained again" in lines[0]
+    assert same_weights(first, again) == (change in ("representation", "no metadata", "damaged"))
+    load_or_pretrain(path, dataset_of(examples, window), seed, lines.append)
+    assert len(lines) == 1  # the file has been replaced

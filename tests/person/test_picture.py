@@ -1,5 +1,4 @@
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,8 @@ from PIL import Image, ImageCms
 
 from stgmamba.errors import InputError
 from stgmamba.person.picture import BACKGROUND, MAX_SIDE, load_picture
+
+from ..support.input_errors import read_or_refused
 
 WIDTH, HEIGHT = 96, 128
 TOP, BOTTOM = (200, 60, 40), (40, 90, 200)  # red above, blue below: shows whether it is upright
@@ -199,5 +200,8 @@ def test_flipped_bytes_are_read_or_refused(tmp_path: Path, form: str, garbage: b
     whole = path.read_bytes()
     at = int(place * len(whole))
     path.write_bytes(whole[:at] + garbage + whole[at + len(garbage) :])
-    with suppress(InputError):
-        assert load_picture(path).rgb.dtype == np.uint8
+    picture = read_or_refused(load_picture, path)
+    if picture is not None:
+        assert picture.rgb.dtype == np.uint8
+        assert picture.rgb.ndim == 3
+        assert picture.rgb.shape[2] == 3

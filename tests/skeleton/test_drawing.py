@@ -58,10 +58,12 @@ def test_the_frame_is_kept_and_edges_are_smooth(flat: Skeleton) -> None:
 
 
 def test_far_outside_does_no_harm(flat: Skeleton) -> None:
+    x, y = flat.joint("left_knee")[0].round().astype(int)
     for value in (1e9, -1e9, np.inf, np.nan):
         positions = flat.positions[0].copy()
         positions[4] = value
-        draw_skeleton(BLACK, positions, flat.confidence[0], flat.layout)
+        frame = draw_skeleton(BLACK, positions, flat.confidence[0], flat.layout)
+        assert frame[y, x].any()  # the other joints are drawn
 
 
 def test_sequence_scales_to_another_size(flat: Skeleton) -> None:

@@ -1,4 +1,4 @@
-"""The compiled loop against `FrameGenerator.compose`."""
+"""The compiled compositing against `FrameGenerator.compose`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROWS, COLUMNS = 32, 48
 
 
 def scene(scale: int, seed: int = 0) -> tuple[Prediction, Tensor, Tensor]:
-    """A prediction with logits and colours as large as they get, layers with all kinds of coverage, a background."""
+    """A prediction with logits and colours over their whole ranges, layers with coverage 0..1, and a background."""
     generator = torch.Generator().manual_seed(seed)
 
     def noise(channels: int, rows: int, columns: int) -> Tensor:
@@ -43,27 +43,27 @@ def composited(prediction: Prediction, warped: Tensor, background: Tensor, scale
 
 
 @pytest.mark.parametrize("scale", [1, 2, 3])
-def test_it_is_what_compose_makes(scale: int) -> None:
+def test_result_equals_that_of_compose(scale: int) -> None:
     prediction, warped, background = scene(scale)
     frame = composited(prediction, warped, background, scale)
     composed = FrameGenerator(Config()).compose(prediction, warped, background)[0].permute(1, 2, 0).numpy()
     expected = np.clip(composed * 255 + 0.5, 0, 255).astype(np.uint8)
     difference = np.abs(frame.astype(int) - expected)
     assert difference.max() <= 1
-    assert (difference > 0).mean() < 1e-3  # where a colour lies between two numbers
+    assert (difference > 0).mean() < 1e-3  # rounding of values halfway between two integers
 
 
-def test_a_frame_may_end_before_the_prediction() -> None:
+def test_a_frame_may_be_smaller_than_the_upscaled_prediction() -> None:
     prediction, warped, background = scene(2)
     whole = composited(prediction, warped, background, 2)
     part = composited(prediction, warped[..., :41, :77], background[..., :41, :77], 2)
     assert np.array_equal(part, whole[:41, :77])
 
 
-def test_far_from_the_body_nothing_is_touched() -> None:
+def test_pixels_outside_of_masks_and_layers_are_not_written() -> None:
     prediction, warped, background = scene(1)
-    nowhere = torch.zeros_like(prediction.paint_mask)
-    prediction, warped = prediction._replace(paint_mask=nowhere, seam_mask=nowhere), torch.zeros_like(warped)
+    zeros = torch.zeros_like(prediction.paint_mask)
+    prediction, warped = prediction._replace(paint_mask=zeros, seam_mask=zeros), torch.zeros_like(warped)
     layers, background_rgb = (np.ascontiguousarray(x[0].permute(1, 2, 0).numpy()) for x in (warped, background))
     frame = np.full((ROWS, COLUMNS, 3), 7, np.uint8)
     composite(frame, layers, background_rgb, channels(prediction), 1)

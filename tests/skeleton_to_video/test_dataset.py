@@ -1,4 +1,4 @@
-"""Examples in files and as batches."""
+"""Files of examples and batches of them."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from stgmamba.skeleton_to_video import dataset as examples
 from stgmamba.skeleton_to_video.dataset import PairDataset, Sources, make_examples
 
 from ..conftest import swaying
-from ..support.training_pairs import example, write_some
+from ..support.training_pairs import example, write_example_folder
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_some(tmp_path / "examples")
+    write_example_folder(tmp_path / "examples")
     return tmp_path / "examples"
 
 
-def test_the_same_numbers_give_the_same_batch(folder: Path) -> None:
+def test_a_batch_is_a_function_of_seed_rank_and_step(folder: Path) -> None:
     dataset = PairDataset(folder, 4, (96, 128), (0.3, 0.2), 2.0)
     assert len(dataset) == 6
     one, again, other = (dataset.batch(0, 0, step) for step in (5, 5, 6))
-    assert torch.equal(one.truth, again.truth)
+    assert torch.equal(one.target, again.target)
     assert torch.equal(one.baseline.pose, again.baseline.pose)
-    assert not torch.equal(one.truth, other.truth)
-    assert one.truth.shape == (4, 3, 128, 96)
+    assert not torch.equal(one.target, other.target)
+    assert one.target.shape == (4, 3, 128, 96)
     assert one.baseline.warped.shape == (4, 4, 128, 96)
 
 
-def test_a_batch_says_what_the_files_say(folder: Path) -> None:
+def test_batches_hold_the_contents_of_the_files(folder: Path) -> None:
     dataset = PairDataset(folder, 8, (96, 128), (0.0, 0.0), 2.0)
     batch = dataset.batch(0, 0, 0)
     alpha = batch.baseline.warped[:, 3]
     assert set(alpha.unique().tolist()) == {0.0, 1.0}
-    # One gain for all pictures of an example: the sheets stay 200 / 120 times as bright as the truth.
-    inside = (alpha > 0.5)[:, None].expand_as(batch.truth)
-    ratio = (batch.baseline.warped[:, :3] / batch.truth)[inside]
+    # The same gain for all images of an example: the layers stay 200 / 120 times as bright as the target.
+    inside = (alpha > 0.5)[:, None].expand_as(batch.target)
+    ratio = (batch.baseline.warped[:, :3] / batch.target)[inside]
     assert torch.allclose(ratio, torch.tensor(200 / 120), atol=1e-3)
     assert batch.weight.min() == 1.0
     assert 2.5 < batch.weight.max() <= 3.0
 
 
-def test_whole_examples_to_look_at(folder: Path) -> None:
+def test_previews_show_uncropped_examples(folder: Path) -> None:
     batch = PairDataset(folder, 1, (96, 128), (0.5, 0.0), 0.0).first(3)
-    assert batch.truth.shape == (3, 3, 256, 192)
-    expected = torch.from_numpy(example(100).truth).permute(2, 0, 1) / 255
-    assert torch.allclose(batch.truth[0], expected, atol=1e-6)
+    assert batch.target.shape == (3, 3, 256, 192)
+    expected = torch.from_numpy(example(100).target).permute(2, 0, 1) / 255
+    assert torch.allclose(batch.target[0], expected, atol=1e-6)
 
 
-def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = []
+def test_existing_files_are_not_computed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
 
     def scene(seed: tuple[int, ...], _: object) -> list[object]:
-        made.append(seed)
+        calls.append(seed)
         return [example(seed[-1])]
 
     monkeypatch.setattr(examples, "drawn_scene", scene)
@@ -66,17 +66,17 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     make_examples(tmp_path, sources)
     (tmp_path / "drawn_00001.poses.npy").unlink()  # as if killed in between
     make_examples(tmp_path, sources)
-    assert made == [(0, 0, 0), (0, 0, 1), (0, 0, 1)]
+    assert calls == [(0, 0, 0), (0, 0, 1), (0, 0, 1)]
     assert len(PairDataset(tmp_path, 1, (64, 64), (0.5, 0.5), 0.0)) == 2
 
 
-def test_examples_of_another_seed_are_in_the_way(tmp_path: Path) -> None:
+def test_a_folder_with_examples_of_another_seed_is_refused(tmp_path: Path) -> None:
     make_examples(tmp_path, Sources([], 0, None, 1, None, 1, HeldOut(frozenset(), 0.3), 0))
     with pytest.raises(InputError, match="another way"):
         make_examples(tmp_path, Sources([], 0, None, 1, None, 1, HeldOut(frozenset(), 0.3), 1))
 
 
-def test_a_folder_without_videos_is_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     with pytest.raises(InputError, match="no videos"):
         make_examples(tmp_path / "out", Sources([], 0, tmp_path / "clips", 1, None, 1, HeldOut(frozenset(), 0.3), 0))
@@ -90,6 +90,6 @@ def test_a_real_clip_gives_examples_from_its_first_part_only(research_data: Path
     sources = Sources([], 0, tmp_path / "clips", 1, None, 1, HeldOut(frozenset(), 0.8), 0)
     make_examples(tmp_path / "out", sources)
     batch = PairDataset(tmp_path / "out", 1, (64, 64), (1.0, 0.0), 0.0).first(1)
-    layer, truth = batch.baseline.warped[0].numpy(), batch.truth[0].numpy()
+    layer, target = batch.baseline.warped[0].numpy(), batch.target[0].numpy()
     composite = layer[:3] + (1 - layer[3:]) * batch.baseline.background[0].numpy()
-    assert np.abs(composite - truth).mean() < 0.05
+    assert np.abs(composite - target).mean() < 0.05

@@ -1,4 +1,4 @@
-"""G_r: what it returns before it is trained, and for frames of all sizes."""
+"""G_r: output before training, masks of generated pixels, frame sizes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 1, 0, 1))
 
 
 def inputs_of(height: int, width: int, count: int = 1) -> Inputs:
-    """A square person in the middle of noise."""
-    random = torch.Generator().manual_seed(3)
-    background = torch.rand(count, 3, height, width, generator=random)
+    """A rectangle as the person in front of noise."""
+    generator = torch.Generator().manual_seed(3)
+    background = torch.rand(count, 3, height, width, generator=generator)
     alpha = torch.zeros(count, 1, height, width)
     alpha[..., height // 3 : height // 2, width // 3 : width // 2] = 1
     alpha[..., height // 3, :] *= 0.5
-    colours = torch.rand(count, 3, height, width, generator=random) * alpha
+    colours = torch.rand(count, 3, height, width, generator=generator) * alpha
     pose = torch.zeros(count, CHANNELS, height // 4, width // 4)
     return Inputs(torch.cat([colours, alpha], 1), background, pose)
 
@@ -28,8 +28,8 @@ def composite_of(inputs: Inputs) -> Tensor:
     return inputs.warped[:, :3] + (1 - inputs.warped[:, 3:]) * inputs.background
 
 
-def disturbed(config: Config) -> FrameGenerator:
-    """As if trained: with weights that answer something."""
+def randomised(config: Config) -> FrameGenerator:
+    """A network with a non-zero output layer, as after training."""
     torch.manual_seed(0)
     model = FrameGenerator(config).eval()
     torch.nn.init.normal_(model.head.weight, std=0.3)
@@ -37,7 +37,7 @@ def disturbed(config: Config) -> FrameGenerator:
 
 
 @pytest.mark.parametrize("size", [(256, 256), (512, 384), (48, 16), (16, 112)])
-def test_untrained_it_is_the_limb_warp(size: tuple[int, int]) -> None:
+def test_the_untrained_network_returns_the_limb_warp(size: tuple[int, int]) -> None:
     inputs = inputs_of(*size)
     with torch.inference_mode():
         frame = FrameGenerator(SMALL)(inputs)
@@ -45,21 +45,21 @@ def test_untrained_it_is_the_limb_warp(size: tuple[int, int]) -> None:
     assert torch.allclose(frame, composite_of(inputs), atol=1e-5)
 
 
-def test_a_larger_frame_from_the_prediction_for_a_smaller_one() -> None:
+def test_a_prediction_is_upscaled_to_a_larger_frame() -> None:
     small, large = inputs_of(96, 96), inputs_of(192, 192)
     with torch.inference_mode():
-        plain = FrameGenerator(SMALL)
-        frame = plain.compose(plain.predict(small), large.warped, large.background)
+        untrained = FrameGenerator(SMALL)
+        frame = untrained.compose(untrained.predict(small), large.warped, large.background)
         assert torch.allclose(frame, composite_of(large), atol=1e-5)
-        model = disturbed(SMALL)
+        model = randomised(SMALL)
         frame = model.compose(model.predict(small), large.warped, large.background)
         assert not torch.allclose(frame, composite_of(large), atol=1e-2)
 
 
-def test_far_from_the_body_nothing_ever_changes() -> None:
+def test_nothing_changes_outside_of_the_paint_region() -> None:
     inputs = inputs_of(192, 192)
     with torch.inference_mode():
-        frame = disturbed(SMALL)(inputs)
+        frame = randomised(SMALL)(inputs)
     paint_mask = (paint_region(inputs) > 0) | (inputs.warped[:, 3:] > 0)
     paint_mask = paint_mask[0, 0]
     changed = (frame - composite_of(inputs))[0].abs().amax(0) > 1e-5
@@ -69,7 +69,7 @@ def test_far_from_the_body_nothing_ever_changes() -> None:
     assert torch.allclose(frame[0, :, ~paint_mask], inputs.background[0, :, ~paint_mask], atol=1e-6)
 
 
-def test_painting_begins_inside_the_layers_outline_and_fills_narrow_gaps() -> None:
+def test_the_paint_region_is_inside_the_outline_and_includes_narrow_gaps() -> None:
     inputs = inputs_of(192, 192)
     gap = inputs.warped.clone()
     gap[..., 78:82] = 0  # a slit of four pixels down the middle of the person
@@ -88,16 +88,16 @@ def test_nothing_is_painted_in_the_face() -> None:
     inputs.pose[:, HEAD, 16:24, 16:24] = 1  # the upper left part of the person
     face = (slice(None), slice(None), slice(72, 88), slice(78, 82))
     with torch.inference_mode():
-        model = disturbed(SMALL)
+        model = randomised(SMALL)
         frame, other = model(inputs), model(inputs._replace(pose=torch.zeros_like(inputs.pose)))
     assert torch.allclose(frame[face], composite_of(inputs)[face], atol=1e-5)
     assert not torch.allclose(other[face], composite_of(inputs)[face], atol=1e-2)
 
 
-def test_what_the_layers_cover_is_never_repainted() -> None:
+def test_covered_pixels_are_not_repainted() -> None:
     inputs = inputs_of(192, 192)
     with torch.inference_mode():
-        frame = disturbed(SMALL)(inputs)
+        frame = randomised(SMALL)(inputs)
     covered = (inputs.warped[:, 3:] == 1).expand_as(frame)
     assert torch.allclose(frame[covered], inputs.warped[:, :3][covered], atol=1e-5)
     assert not torch.allclose(frame, composite_of(inputs), atol=1e-2)
@@ -109,7 +109,7 @@ def test_layers_are_repainted_where_arms_and_legs_join_the_torso() -> None:
     inputs.pose[:, TORSO, 16:22, 16:22] = 1
     inputs.pose[:, UPPER_ARMS[0], 18:24, 18:24] = 1
     with torch.inference_mode():
-        frame = disturbed(SMALL)(inputs)
+        frame = randomised(SMALL)(inputs)
     covered = (inputs.warped[:, 3:] == 1)[0, 0]
     shoulder = torch.zeros_like(covered)
     shoulder[66:94, 66:94] = True
@@ -118,9 +118,9 @@ def test_layers_are_repainted_where_arms_and_legs_join_the_torso() -> None:
     assert not changed[covered & ~shoulder].any()
 
 
-def test_frames_do_not_know_of_each_other() -> None:
+def test_frames_of_a_batch_are_independent() -> None:
     inputs = inputs_of(64, 64, count=3)
-    model = disturbed(SMALL)
+    model = randomised(SMALL)
     with torch.inference_mode():
         together = model(inputs)
         alone = model(inputs_part(inputs, 1))
@@ -131,14 +131,14 @@ def inputs_part(inputs: Inputs, n: int) -> Inputs:
     return Inputs(*(part[n : n + 1] for part in inputs if part is not None))
 
 
-def test_without_warps_it_paints_from_the_condition() -> None:
+def test_a_network_without_warps_uses_the_condition() -> None:
     inputs = inputs_of(64, 48)
     condition = inputs._replace(condition=inputs.background, condition_pose=inputs.pose, previous=inputs.background)
     for config in (
         Config(SMALL.widths, SMALL.blocks, warps=False),
         Config(SMALL.widths, SMALL.blocks, warps=False, background=False, previous=1),
     ):
-        model = disturbed(config)
+        model = randomised(config)
         with torch.inference_mode():
             frame = model(condition)
             other = model(condition._replace(warped=torch.zeros_like(inputs.warped)))
@@ -146,7 +146,7 @@ def test_without_warps_it_paints_from_the_condition() -> None:
         assert torch.equal(frame, other)  # the layers are not used
 
 
-def test_sizes_that_do_not_fit_are_refused() -> None:
+def test_invalid_configs_are_refused() -> None:
     with pytest.raises(ValueError, match="four resolutions"):
         Config(widths=(8, 8))
     with pytest.raises(ValueError, match="background"):

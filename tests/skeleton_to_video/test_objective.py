@@ -1,4 +1,4 @@
-"""The objective: one network used three ways."""
+"""The objective of stage 2: one network with three conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from stgmamba.skeleton_to_video.dataset import PairDataset
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator
 from stgmamba.skeleton_to_video.objective import LOSS_WEIGHTS, Batch, SelfSupervisedObjective
 
-from ..support.training_pairs import write_some
+from ..support.training_pairs import write_example_folder
 
 SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0))
 
@@ -17,7 +17,7 @@ SMALL = Config(widths=(8, 8, 8, 8), blocks=(0, 0, 0, 0))
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
     folder = tmp_path_factory.mktemp("adversarial") / "examples"
-    write_some(folder)
+    write_example_folder(folder)
     return PairDataset(folder, 2, (96, 96), (0.5, 0.0), 1.0).batch(0, 0, 0)
 
 
@@ -26,13 +26,15 @@ def objective(**weights: float) -> SelfSupervisedObjective:
     return SelfSupervisedObjective(FrameGenerator(SMALL), dict.fromkeys(LOSS_WEIGHTS, 0.0) | weights)
 
 
-def test_untrained_the_terms_are_those_of_the_limb_warp(batch: Batch) -> None:
+def test_terms_of_the_untrained_network_are_those_of_the_limb_warp(batch: Batch) -> None:
     terms = objective(reconstruction=1.0, fsr=1.0, bsr=1.0)(batch, "generator")
-    sheets, background = batch.baseline.warped, batch.baseline.background
-    baseline = sheets[:, :3] + (1 - sheets[:, 3:]) * background
+    layers, background = batch.baseline.warped, batch.baseline.background
+    baseline = layers[:, :3] + (1 - layers[:, 3:]) * background
     forward = batch.forward[:, :3] + (1 - batch.forward[:, 3:]) * background
     weight = batch.weight / batch.weight.sum() / 3
-    assert terms["reconstruction"].item() == pytest.approx(((baseline - batch.truth).abs() * weight).sum().item(), 1e-3)
+    assert terms["reconstruction"].item() == pytest.approx(
+        ((baseline - batch.target).abs() * weight).sum().item(), 1e-3
+    )
     assert terms["fsr"].item() == pytest.approx(((baseline - forward).abs() * weight).sum().item(), 1e-3)
     assert terms["bsr"].item() == pytest.approx(terms["fsr"].item(), 1e-3)  # 10 grey levels to either side
 
@@ -71,28 +73,28 @@ def test_a_term_of_weight_0_is_not_computed(zero: str, batch: Batch, monkeypatch
     assert calls.keys() == {"structure", "fsr", "bsr", "matching"} - {zero}
 
 
-def test_generator_and_discriminators_are_opposed(batch: Batch) -> None:
-    game = objective(reconstruction=1.0, adversarial=1.0, temporal=1.0, matching=1.0)
-    assert game.optimizer_groups == ("generator", "discriminators")
-    assert game.discriminators is not None
-    optimizer = torch.optim.Adam(game.discriminators.parameters(), 2e-3)
+def test_discriminators_learn_and_the_generator_gets_gradients(batch: Batch) -> None:
+    adversarial = objective(reconstruction=1.0, adversarial=1.0, temporal=1.0, matching=1.0)
+    assert adversarial.optimizer_groups == ("generator", "discriminators")
+    assert adversarial.discriminators is not None
+    optimizer = torch.optim.Adam(adversarial.discriminators.parameters(), 2e-3)
     values = []
     for _ in range(12):
-        game(batch, "generator")
-        loss = game(batch, "discriminators")["discriminators"]
+        adversarial(batch, "generator")
+        loss = adversarial(batch, "discriminators")["discriminators"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         values.append(loss.item())
     assert values[0] == pytest.approx(8.0, rel=0.2)  # two discriminators, two scales, two sides, all undecided
     assert values[-1] < 0.95 * values[0]
-    game.zero_grad()
-    sum(game(batch, "generator").values()).backward()  # type: ignore[union-attr]
-    assert game.model.head.weight.grad is not None
-    assert game.model.head.weight.grad.abs().sum() > 0
+    adversarial.zero_grad()
+    sum(adversarial(batch, "generator").values()).backward()  # type: ignore[union-attr]
+    assert adversarial.model.head.weight.grad is not None
+    assert adversarial.model.head.weight.grad.abs().sum() > 0
 
 
-def test_a_network_without_warps_takes_neighbours_as_conditions(batch: Batch) -> None:
+def test_a_network_without_warps_gets_adjacent_frames_as_conditions(batch: Batch) -> None:
     torch.manual_seed(0)
     model = FrameGenerator(Config(SMALL.widths, SMALL.blocks, warps=False))
     torch.nn.init.normal_(model.head.weight, std=0.1)
@@ -100,5 +102,5 @@ def test_a_network_without_warps_takes_neighbours_as_conditions(batch: Batch) ->
     same = batch._replace(before=batch.baseline.condition)
     terms = SelfSupervisedObjective(model, weights)(same, "generator")
     assert terms["fsr"].item() < 0.1
-    other = SelfSupervisedObjective(model, weights)(batch._replace(before=1 - batch.truth), "generator")
+    other = SelfSupervisedObjective(model, weights)(batch._replace(before=1 - batch.target), "generator")
     assert other["fsr"].item() > 2 * terms["fsr"].item()

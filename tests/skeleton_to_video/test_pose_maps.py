@@ -11,7 +11,7 @@ def maps_of(points: np.ndarray, depth: np.ndarray | None = None) -> np.ndarray:
     return pose_maps(points, np.zeros(22) if depth is None else depth, 100.0, SIZE)
 
 
-def test_each_limb_lights_up_its_own_map() -> None:
+def test_each_limb_has_its_map() -> None:
     points = to_pixels(pose_array()).astype(np.float64)
     maps = maps_of(points)
     assert maps.shape == (CHANNELS, SIZE[1] // STRIDE, SIZE[0] // STRIDE)
@@ -28,7 +28,7 @@ def test_maps_move_with_the_joints() -> None:
     assert np.allclose(maps_of(points)[:, :-4, :-2], maps_of(moved)[:, 4:, 2:], atol=1e-4)
 
 
-def test_depth_is_that_of_the_limb_that_is_there() -> None:
+def test_depth_is_that_of_the_limb_at_the_pixel() -> None:
     points = to_pixels(pose_array()).astype(np.float64)
     depth = np.zeros(22)
     depth[[INDEX("left_elbow"), INDEX("left_wrist")]] = 50.0
@@ -39,7 +39,7 @@ def test_depth_is_that_of_the_limb_that_is_there() -> None:
     assert abs(maps_of(points)[-1]).max() == 0
 
 
-def test_joints_far_outside_are_no_trouble() -> None:
+def test_joints_far_outside_of_the_frame_are_ignored() -> None:
     points = to_pixels(pose_array()).astype(np.float64)
     points[INDEX("left_wrist")] = (1e7, -1e7)
     assert np.isfinite(maps_of(points)).all()

@@ -1,4 +1,4 @@
-"""Training of stage 2 on examples made by formula."""
+"""Training of stage 2 on synthetic examples."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from stgmamba.errors import InputError
 from stgmamba.skeleton_to_video.rendering import load_network
 from stgmamba.skeleton_to_video.train import read_video_config, train
 
-from ..support.training_pairs import write_some
+from ..support.training_pairs import write_example_folder
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+SHIPPED = sorted([*CONFIGS.glob("skeleton_to_video*.yaml"), *CONFIGS.glob("compared_video/*.yaml")])
 SMALL = {
     "data": "nothing",
     "drawn": 2,
@@ -39,7 +40,7 @@ SMALL = {
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train") / "examples"
-    write_some(folder)
+    write_example_folder(folder)
     return folder
 
 
@@ -49,19 +50,19 @@ def config(folder: Path, examples: Path, name: str = "run", **changes: object) -
     return path
 
 
-def test_training_lowers_the_loss_and_leaves_weights_that_can_be_loaded(tmp_path: Path, examples: Path) -> None:
+def test_training_lowers_the_loss_and_writes_weights(tmp_path: Path, examples: Path) -> None:
     lines: list[str] = []
     weights = train(read_video_config(config(tmp_path, examples, checkpoint_minutes=10)), log=lines.append)
     steps = [line for line in lines if line.startswith("step")]
     first, last = (float(line.split("reconstruction ")[1].split()[0]) for line in (steps[0], steps[-1]))
-    assert last < 0.97 * first  # only outlines and gaps can be learnt: what the sheets cover stays
+    assert last < 0.97 * first  # only outlines and gaps can be learnt: covered pixels are fixed
     assert "fsr" not in steps[0]
     assert "fsr" in steps[1]
     assert load_network(weights).config.widths == (8, 8, 8, 8)
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
 
 
-def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, examples: Path) -> None:
+def test_a_killed_run_resumes_with_the_same_results(tmp_path: Path, examples: Path) -> None:
     adversarial = {"loss_weights": {"adversarial": 0.1, "matching": 0.1}, "steps": 15, "batch": 1, "regularise_from": 8}
     whole = train(read_video_config(config(tmp_path, examples, "whole", **adversarial)), log=lambda _: None)
     path = config(tmp_path, examples, "killed", **adversarial)
@@ -75,33 +76,38 @@ def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path, exam
     stopped_at = torch.load(checkpoint, weights_only=True)["step"]
     assert 0 < stopped_at < 15
     resumed = train(read_video_config(path), log=lambda _: None)
-    expected, found = load_file(whole), load_file(resumed)
+    expected, actual = load_file(whole), load_file(resumed)
+    assert expected.keys() == actual.keys()
     for name, value in expected.items():
-        assert torch.equal(value, found[name]), name
+        assert torch.equal(value, actual[name]), name
 
 
-@pytest.mark.parametrize("path", [*CONFIGS.glob("skeleton_to_video*.yaml"), *CONFIGS.glob("compared_video/*.yaml")])
-def test_the_recipes_of_the_project_can_be_read(path: Path) -> None:
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_configurations_can_be_read(path: Path) -> None:
     assert read_video_config(path).out.startswith("runs/")
 
 
+def test_there_are_shipped_configurations() -> None:
+    assert {"skeleton_to_video", "skeleton_to_video_gpu", "full", "no_bsr"} <= {path.stem for path in SHIPPED}
+
+
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         ({"crop": [60, 64]}, "multiples of 16"),
         ({"crop": 64}, "not a training configuration"),
         ({"loss_weights": {"beauty": 1.0}}, "beauty"),
         ({"model": {"widths": [8]}}, "four resolutions"),
         ({"model": {"previous": 2}}, "previous"),
-        ({"clip_share": 2}, "clip_share"),
-        ({"clip_share": 0.7, "people_share": 0.5}, "people_share"),
+        ({"clip_fraction": 2}, "clip_fraction"),
+        ({"clip_fraction": 0.7, "people_fraction": 0.5}, "people_fraction"),
         ({"batch": "many"}, "batch"),
     ],
 )
-def test_recipes_that_cannot_work_are_refused(
-    change: dict[str, object], sentence: str, tmp_path: Path, examples: Path
+def test_invalid_configurations_are_refused(
+    change: dict[str, object], message: str, tmp_path: Path, examples: Path
 ) -> None:
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         read_video_config(config(tmp_path, examples, **change))
 
 
@@ -114,7 +120,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
         load_network(path)
 
 
-def test_no_examples_is_a_sentence(tmp_path: Path) -> None:
+def test_an_empty_folder_of_examples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no examples"):
         train(read_video_config(config(tmp_path, tmp_path / "empty")), log=lambda _: None)

@@ -1,4 +1,4 @@
-"""Examples made by formula, for tests of training."""
+"""Synthetic examples for tests of the training of stage 2."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from ..support.capsule_figure import HEIGHT, WIDTH, pose_array, to_pixels
 
 
 def example(seed: int) -> TrainingPair:
-    """A bright square person on a dark wall; in the true frames it is darker than the sheets say."""
+    """A bright rectangle as the person on a dark background; in the real frames it is darker than in the layers."""
     rng = np.random.default_rng(seed)
     width, height = SIZE
     background = np.full((height, width, 3), rng.integers(20, 80), np.uint8)
     points = (to_pixels(pose_array()) * (width / WIDTH, height / HEIGHT)).astype(np.float32)
     box = (slice(60, 200), slice(60 + int(rng.integers(20)), 130))
 
-    def sheets(bright: int) -> np.ndarray:
+    def layers(brightness: int) -> np.ndarray:
         layer = np.zeros((height, width, 4), np.uint8)
-        layer[box] = (bright, bright, bright, 255)
+        layer[box] = (brightness, brightness, brightness, 255)
         return layer
 
-    truth = background.copy()
-    truth[box] = 120
+    frame = background.copy()
+    frame[box] = 120
     depth = np.zeros(22, np.float32)
     return TrainingPair(
-        before=truth, truth=truth, after=truth, condition=truth, background=background,
-        baseline=sheets(200), forward=sheets(190), backward=sheets(210),
+        before=frame, target=frame, after=frame, condition=frame, background=background,
+        baseline=layers(200), forward=layers(190), backward=layers(210),
         points=points, depth=depth, condition_points=points, condition_depth=depth, torso=60.0,
     )  # fmt: skip
 
 
-def write_some(folder: Path) -> None:
+def write_example_folder(folder: Path) -> None:
     """A folder of examples: two drawn scenes and a clip."""
     folder.mkdir()
     for n in range(2):

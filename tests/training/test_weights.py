@@ -1,12 +1,16 @@
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from stgmamba.errors import InputError
+from stgmamba.music_to_skeleton.model import Config as SkeletonConfig
+from stgmamba.skeleton_to_video.model import Config as VideoConfig
 from stgmamba.training.weights import default_weights, read_network
 
 
@@ -33,6 +37,16 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, metadata: dict[st
         read_network(path, build)
     with pytest.raises(InputError, match="no such weights"):
         read_network(tmp_path / "none.safetensors", build)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [("music_to_skeleton", SkeletonConfig()), ("skeleton_to_video", VideoConfig())],
+)
+def test_the_default_config_is_that_of_the_shipped_weights(name: str, config: object) -> None:
+    with safe_open(default_weights(name), framework="pt") as file:
+        shipped = json.loads(file.metadata()["config"])
+    assert shipped == json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
 
 
 def test_weights_that_the_package_lacks_are_a_sentence() -> None:

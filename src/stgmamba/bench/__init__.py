@@ -1,1 +1,1 @@
-"""Speed and memory, measured on this machine."""
+"""Benchmarks of speed and memory on this machine."""

@@ -1,4 +1,4 @@
-"""Measures the selective scan against the reference, mambapy's parallel scan and the machine's own limit."""
+"""Benchmark of the selective scan: reference, mambapy's parallel scan, and the upper bound set by exponentials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from stgmamba.ssm.scan import selective_scan
 
 
 class Shape(NamedTuple):
-    """The size of a scan."""
+    """Size of a scan."""
 
     name: str
     batch: int
@@ -33,7 +33,7 @@ class Shape(NamedTuple):
 
     @property
     def updates(self) -> int:
-        """How many state updates, hence exponentials, one forward pass takes."""
+        """Number of state updates, and so of exponentials, of a forward pass."""
         return self.batch * self.length * self.channels * self.states
 
 
@@ -49,25 +49,26 @@ Scan = Callable[..., Tensor]
 
 
 def bench_scan(shapes: Sequence[Shape] = SHAPES, repeats: int = 5, seed: int = 0) -> dict[str, Any]:
-    """Time all scans on the CPU, forward and forward + backward, taking turns; float32, channel-last, softplus, skip.
+    """Time all scans on the CPU, forward and forward + backward, alternately; float32, channel-last, softplus, skip.
 
-    Returns a dictionary for JSON: ``machine``, ``exponentials_per_second`` (a loop of nothing but the kernel's own
-    exponential, on all threads: the limit) and ``results``, per shape and pass the medians in milliseconds of ``ours``,
-    ``reference`` and ``mambapy`` (None if it is not installed), ``speedup`` (of ours over the faster of the two),
-    ``updates_per_second`` and ``fraction_of_limit`` (both forward only).
+    Returns:
+        A dictionary for JSON: ``machine``; ``exponentials_per_second``, the upper bound of state updates per second (a
+        loop of the kernel's exponential, on all threads); and ``results``, per shape and pass: the medians ``ours_ms``,
+        ``reference_ms`` and ``mambapy_ms`` (None where it is not installed), ``speedup`` (of ours relative to the
+        faster of the others), and, forward only, ``updates_per_second`` and ``fraction_of_limit``.
     """
-    contenders: dict[str, Scan] = {
+    scans: dict[str, Scan] = {
         "ours": cast(Scan, selective_scan),
         "reference": cast(Scan, selective_scan_reference),
     }
     mambapy = _mambapy_scan()
     if mambapy is not None:
-        contenders["mambapy"] = mambapy
+        scans["mambapy"] = mambapy
     limit = measure_exponentials()
     results = []
     for shape in shapes:
         for backward in (False, True):
-            times = _time_contenders(contenders, shape, backward, repeats, seed)
+            times = _time_scans(scans, shape, backward, repeats, seed)
             ours, *others = times.values()
             row: dict[str, Any] = {"shape": shape._asdict(), "pass": "forward + backward" if backward else "forward"}
             row |= {
@@ -82,21 +83,23 @@ def bench_scan(shapes: Sequence[Shape] = SHAPES, repeats: int = 5, seed: int = 0
 
 
 def bench_lengths(lengths: Sequence[int] = LENGTHS, repeats: int = 15, seed: int = 0) -> list[dict[str, float]]:
-    """Time our scan of one sequence of 128 channels and 16 states at several lengths, which take turns, in one thread.
+    """Time our scan of one sequence of 128 channels and 16 states at several lengths, in one thread.
 
-    Returns per length the best nanoseconds per step, forward and forward + backward: other jobs can only slow a run
-    down, and far more than by what this looks for. Short lengths have more turns.
+    Returns:
+        Per length the minimum time per step, nanoseconds, forward and forward + backward. The minimum, since other
+        processes only increase times, by more than the differences between lengths. Lengths alternate; short ones are
+        repeated more often.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    contender = {"ours": cast(Scan, selective_scan)}
+    scan = {"ours": cast(Scan, selective_scan)}
     best = {(length, backward): float("inf") for length in lengths for backward in (False, True)}
     try:
         for _ in range(repeats):
             for length, backward in best:
                 shape = Shape("length", 1, length, 128, 16)
-                turns = max(1, max(lengths) // length // 3)
-                seconds = _time_contenders(contender, shape, backward, turns, seed, best=True)["ours"]
+                rounds = max(1, max(lengths) // length // 3)
+                seconds = _time_scans(scan, shape, backward, rounds, seed, best=True)["ours"]
                 best[length, backward] = min(best[length, backward], seconds / length * 1e9)
     finally:
         torch.set_num_threads(threads)
@@ -111,7 +114,7 @@ def bench_lengths(lengths: Sequence[int] = LENGTHS, repeats: int = 15, seed: int
 
 
 def measure_exponentials(seconds: float = 0.3) -> float:
-    """Return how many of the kernel's exponentials per second all threads together can take, best of five."""
+    """Exponentials of the kernel per second, on all threads, best of five runs."""
     threads, size = torch.get_num_threads(), 4096
     blocks = [np.linspace(0, 1, size, dtype=np.float32) for _ in range(threads)]
     exponentials(1, blocks[0])
@@ -126,7 +129,7 @@ def measure_exponentials(seconds: float = 0.3) -> float:
 
 
 def print_table(figures: dict[str, Any], console: Console | None = None) -> None:
-    """Print what `bench_scan` returned."""
+    """Print the results of `bench_scan`."""
     table = Table(title=f"Selective scan, {figures['machine']['threads']} threads, float32, median milliseconds")
     for column in ("shape", "B", "L", "D", "N", "pass"):
         table.add_column(column)
@@ -149,7 +152,7 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
 
 
 def make_inputs(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
-    """Random inputs of a scan, channel-last, with gradients; step sizes as a freshly initialised mixer has them."""
+    """Random inputs of a scan, channel-last, requiring gradients; step sizes as in an untrained SSM."""
     generator = torch.Generator().manual_seed(seed)
 
     def rows(width: int) -> Tensor:
@@ -167,18 +170,18 @@ def make_inputs(shape: Shape, seed: int = 0) -> dict[str, Tensor]:
     return {name: tensor.requires_grad_() for name, tensor in inputs.items()}
 
 
-def _time_contenders(
-    contenders: dict[str, Scan], shape: Shape, backward: bool, repeats: int, seed: int, best: bool = False
+def _time_scans(
+    scans: dict[str, Scan], shape: Shape, backward: bool, repeats: int, seed: int, best: bool = False
 ) -> dict[str, float]:
-    """Seconds of each contender, the median or the best of `repeats` rounds in which everybody has a turn.
+    """Seconds of each scan, the median or the minimum of ``repeats`` rounds over all scans.
 
-    A turn is two calls, the second of which counts: the first meets the caches as the contender before left them.
+    In a round each scan is called twice and the second call is timed, after the first has filled the caches.
     """
     inputs = make_inputs(shape, seed)
     weights = torch.randn(shape.batch, shape.length, shape.channels).transpose(1, 2)
-    times: dict[str, list[float]] = {name: [] for name in contenders}
+    times: dict[str, list[float]] = {name: [] for name in scans}
     for _ in range(repeats):
-        for name, scan in contenders.items():
+        for name, scan in scans.items():
             for _ in range(2):
                 start = time.perf_counter()
                 with torch.set_grad_enabled(backward):
@@ -192,7 +195,7 @@ def _time_contenders(
 
 
 def _mambapy_scan() -> Scan | None:
-    """Return mambapy's scan with our signature, or None where it is not installed."""
+    """The scan of mambapy with our signature; None where it is not installed."""
     try:
         from mambapy.pscan import pscan
     except ImportError:

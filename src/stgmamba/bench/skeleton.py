@@ -1,6 +1,6 @@
-"""Measures stage 1: seconds for a dance, how they grow with the song, memory, and what attention would cost.
+"""Benchmark of stage 1: time of a dance, scaling with the length of the song, memory, comparison with attention.
 
-All songs are the built-in demo song, its ten bars repeated. Loading weights and compiling count nowhere.
+All songs are repetitions of the built-in demo song. Loading of weights and compilation are not included.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from stgmamba.machine import CAN_WATCH_MEMORY, machine, peak_resident, resident
+from stgmamba.machine import CAN_MEASURE_MEMORY, machine, peak_memory, resident_memory
 from stgmamba.music.decode import Song
 from stgmamba.music.demo_song import repeated_demo_song
 from stgmamba.music_to_skeleton.audio_features import HOP, extract_audio_features
@@ -40,65 +40,65 @@ def bench_skeleton(
     times: int = TIMES,
     repeats: int = 3,
 ) -> dict[str, Any]:
-    """Measure stage 1 on the CPU; every time is the median of ``repeats``.
+    """Measure stage 1 on the CPU; times are medians of ``repeats`` runs.
 
     Args:
-        weights: of the generator; by default those in the package.
-        seconds: length of the song that is timed, that memory is watched for, and that attention is given.
-        short: length of the song that one ``times`` as long is compared with.
-        times: how many times as long.
-        repeats: runs of each.
+        weights: of the network; the default weights when not given.
+        seconds: length of the song of the measurements of time, memory and attention.
+        short: length of the shorter song of the measurement of scaling.
+        times: length of the longer song, relative to the shorter.
+        repeats: runs per measurement.
 
     Returns:
-        A dictionary for JSON: ``machine``; ``song`` (seconds of the song, then the seconds for a skeleton at 25 fps,
-        ``total`` and of it ``audio features``, ``network``, ``post-processing``); ``length`` (seconds for the ``short``
-        and the ``long`` song, ``ratio`` of the two over ``times``: 1 is linear); ``memory`` (resident MB of a process
-        of its own before the dance and at its peak; None where the system has no /proc); ``attention`` (seconds of one
-        evaluation of the network and of its twin with attention in place of the SSM, random weights, the song in one
-        piece; parameters of both; ``speedup``).
+        A dictionary for JSON: ``machine``; ``song`` (``seconds`` of the song; time of a skeleton at 25 fps, ``total``
+        and its parts ``audio features``, ``network`` and ``post-processing``, seconds); ``length`` (seconds for the
+        ``short`` and the ``long`` song, and their ``ratio`` divided by ``times``: 1 is linear scaling); ``memory``
+        (resident MB of a separate process before and at the peak of generating the dance; None where the system has no
+        /proc); ``attention`` (seconds of one evaluation of the network, and of the attention baseline, with random
+        weights and the song as one sequence; their numbers of parameters; ``speedup``).
 
     Raises:
         InputError: not weights of this network.
     """
-    generator = load_sampler(weights)
-    _stage_times(generator, repeated_demo_song(5.0))  # compiles
-    runs = [_stage_times(generator, repeated_demo_song(seconds)) for _ in range(repeats)]
+    sampler = load_sampler(weights)
+    _time_parts(sampler, repeated_demo_song(5.0))  # compiles
+    runs = [_time_parts(sampler, repeated_demo_song(seconds)) for _ in range(repeats)]
     lengths = [
         [
-            sum(_stage_times(generator, song).values())
+            sum(_time_parts(sampler, song).values())
             for song in (repeated_demo_song(short), repeated_demo_song(short * times))
         ]
         for _ in range(repeats)
     ]
-    brief, long = (median(column) for column in zip(*lengths, strict=True))
+    short_time, long_time = (median(column) for column in zip(*lengths, strict=True))
     return {
         "machine": machine() | {"torch": torch.__version__},
         "song": {
             "seconds": seconds,
             "total": median(sum(run.values()) for run in runs),
-            **{stage: median(run[stage] for run in runs) for stage in _PARTS},
+            **{part: median(run[part] for run in runs) for part in _PARTS},
         },
         "length": {
             "short_seconds": short,
             "long_seconds": short * times,
-            "short": brief,
-            "long": long,
-            "ratio": long / brief / times,
+            "short": short_time,
+            "long": long_time,
+            "ratio": long_time / short_time / times,
         },
         "memory": _peak_memory(weights, seconds),
-        "attention": _time_attention(generator.model.config, seconds, repeats),
+        "attention": _time_attention(sampler.model.config, seconds, repeats),
     }
 
 
 def print_table(figures: dict[str, Any], console: Console | None = None) -> None:
-    """Print what ``bench_skeleton`` returned."""
+    """Print the results of ``bench_skeleton``."""
     song, length, memory, attention = (figures[part] for part in ("song", "length", "memory", "attention"))
     table = Table(title=f"Music to skeleton, {figures['machine']['threads']} threads, medians")
     table.add_column("what")
     table.add_column("figure", justify="right")
     table.add_row(f"{song['seconds']:g} s of song to a dance", f"{song['total']:.2f} s")
-    for stage in _PARTS:
-        table.add_row(f"  of it {stage}", f"{song[stage]:.2f} s")
+    for part in _PARTS:
+        table.add_row(f"  of it {part}", f"{song[part]:.2f} s")
     table.add_row(f"{length['short_seconds']:g} s of song", f"{length['short']:.2f} s")
     table.add_row(f"{length['long_seconds']:g} s of song", f"{length['long']:.2f} s")
     table.add_row("  time per second of song, long over short", f"{length['ratio']:.2f}")
@@ -106,17 +106,17 @@ def print_table(figures: dict[str, Any], console: Console | None = None) -> None
         table.add_row("peak resident memory", f"{memory['peak_mb']:.0f} MB")
         table.add_row("  before the dance", f"{memory['before_mb']:.0f} MB")
     table.add_row(f"network once, {song['seconds']:g} s in one piece", f"{attention['ours']:.2f} s")
-    table.add_row("  its twin with attention", f"{attention['attention']:.2f} s")
+    table.add_row("  with attention", f"{attention['attention']:.2f} s")
     table.add_row("  speed-up", f"{attention['speedup']:.1f} x")
     (console or Console()).print(table)
 
 
-def _stage_times(generator: DanceSampler, song: Song) -> dict[str, float]:
-    """Seconds of each stage of ``DanceSampler.generate``."""
+def _time_parts(sampler: DanceSampler, song: Song) -> dict[str, float]:
+    """Seconds of each part of ``DanceSampler.generate``."""
     times = [time.perf_counter()]
     audio = extract_audio_features(song.samples, round(len(song.samples) / HOP))
     times.append(time.perf_counter())
-    nodes = generator.sample_nodes(audio, 0, len(generator.genres), None)
+    nodes = sampler.sample_nodes(audio, 0, len(sampler.genres), None)
     times.append(time.perf_counter())
     postprocess(nodes, round(song.seconds * FPS), "free", audio.beats)
     times.append(time.perf_counter())
@@ -124,7 +124,7 @@ def _stage_times(generator: DanceSampler, song: Song) -> dict[str, float]:
 
 
 def _time_attention(config: Config, seconds: float, repeats: int) -> dict[str, float]:
-    """One evaluation each of our network and its attention twin, taking turns."""
+    """Times of one evaluation of our network and of the attention baseline, alternately."""
     frames = round(seconds * MODEL_FPS)
     networks = {"ours": MusicToSkeleton(config), "attention": MusicToSkeleton(replace(config, mixer="attention"))}
     x, t = torch.randn(1, frames, len(GRAPH), 3), torch.full((1,), 0.5)
@@ -151,16 +151,16 @@ def _time_attention(config: Config, seconds: float, repeats: int) -> dict[str, f
 
 
 def _peak_memory(weights: str | Path | None, seconds: float) -> dict[str, float] | None:
-    """Memory of making one dance, in a fresh process, so that nothing measured before counts."""
-    if not CAN_WATCH_MEMORY:
+    """Memory of generating a dance, in a new process, independent of earlier measurements."""
+    if not CAN_MEASURE_MEMORY:
         return None
-    with multiprocessing.get_context("spawn").Pool(1) as fresh:
-        return fresh.apply(_measure_memory, (weights, seconds))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measure_memory, (weights, seconds))
 
 
 def _measure_memory(weights: str | Path | None, seconds: float) -> dict[str, float]:
-    generator, song = load_sampler(weights), repeated_demo_song(seconds)
-    _stage_times(generator, repeated_demo_song(5.0))
-    before = resident()
-    peak = peak_resident(lambda: _stage_times(generator, song))
+    sampler, song = load_sampler(weights), repeated_demo_song(seconds)
+    _time_parts(sampler, repeated_demo_song(5.0))  # compiles
+    before = resident_memory()
+    peak = peak_memory(lambda: _time_parts(sampler, song))
     return {"before_mb": before / 1e6, "peak_mb": peak / 1e6}

@@ -1,4 +1,4 @@
-"""Corpora in: importers of published data sets."""
+"""Readers of data sets."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from pathlib import Path
 
 
 def data_folder() -> Path:
-    """Where research data lie: the environment variable STGM_DATA, by default ``../shared/data``."""
+    """Folder of the research data: the environment variable STGM_DATA, by default ``../shared/data``."""
     return Path(os.environ.get("STGM_DATA", "../shared/data"))

@@ -1,4 +1,4 @@
-"""Which people and which frames of clips are kept from training, so that stage 2 can be judged on them."""
+"""The pictures and frames that are held out from the training of stage 2, for its evaluation."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from stgmamba.errors import InputError
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What is kept for evaluation.
+    """What is held out.
 
     Attributes:
         people: file names of pictures.
-        clips: the share of every clip's frames, at its end, in 0..1.
+        clips: fraction of the frames of every clip, at its end, 0..1.
     """
 
     people: frozenset[str]
     clips: float
 
     def first_frame(self, frames: int) -> int:
-        """The first held-out frame of a clip of so many; training may use those before it."""
+        """Index of the first held-out frame of a clip of ``frames`` frames; training may use those before it."""
         return math.floor(frames * (1 - self.clips))
 
 
 def load_held_out(path: str | Path) -> HeldOut:
-    """Read a file like ``configs/video_held_out.yaml``: ``people``, a list of names, and ``clips``, a share.
+    """Read a file like ``configs/video_held_out.yaml``: ``people``, a list of names, and ``clips``, a fraction.
 
     Raises:
         InputError: missing or not such a file.
@@ -38,7 +38,7 @@ def load_held_out(path: str | Path) -> HeldOut:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         people, clips = values["people"], float(values["clips"])
         if not isinstance(people, list) or not all(isinstance(name, str) for name in people) or not 0 <= clips <= 1:
-            raise ValueError("people must be names and clips a share of 0 to 1")
+            raise ValueError("people must be names and clips a fraction of 0 to 1")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; configs/video_held_out.yaml is one.") from None
     except (yaml.YAMLError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""The dances of Tang, Jia, Mao, "Dance with Melody" (ACM MM 2018), aligned to their music.
+"""Reader of the dances of Tang, Jia, Mao, "Dance with Melody" (ACM MM 2018), and of others in the same format.
 
-A folder holds ``index.json`` (id, genre, split, sync, tempo of each dance) and one folder per dance with ``audio.ogg``
-and ``motion.npz``: ``local`` [T, 23, 3] marker positions in cm relative to ``center`` [T, 3], and ``times`` [T], the
-second of the song at which each frame occurs. Anybody's held-out folder in this form works too.
+A folder holds ``index.json`` (id, genre, split, sync, tempo_bpm of each dance) and one folder per dance with
+``audio.ogg`` and ``motion.npz``: ``local`` [T, 23, 3], marker positions in cm relative to ``center`` [T, 3], and
+``times`` [T], the time of each frame in the song, seconds.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from stgmamba.errors import InputError
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, TANG_23, Skeleton, convert
 
-# Heel and toe markers sit on the shoe, about this far above the sole (metres).
-_MARKER_HEIGHT = 0.03
-# The drift of the captured floor is followed over two seconds.
-_DRIFT_FRAMES = 50
+_MARKER_HEIGHT = 0.03  # metres from the sole to the markers on heel and toe
+_DRIFT_FRAMES = 50  # window over which the drift of the captured floor is estimated: 2 s
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,11 @@ class Dance:
 
     Attributes:
         id: name of its folder.
-        genre: ``cha-cha``, ``rumba``, ``tango``, ``waltz``.
-        skeleton: 3-D, OPENPOSE_18_FEET, 25 fps; frame 0 is second 0 of the song, the floor is y = 0.
-        audio_path: its music.
+        genre: ``cha-cha``, ``rumba``, ``tango`` or ``waltz``.
+        skeleton: 3-D, OPENPOSE_18_FEET, 25 fps; frame 0 is time 0 of the song, the floor is y = 0.
+        audio_path: file of its music.
         tempo: beats per minute as published.
-        sync: whether the timing against the music was fitted (else assumed: good for poses, not for timing).
+        sync: whether the offset to the music was fitted; else it is assumed, and the timing is not reliable.
     """
 
     id: str
@@ -78,7 +76,7 @@ def _load(folder: Path, entry: dict[str, object]) -> Dance:
         with np.load(path, allow_pickle=False) as motion:
             markers = (motion["local"].astype(np.float64) + motion["center"].astype(np.float64)[:, None]) / 100.0
             times = motion["times"].astype(np.float64)
-        skeleton = _on_song_time(markers, times)
+        skeleton = _align_to_song(markers, times)
         return Dance(
             id=str(entry["id"]),
             genre=str(entry["genre"]),
@@ -93,15 +91,15 @@ def _load(folder: Path, entry: dict[str, object]) -> Dance:
         raise InputError(f"{path}: not a dance as docs/training.md describes it ({error}); export it again.") from error
 
 
-def _on_song_time(markers: NDArray[np.float64], times: NDArray[np.float64]) -> Skeleton:
-    """Resample markers [T, 23, 3] (metres) from their own times to 25 fps from second 0, with the floor at y = 0."""
-    # Frames before the song are dropped; where the dance starts late its first pose is held.
+def _align_to_song(markers: NDArray[np.float64], times: NDArray[np.float64]) -> Skeleton:
+    """Resample markers [T, 23, 3] (metres) from times [T] to 25 fps from time 0, and put the floor at y = 0."""
+    # Frames before time 0 are dropped; where the capture starts after time 0 its first pose is held.
     target = np.arange(int(times[-1] * FPS) + 1) / FPS
     positions = CubicSpline(times, markers, axis=0)(np.clip(target, times[0], times[-1])).astype(np.float32)
     tang = Skeleton(positions, FPS, TANG_23)
     feet = [TANG_23.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "toe")]
-    # The capture drifts upwards by up to half a metre within a dance, so the floor is followed: in these styles one
-    # foot is nearly always on it, and what the lower foot does over seconds is the drift.
+    # The capture drifts upwards by up to half a metre within a dance. In these genres one foot is nearly always on the
+    # floor, so the height of the lower foot over seconds is that of the floor.
     low = percentile_filter(positions[:, feet, 1].min(axis=1), 20, size=_DRIFT_FRAMES, mode="nearest")
     floor = gaussian_filter1d(low, _DRIFT_FRAMES / 4, mode="nearest") - _MARKER_HEIGHT
     positions[..., 1] -= floor[:, None]

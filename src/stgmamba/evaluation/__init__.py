@@ -1,1 +1,1 @@
-"""Metrics, baselines to compare with, and the report."""
+"""Evaluation of both stages: metrics, baselines, reports."""

@@ -1,4 +1,4 @@
-"""The Fréchet distance between two sets of samples, as FID, PFD and VFD use it."""
+"""Fréchet distance between two sets of samples, used by FID, FVD, PFD and VFD."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ def frechet_distance(a: DoubleArray, b: DoubleArray) -> float:
     """Squared Fréchet distance between the Gaussians fitted to two sets of samples.
 
     |mean_a - mean_b|^2 + tr(A + B - 2 (A^1/2 B A^1/2)^1/2), with covariances A and B (Dowson, Landau 1982; as in the
-    FID of Heusel et al., NeurIPS 2017). The cross term is the nuclear norm of A^1/2 B^1/2, so covariances may be
-    singular: fewer samples than dimensions, constant dimensions and a single sample are fine.
+    FID of Heusel et al., NeurIPS 2017). The cross term is computed as the nuclear norm of A^1/2 B^1/2, which allows
+    singular covariances: fewer samples than dimensions, constant dimensions, a single sample.
 
     Args:
         a: [N, D] samples, N >= 1.
         b: [M, D] samples, M >= 1.
 
     Returns:
-        >= 0, in squared units of the samples; NaN when a sample is not finite.
+        >= 0, in squared units of the samples; NaN where a sample is not finite.
 
     Raises:
-        ValueError: shapes do not fit or a set is empty.
+        ValueError: the shapes do not match, or a set is empty.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or not len(a) or not len(b):
@@ -42,6 +42,6 @@ def _covariance(samples: DoubleArray) -> DoubleArray:
 
 
 def _root(covariance: DoubleArray) -> DoubleArray:
-    """Square root of a symmetric matrix, negative eigenvalues (rounding) taken as 0."""
+    """Square root of a positive semidefinite matrix; negative eigenvalues, from rounding, are set to 0."""
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T, np.float64)

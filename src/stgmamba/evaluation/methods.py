@@ -1,4 +1,4 @@
-"""Which networks an evaluation compares, and where their weights are."""
+"""Weights of the networks that an evaluation compares."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from stgmamba.training.weights import comparison_weights
 def compared_weights(
     stage: str, compare: bool, folder: Path | None, named: Sequence[str], reserved: Collection[str]
 ) -> dict[str, Path]:
-    """Weights of all networks to be compared: those of the repository, and those that the user names.
+    """Weights of all networks that are compared: those of the repository, and those given by the user.
 
     Args:
         stage: ``skeleton`` or ``video``.
-        compare: whether to take those of the repository.
-        folder: where they are, if not in the repository.
-        named: texts ``NAME=FILE``.
-        reserved: names of other methods.
+        compare: whether to include the networks of the repository.
+        folder: folder of their weights; that of the repository when not given.
+        named: further weights, ``NAME=FILE`` each.
+        reserved: names of other methods, which are not allowed.
 
     Returns:
         Name -> file.
 
     Raises:
-        InputError: a text of another form, a missing file, or a name used twice.
+        InputError: a text of another form, a missing file, or a name that is used twice.
     """
     weights = comparison_weights(stage, folder) if compare else {}
     for text in named:

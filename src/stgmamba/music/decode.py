@@ -1,8 +1,7 @@
-"""Sound out of any file that FFmpeg (PyAV) opens: the project's only audio decoder.
+"""Decoding of audio from any file that FFmpeg (PyAV) opens: the project's only audio decoder.
 
-Second 0 of a song is the first instant of its file: the first sample a player would play (encoder delay of mp3, AAC and
-Opus removed, as far as the file states it), or the first picture where a video's picture starts before its sound.
-Times of `stgmamba.video_io` count from the same instant.
+Time 0 is the earliest audio sample or video frame of a file. Encoder delay (mp3, AAC, Opus) is removed as far as the
+file states it. Times of `stgmamba.video_io` have the same origin.
 """
 
 from __future__ import annotations
@@ -21,19 +20,19 @@ from numpy.typing import NDArray
 from stgmamba.errors import InputError
 
 SAMPLE_RATE = 22050
-"""Samples per second of the sound that the models hear."""
+"""Sample rate of the models' input, samples per second."""
 
 SHORTEST_SONG = 1.0
-"""Seconds below which there is nothing to dance to."""
+"""Minimum length of a song, seconds."""
 
 SILENCE = 10 ** (-60 / 20)
 """Peak amplitude (-60 dBFS) below which a song counts as silent."""
 
-_PREROLL = 1.0  # seconds decoded before the wanted start: every lossy codec has settled by then
-_TIMESTAMP_JITTER = 0.1  # seconds; Matroska rounds to 1 ms, live recordings wander by some tens of ms
-_LONGEST_GAP = 10.0  # seconds; a longer jump is a faulty clock (joined recordings), not a pause
-_BLOCK = 16384  # samples per block: large enough that Python's share of the time is small
-_USUAL_ORDER = {
+_PREROLL = 1.0  # seconds decoded before the start, after which the output of every lossy codec is exact
+_TIMESTAMP_JITTER = 0.1  # seconds; Matroska rounds to 1 ms, live recordings deviate by some tens of ms
+_LONGEST_GAP = 10.0  # seconds; a longer jump is a fault of the clock (joined recordings), not a pause
+_BLOCK = 16384  # samples per block: large enough that the time spent in Python is small
+_DEFAULT_CHANNELS = {
     2: ["FL", "FR"],
     6: ["FL", "FR", "FC", "LFE", "BL", "BR"],
     8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
@@ -43,12 +42,12 @@ _SURROUND_GAIN = 0.5**0.5  # ITU-R BS.775 down-mix: centre and surrounds 3 dB lo
 
 @dataclass(frozen=True)
 class Song:
-    """Decoded music.
+    """Decoded audio of a song.
 
     Attributes:
         samples: float32 [N], mono, -1..1.
         rate: samples per second.
-        path: the file it came from, if any.
+        path: source file, if any.
     """
 
     samples: NDArray[np.float32]
@@ -62,7 +61,7 @@ class Song:
 
 
 def open_media(path: str | Path) -> Any:
-    """Open a sound or video file as a PyAV input container (use it in a ``with``).
+    """Open an audio or video file as a PyAV input container, a context manager.
 
     Raises:
         InputError: missing, a folder, empty, not readable, or not a media file.
@@ -75,8 +74,8 @@ def open_media(path: str | Path) -> Any:
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty; choose another one.")
-        # The prefix keeps a name with a colon from being taken for an address; the whitelist keeps a playlist
-        # from fetching anything from elsewhere. Tags in odd encodings must not hinder decoding.
+        # The prefix makes FFmpeg treat a name with a colon as a file; the whitelist prevents a playlist from opening
+        # other protocols. Tags in unexpected encodings are no error.
         return av.open(f"file:{path}", metadata_errors="replace", container_options={"protocol_whitelist": "file"})
     except PermissionError as error:
         raise InputError(f"{path}: no permission to read it; change its permissions or copy it.") from error
@@ -87,14 +86,14 @@ def open_media(path: str | Path) -> Any:
         ) from error
 
 
-def moving_picture(container: Any) -> Any | None:
-    """Return the video stream of an open container, or None; a cover picture inside a song is not a video."""
+def video_stream(container: Any) -> Any | None:
+    """Return the first video stream of an open container, or None; embedded cover art is not counted."""
     attached = av.stream.Disposition.attached_pic
     return next((s for s in container.streams.video if not s.disposition & attached), None)
 
 
 def decode_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the decoded frames of one stream; damaged packets are passed over, a damaged end is the end."""
+    """Yield the decoded frames of one stream; damaged packets are skipped, and an unreadable end ends the stream."""
     packets = container.demux(stream)
     while True:
         try:
@@ -102,17 +101,17 @@ def decode_packets(container: Any, stream: Any) -> Iterator[Any]:
         except StopIteration:
             return
         except (av.error.FFmpegError, OSError):
-            packet = None  # nothing more can be read: take out what the decoder still holds
+            packet = None  # nothing more can be read: flush the decoder
         with suppress(av.error.FFmpegError):
             yield from stream.decode(packet) if packet is None else packet.decode()
         if packet is None:
             return
 
 
-def origin_seconds(container: Any, first_sound: float | None) -> float:
-    """Return the timestamp that counts as second 0 of the file: its earliest sound or picture."""
-    video = moving_picture(container)
-    starts = [] if first_sound is None else [first_sound]
+def origin_seconds(container: Any, audio_start: float | None) -> float:
+    """Return the timestamp of time 0, the earlier of the starts of audio and video, seconds."""
+    video = video_stream(container)
+    starts = [] if audio_start is None else [audio_start]
     if video is not None and video.start_time is not None:
         starts.append(video.start_time * float(video.time_base))
     return min(starts, default=0.0)
@@ -125,21 +124,21 @@ def stream_audio(
     start: float = 0.0,
     seconds: float | None = None,
 ) -> Iterator[NDArray[np.float32]]:
-    """Decode a file's sound block by block, in constant memory.
+    """Decode a file's audio block by block, in constant memory.
 
-    Surround sound is mixed down by ITU-R BS.775 (without its low-frequency effects channel), scaled so that it cannot
-    clip. Pauses in the timestamps (up to 10 s) become silence, so that sound and pictures of a video stay together.
+    Surround audio is downmixed by ITU-R BS.775 (without its low-frequency effects channel), scaled so that it cannot
+    clip. Gaps in the timestamps (up to 10 s) become silence, which keeps audio and video synchronous.
 
     Args:
-        path: any file with sound that PyAV opens.
-        rate: wanted samples per second.
-        channels: 1 (mono) or 2 (stereo; mono sources are doubled).
-        start: seconds to leave out at the beginning; reached by seeking, exact to one sample
-            (to about 1 ms in Matroska and WebM, whose clock is that coarse).
-        seconds: length to decode at most; None for everything.
+        path: any file with audio that PyAV opens.
+        rate: samples per second of the output.
+        channels: 1 (mono) or 2 (stereo; mono sources are duplicated).
+        start: seconds to skip, by seeking; exact to one sample (to about 1 ms in Matroska and WebM, whose timestamps
+            have that resolution).
+        seconds: maximum length; None for the whole file.
 
     Yields:
-        float32 [n, channels], -1..1, n > 0, of varying n.
+        float32 [n, channels], -1..1, of varying n > 0.
 
     Raises:
         InputError: the file cannot be read, has no sound, or ends before ``start``.
@@ -149,14 +148,14 @@ def stream_audio(
         raise InputError(f"{path}: the part asked for (start {start:g} s, length {seconds} s) must lie in the song.")
     first = round(start * rate)
     end = None if seconds is None else first + round(seconds * rate)
-    cursor = first  # samples given out so far, counted from second 0
-    ends_at = None
+    cursor = first  # position of the next sample to yield
+    decoded = None  # number of samples from time 0 to the end of what has been decoded
     with open_media(path) as container:
         stream = container.streams.best("audio")
         if stream is None:
             raise InputError(f"{path}: there is no sound in this file; give a song, for example an mp3 or wav file.")
-        for position, block in _positioned_blocks(*_frames_from(container, stream, start), rate, channels):
-            ends_at = position + len(block)
+        for position, block in _positioned_blocks(*_seek_frames(container, stream, start), rate, channels):
+            decoded = position + len(block)
             piece = block[max(0, cursor - position) :]
             if position > cursor:
                 piece = np.concatenate([np.zeros((position - cursor, channels), np.float32), piece])
@@ -167,11 +166,11 @@ def stream_audio(
                 cursor += len(piece)
             if cursor == end:
                 return
-    if ends_at is None:
+    if decoded is None:
         raise InputError(f"{path}: no sound could be decoded from this file; it is damaged or protected, try another.")
     if cursor == first:
         raise InputError(
-            f"{path}: the sound is {ends_at / rate:.1f} s long and cannot start at {start:g} s; choose an earlier one."
+            f"{path}: the sound is {decoded / rate:.1f} s long and cannot start at {start:g} s; choose an earlier one."
         )
 
 
@@ -181,16 +180,16 @@ def load_song(path: str | Path, rate: int = SAMPLE_RATE, start: float = 0.0, sec
     Memory: 4 bytes per sample and about an eighth more while decoding; an hour at 22,050 Hz is 318 MB.
 
     Args:
-        path: any file with sound that PyAV opens.
-        rate: wanted samples per second.
-        start: seconds to leave out at the beginning.
-        seconds: length to decode at most; None for everything.
+        path: any file with audio that PyAV opens.
+        rate: samples per second of the output.
+        start: seconds to skip.
+        seconds: maximum length; None for the whole file.
 
     Raises:
-        InputError: as `stream_audio`; also a part shorter than 1 s or quieter than -60 dBFS throughout.
+        InputError: as `stream_audio`; also for less than 1 s of audio, or a peak below -60 dBFS.
     """
     path = Path(path)
-    samples = bytearray()  # grows in place: the sound is never held twice
+    samples = bytearray()  # grows in place, so that no second copy of the samples exists
     peak = 0.0
     for block in stream_audio(path, rate, 1, start, seconds):
         peak = max(peak, float(np.abs(block).max()))
@@ -205,8 +204,8 @@ def load_song(path: str | Path, rate: int = SAMPLE_RATE, start: float = 0.0, sec
     return song
 
 
-def _frames_from(container: Any, stream: Any, start: float) -> tuple[Iterator[Any], float]:
-    """Return an iterator of frames that begins at or before ``start``, and the timestamp of second 0."""
+def _seek_frames(container: Any, stream: Any, start: float) -> tuple[Iterator[Any], float]:
+    """Return an iterator of frames that begins at or before ``start``, and the timestamp of time 0."""
     frames = decode_packets(container, stream)
     head = next(frames, None)
     if head is None:
@@ -215,15 +214,15 @@ def _frames_from(container: Any, stream: Any, start: float) -> tuple[Iterator[An
     if start <= 2 * _PREROLL:
         return chain([head], frames), origin
     target = origin + start
-    for moment in (target - _PREROLL, origin):  # some indexes are wrong; the beginning is always there
+    for timestamp in (target - _PREROLL, origin):  # some indexes are wrong: then from the beginning
         try:
-            container.seek(int(moment / float(stream.time_base)), stream=stream)
+            container.seek(int(timestamp / float(stream.time_base)), stream=stream)
         except av.error.FFmpegError:
             continue
         frames = decode_packets(container, stream)
         head = next(frames, None)
-        at = None if head is None else _timestamp(head)
-        if at is not None and at <= target:
+        reached = None if head is None else _timestamp(head)
+        if reached is not None and reached <= target:
             return chain([head], frames), origin
     container.seek(0)
     return decode_packets(container, stream), origin
@@ -236,33 +235,33 @@ def _timestamp(frame: Any) -> float | None:
 def _positioned_blocks(
     frames: Iterator[Any], origin: float, rate: int, channels: int
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield (position, samples [n, channels]) at ``rate``; positions count from second 0 and leave out pauses."""
+    """Yield (position, samples [n, channels]) at ``rate``; the position is that of the first sample, from time 0."""
     resample = _Resampler(rate, channels)
     position: int | None = None
-    played = 0.0  # seconds from second 0 to the end of the sound so far
-    fault = 0.0  # seconds by which the file's clock has jumped without meaning it
+    end = 0.0  # of the audio so far, seconds
+    clock_offset = 0.0  # seconds, accumulated faulty jumps of the timestamps
     for frame in frames:
-        at = _timestamp(frame)
-        ahead = 0.0 if at is None else at - origin - fault - played
-        if position is None or abs(ahead) > _TIMESTAMP_JITTER:
+        timestamp = _timestamp(frame)
+        gap = 0.0 if timestamp is None else timestamp - origin - clock_offset - end
+        if position is None or abs(gap) > _TIMESTAMP_JITTER:
             for block in resample.flush():
                 yield position or 0, block
-            if position is None or 0 < ahead <= _LONGEST_GAP:
-                played += max(ahead, 0.0)
+            if position is None or 0 < gap <= _LONGEST_GAP:
+                end += max(gap, 0.0)
             else:
-                fault += ahead
-            position = round(played * rate)
+                clock_offset += gap
+            position = round(end * rate)
         for block in resample(frame):
             yield position, block
             position += len(block)
-        played += frame.samples / frame.sample_rate
+        end += frame.samples / frame.sample_rate
     for block in resample.flush():
         yield position or 0, block
         position = (position or 0) + len(block)
 
 
 class _Resampler:
-    """Frames of any format, rate and channel layout to float32 [n, channels] at one rate."""
+    """Converts frames of any format, rate and channel layout to float32 [n, channels] at one rate."""
 
     def __init__(self, rate: int, channels: int) -> None:
         self._rate, self._channels = rate, channels
@@ -272,17 +271,17 @@ class _Resampler:
 
     def __call__(self, frame: Any) -> Iterator[NDArray[np.float32]]:
         source = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if source != self._source:  # joined recordings may change any of these in the middle
+        if source != self._source:  # may change within a file of joined recordings
             yield from self.flush()
             self._source = source
-            self._gains = mix_gains([c.name for c in frame.layout.channels], self._channels)
+            self._gains = downmix_matrix([c.name for c in frame.layout.channels], self._channels)
         if self._convert is None:
             self._convert = av.AudioResampler("fltp", frame.layout, self._rate, frame_size=_BLOCK)
-        frame.pts = None  # time is kept outside
+        frame.pts = None  # timestamps are handled by `_positioned_blocks`
         yield from self._mixed(frame)
 
     def flush(self) -> Iterator[NDArray[np.float32]]:
-        """Give out what the filter still holds; the next frame starts afresh."""
+        """Yield the samples left in the filter and reset it."""
         if self._convert is not None:
             yield from self._mixed(None)
             self._convert = None
@@ -294,16 +293,16 @@ class _Resampler:
                 yield np.clip(np.nan_to_num(mixed, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
 
 
-def mix_gains(names: list[str], channels: int) -> NDArray[np.float32]:
-    """Return the down-mix (or doubling) matrix [channels, len(names)] of ITU-R BS.775, each row's sum at most 1.
+def downmix_matrix(names: list[str], channels: int) -> NDArray[np.float32]:
+    """Return the downmix (or duplication) matrix [channels, len(names)] of ITU-R BS.775; rows sum to at most 1.
 
     Args:
-        names: FFmpeg's channel names, such as FL, FR, FC, LFE, SL, SR; those of a file that names none
-            (NONE, as many wav) are taken by their usual order.
+        names: FFmpeg's channel names, such as FL, FR, FC, LFE, SL, SR; where a file has none (NONE, as in many wav
+            files) the default order for its number of channels is assumed.
         channels: 1 or 2.
     """
     if set(names) == {"NONE"}:
-        names = _USUAL_ORDER.get(len(names), names)
+        names = _DEFAULT_CHANNELS.get(len(names), names)
     gains = np.zeros((2, len(names)), np.float32)
     for column, name in enumerate(names):
         side = "L" if name.endswith(("L", "LC")) else "R" if name.endswith(("R", "RC")) else ""

@@ -1,1 +1,1 @@
-"""Stage 1: music in, a dancing skeleton out."""
+"""Stage 1: music to skeleton."""

@@ -1,6 +1,6 @@
-"""The paper's objective: a single pass from noise, trained with two discriminators, a perceptual loss and L1.
+"""The paper's objective: generation in one pass from noise, with adversarial, perceptual and L1 losses.
 
-lambda_p L_p + lambda_f L_f + lambda_1 L_1 + adversarial          (Tang et al. 2025; adversaries of Ren et al. 2020)
+lambda_p L_p + lambda_f L_f + lambda_1 L_1 + L_adv           (Tang et al. 2025; discriminators of Ren et al. 2020)
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ LOSS_WEIGHTS = {
     "matching": 1.0,
     "adversarial": 0.1,
 }
-"""Default weights of the terms. Feature matching compares discriminators' features, so it needs them trained."""
+"""Default weights of the terms; with ``matching`` (L_f) alone the discriminators are trained too."""
 
 
 class AdversarialObjective(nn.Module):
-    """Loss terms of a batch; generator and discriminators are stepped in turn.
+    """Loss terms of a batch; generator and discriminators are updated alternately.
 
     A term of weight 0 is not computed; without ``adversarial`` and ``matching`` there are no discriminators, and
-    without ``perceptual`` no perceptual network is needed.
+    without ``perceptual`` there is no perceptual network.
 
     Args:
         model: the generator.
-        loss_weights: of all terms of `LOSS_WEIGHTS`.
+        loss_weights: weights of all terms of `LOSS_WEIGHTS`.
         perceptual: L_p; None where its weight is 0.
     """
 
@@ -46,15 +46,15 @@ class AdversarialObjective(nn.Module):
         adversarial = bool(loss_weights["adversarial"] or loss_weights["matching"])
         self.discriminators = Discriminators(model.config) if adversarial else None
         self.optimizer_groups = ("generator", "discriminators") if adversarial else ("generator",)
-        self._generated: Tensor | None = None  # the generator's output, for the discriminators' turn in the same step
+        self._generated: Tensor | None = None  # output of the generator's update, for the discriminators' in that step
 
     def forward(self, batch: Batch, group: str) -> dict[str, Tensor]:
-        """Weighted terms of one optimizer group, to be added up; noise comes from torch's global generator."""
+        """Weighted terms of one optimizer group, whose sum is its loss; noise comes from torch's global generator."""
         real = (batch.nodes - self.model.mean) / self.model.scale
         if group == "discriminators":
             return {"discriminators": self._discriminator_loss(batch, real)}
-        noise, start = torch.randn_like(real), real.new_zeros(len(real))
-        generated = self.model(noise, start, self.model.encode_audio(batch.wave, batch.features), batch.genre)
+        noise, t = torch.randn_like(real), real.new_zeros(len(real))
+        generated = self.model(noise, t, self.model.encode_audio(batch.wave, batch.features), batch.genre)
         self._generated = generated.detach()
         terms = {}
         weights = self.loss_weights
@@ -78,8 +78,8 @@ class AdversarialObjective(nn.Module):
         return {name: weights[name] * value for name, value in terms.items()}
 
     def _discriminator_loss(self, batch: Batch, real: Tensor) -> Tensor:
-        assert self.discriminators is not None, "an objective without discriminators has no such group"
-        assert self._generated is not None, "the generator is stepped first"
+        assert self.discriminators is not None, "an objective without discriminators has no such optimizer group"
+        assert self._generated is not None, "the generator is updated first"
         real_scores, _ = self.discriminators(real, batch)
         generated_scores, _ = self.discriminators(self._generated, batch)
         return hinge_discriminator(real_scores, generated_scores)

@@ -1,4 +1,4 @@
-"""What the network hears: windows of the wave and rhythm features, one of each per frame of the model."""
+"""Audio input of the networks of stage 1: a window of the waveform and rhythm features per frame of the model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from stgmamba.music.features import beat_phase, onset_strength, track_beats
 from stgmamba.music_to_skeleton.representation import MODEL_FPS
 
 HOP = round(SAMPLE_RATE / MODEL_FPS)
+"""Samples per frame of the model."""
 WINDOW = round(SAMPLE_RATE * 0.1)
+"""Samples of a window of the waveform."""
 
 
 @dataclass(frozen=True)
 class AudioFeatures:
-    """A song as the network hears it.
+    """Features of a song.
 
     Attributes:
-        samples: mono float32 at SAMPLE_RATE; windows are cut from it when needed, so that a long song is held once.
+        samples: mono float32 at SAMPLE_RATE; windows are extracted on demand, to save memory.
         features: [T, 4] at MODEL_FPS: onset strength, loudness, cosine and sine of the beat phase; each about -1..1.
         beats: times of the beats, seconds [K].
     """
@@ -34,20 +36,20 @@ class AudioFeatures:
         return len(self.features)
 
     def windows(self, start: int, stop: int) -> FloatArray:
-        """Windows of the wave centred on frames start..stop-1, [stop - start, WINDOW], zeros outside the song."""
+        """Windows of the waveform centred on frames start..stop-1, [stop - start, WINDOW]; zeros outside the song."""
         first = start * HOP - WINDOW // 2
         last = (stop - 1) * HOP - WINDOW // 2 + WINDOW
-        piece = self.samples[max(0, first) : max(0, last)]
-        piece = np.pad(piece, (max(0, -first), max(0, last - max(first, 0) - len(piece))))
-        return np.lib.stride_tricks.sliding_window_view(piece, WINDOW)[::HOP].copy()
+        samples = self.samples[max(0, first) : max(0, last)]
+        samples = np.pad(samples, (max(0, -first), max(0, last - max(first, 0) - len(samples))))
+        return np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP].copy()
 
 
 def extract_audio_features(samples: FloatArray, frames: int | None = None) -> AudioFeatures:
-    """Hear a song.
+    """Features of a song.
 
     Args:
         samples: mono float32 at SAMPLE_RATE.
-        frames: number of model frames; by default as many as the song lasts.
+        frames: number of frames at MODEL_FPS; by default those of the song's length.
     """
     frames = frames or max(1, round(len(samples) / HOP))
     beats = track_beats(samples, SAMPLE_RATE).times
@@ -59,7 +61,7 @@ def extract_audio_features(samples: FloatArray, frames: int | None = None) -> Au
 
 
 def _loudness(samples: FloatArray, frames: int) -> FloatArray:
-    """Root mean square of each hop, [T], relative to the song's loud passages, 0..1."""
+    """Root mean square of each hop, [T], relative to its 95th percentile over the song, 0..1."""
     padded = np.pad(samples[: frames * HOP], (0, max(0, frames * HOP - len(samples))))
     rms = np.sqrt(np.mean(padded.reshape(frames, HOP) ** 2, axis=1))
     loudness: FloatArray = np.clip(rms / max(float(np.percentile(rms, 95)), 1e-6), 0, 1).astype(np.float32)
@@ -67,5 +69,5 @@ def _loudness(samples: FloatArray, frames: int) -> FloatArray:
 
 
 def _fit(x: FloatArray, frames: int) -> FloatArray:
-    """Cut or repeat the last value so that x has ``frames`` entries."""
+    """Truncate x to ``frames`` entries, or pad it with its last value."""
     return x[:frames] if len(x) >= frames else np.pad(x, (0, frames - len(x)), mode="edge")

@@ -1,6 +1,6 @@
-"""The discriminators of the paper's objective: local in time, and global over the sequence with its music.
+"""Discriminators of the paper's objective: local temporal, and global content.
 
-Architecture after Ren et al. (ACM MM 2020), as the paper's; spectral normalisation (Miyato et al. 2018) is ours.
+Architecture after Ren et al. (ACM MM 2020), as in the paper; spectral normalisation (Miyato et al. 2018) is ours.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WINDOW, _STRIDE = 5, 3  # frames per window of the local discriminator, and bet
 
 
 class LocalTemporalDiscriminator(nn.Module):
-    """Scores short overlapping windows of the dance independently: is the movement a person's?"""
+    """Scores short overlapping windows of the dance independently, without the music."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class LocalTemporalDiscriminator(nn.Module):
 
 
 class GlobalContentDiscriminator(nn.Module):
-    """Scores the whole sequence together with its music: is it a dance, and to this song?"""
+    """Scores the whole sequence together with its music."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -50,14 +50,14 @@ class GlobalContentDiscriminator(nn.Module):
         """Normalised nodes [B, T, J, 3] and their music -> scores [B, 1], features of the layers."""
         first = F.leaky_relu(self.pose(nodes.flatten(2)), 0.2)
         states = self.gru(torch.cat([first, self.audio(wave, features)], dim=-1))[0]
-        # Attention pooling: the frames that the score depends on are learned.
+        # Attention pooling over frames.
         pooled = (self.attention(states).softmax(dim=1) * states).sum(dim=1)
         second = F.leaky_relu(self.hidden(pooled), 0.2)
         return self.score(second), [first, second]
 
 
 class Discriminators(nn.Module):
-    """Both discriminators."""
+    """The local temporal and the global content discriminator."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Discriminators(nn.Module):
         self.global_content = GlobalContentDiscriminator(config)
 
     def forward(self, nodes: Tensor, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
-        """Normalised nodes [B, T, J, 3] and the batch whose music they go with -> scores and features of both."""
+        """Normalised nodes [B, T, J, 3] and the batch with their music -> scores and features of both."""
         local, local_features = self.local_temporal(nodes)
         content, content_features = self.global_content(nodes, batch.wave, batch.features)
         return [local, content], [*local_features, *content_features]

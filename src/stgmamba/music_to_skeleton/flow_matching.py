@@ -1,7 +1,7 @@
 """Flow matching: the objective of the default weights.
 
-The path from noise to dance is straight, x_t = (1 - t) noise + t dance, and the network predicts its end (Lipman et al.
-2023; Liu et al. 2023). A generator of one pass, as adversarial training makes it, is the same flow solved in one step.
+The path from noise to dance is linear, x_t = (1 - t) noise + t dance, and the network predicts its end (Lipman et al.
+2023; Liu et al. 2023). The one-pass generator of adversarial.py is the same flow integrated in one step.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from stgmamba.music_to_skeleton.registry import Network
 LOSS_WEIGHTS = {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02}
 """Default weights of the terms; a term of weight 0 is not computed."""
 
-# Flow times are shifted towards strong noise: the many frames of a window reveal slow movement even through strong
-# noise, so what a dance will be is decided early in the flow (Esser et al. 2024, equation 23).
+# Flow times are shifted towards strong noise (Esser et al. 2024, equation 23): slow movement is visible in the many
+# frames of a window even at strong noise, so a dance is determined early in the flow.
 _SHIFT = 2.0
 
 
@@ -28,7 +28,7 @@ class FlowMatchingObjective(nn.Module):
 
     Args:
         model: the network.
-        loss_weights: of all terms of `LOSS_WEIGHTS`.
+        loss_weights: weights of all terms of `LOSS_WEIGHTS`.
     """
 
     optimizer_groups = ("generator",)
@@ -38,7 +38,7 @@ class FlowMatchingObjective(nn.Module):
         self.model, self.loss_weights = model, loss_weights
 
     def forward(self, batch: Batch, group: str) -> dict[str, Tensor]:
-        """Weighted terms, to be added up; noise and flow times come from torch's global generator."""
+        """Weighted terms, whose sum is the loss; noise and flow times come from torch's global generator."""
         model = self.model
         clean = (batch.nodes - model.mean) / model.scale
         t = torch.rand(len(clean), device=clean.device)
@@ -46,7 +46,7 @@ class FlowMatchingObjective(nn.Module):
         blend = t[:, None, None, None]
         noisy = (1 - blend) * torch.randn_like(clean) + blend * clean
         predicted = model(noisy, t, model.encode_audio(batch.wave, batch.features), batch.genre)
-        # The error shrinks along the flow; weighting by it keeps all flow times equally important (Karras et al. 2022).
+        # The error decreases along the flow; its inverse as weight balances the flow times (Karras et al. 2022).
         weight = 1 / (1.1 - blend)
         terms = {}
         if self.loss_weights["reconstruction"]:

@@ -1,6 +1,6 @@
 """Music-to-skeleton with a spatial-temporal graph Mamba (Tang et al., TPAMI 2025, section "music-to-skeleton").
 
-Reads top to bottom like the paper: config, graph convolution, the STGM block, the audio encoder, the model.
+In the order of the paper: config, graph convolution, the STGM block, the audio encoder, the model.
 
     wave, windows of 0.1 s --conv--> --+
     onset, beat phase -----------------+--Bi-GRU--> hidden tokens --lift--> H_0 [B, T, J, C] --STGM--> S [B, T, J, 3]
@@ -8,9 +8,9 @@ Reads top to bottom like the paper: config, graph convolution, the STGM block, t
 Notable, and ours:
 - The network is the denoiser of a flow-matching generator: from a noisy dance x_t, the flow's time t and the music it
   predicts the clean dance. The paper's noise vector z is the start of that flow.
-- A token stands for P frames of a joint (`patch`), so T counts patches inside the blocks (Dosovitskiy et al. 2021).
-- J is the skeleton's joints plus one root node that carries the velocity through the room (representation.py).
-- The conditioning of the flow (t and genre) scales and shifts the layer norms of every block (Peebles, Xie 2023).
+- A token represents P frames of a joint (`patch`), so inside the blocks T counts patches (Dosovitskiy et al. 2021).
+- J is the number of joints plus one root node, whose coordinates are the body's velocity (representation.py).
+- The condition of the flow (t and genre) scales and shifts the layer norm of every block (Peebles, Xie 2023).
 Shapes: B sequences, T frames, J graph nodes, C channels, E inner channels of a block, N states of the SSM.
 """
 
@@ -34,22 +34,22 @@ NETWORKS = ("stgm", "ren2020")
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes of the model; the defaults are those of the weights in the package.
+    """Hyperparameters of the model; the defaults are those of the weights in the package.
 
     Attributes:
         channels: C, of a token.
         inner: E, inside a block.
         states: N, of the SSM.
-        blocks: STGM blocks.
-        window_samples: W, samples of the wave per frame (0.1 s).
+        blocks: number of STGM blocks.
+        window_samples: W, samples of the waveform per frame (0.1 s).
         music_features: rhythm features per frame (audio_features.py).
         music_channels: H, of a hidden token of the music.
         genres: class names.
         spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
-        mixer: what runs along the axes of the block: ``ssm``, or ``attention`` (attention_baseline.py).
-        network: ``stgm``, or ``ren2020`` (ren2020.py), which uses only music, channels and genres.
+        mixer: sequence model of the branches: ``ssm``, or ``attention`` (attention_baseline.py).
+        network: ``stgm``, or ``ren2020`` (ren2020.py), which uses only the sizes of music and channels, and the genres.
         patch: P, frames per token of a joint.
-        sampling_steps: evaluations of the network per dance (sampler.py); 1 for one trained adversarially.
+        sampling_steps: evaluations of the network per dance (sampler.py); 1 for an adversarially trained one.
     """
 
     channels: int = 96
@@ -81,9 +81,9 @@ class Config:
 
     @property
     def classes(self) -> int:
-        """Number of classes: genres and the null class, each once more for mirrored dances.
+        """Number of classes: genres and the null class, each also for mirrored dances.
 
-        Dancers are not symmetric (a ballroom head looks left), so mirrored training data have classes of their own.
+        Dances are not symmetric (in ballroom holds the head is turned left), so mirrored data have separate classes.
         """
         return 2 * (len(self.genres) + 1)
 
@@ -91,7 +91,8 @@ class Config:
 class GraphConv1d(nn.Module):
     """Graph convolution over the joints, then a depthwise convolution over three frames.
 
-    The graph is the skeleton's normalised adjacency times a learned importance of every edge (ST-GCN, Yan et al. 2018).
+    The graph convolution multiplies by the skeleton's normalised adjacency matrix, elementwise scaled by a learned
+    importance of every edge (ST-GCN, Yan et al. 2018).
     """
 
     def __init__(self, channels: int, adjacency: np.ndarray) -> None:  # type: ignore[type-arg]
@@ -106,7 +107,7 @@ class GraphConv1d(nn.Module):
         """[B, T, J, E] -> [B, T, J, E]."""
         x = (self.adjacency * self.importance) @ x
         padded = F.pad(x, (0, 0, 0, 0, 1, 1))
-        # Three shifted products beat conv1d here: the data are channel-last and need no transposes.
+        # Three shifted products are faster than conv1d, which would transpose the channel-last data.
         return padded[:, :-2] * self.time[0] + x * self.time[1] + padded[:, 2:] * self.time[2] + self.bias
 
 
@@ -132,7 +133,7 @@ class STGMBlock(nn.Module):
         self.tgb = mixer(E, config.states, (True,)) if config.temporal_backward else None
         self.norm_sg, self.norm_tgf, self.norm_tgb = nn.LayerNorm(E), nn.LayerNorm(E), nn.LayerNorm(E)
         self.mlp_out = nn.Linear(E, C)
-        # Every block starts as the identity: residual branch and modulation are initialised to zero.
+        # Residual branch and modulation are initialised to zero, so that a block is the identity at first.
         for linear in (self.modulation, self.mlp_out):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -146,20 +147,20 @@ class STGMBlock(nn.Module):
         x = F.silu(self.graph_conv(self.mlp_in(normed)))  # sigma(Z'_l)  [B, T, J, E]
 
         branches = []
-        if self.sg is not None:  # along the joints of one frame, which lie in depth-first order of the kinematic tree
+        if self.sg is not None:  # along the joints of one frame, in depth-first order of the kinematic tree
             branches.append(self.norm_sg(self.sg(x.flatten(0, 1))).unflatten(0, (B, T)))
         along_time = x.transpose(1, 2).flatten(0, 1)  # [B J, T, E]
         if self.tgf is not None:
             branches.append(self.norm_tgf(self.tgf(along_time)).unflatten(0, (B, J)).transpose(1, 2))
         if self.tgb is not None:
             branches.append(self.norm_tgb(self.tgb(along_time)).unflatten(0, (B, J)).transpose(1, 2))
-        # The gate is common to the three branches, so it multiplies their sum once.
+        # The branches have the same gate, so it is applied to their sum.
         update: Tensor = self.mlp_out(sum(branches[1:], branches[0]) * gate)
         return Z + update
 
 
 class AudioEncoder(nn.Module):
-    """Hidden tokens of the music: convolutions within each window of the wave, a bidirectional GRU over windows."""
+    """Hidden tokens of the music: convolutions within each window of the waveform, a bidirectional GRU over windows."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -174,7 +175,7 @@ class AudioEncoder(nn.Module):
         self.gru = nn.GRU(2 * H, H // 2, bidirectional=True, batch_first=True)
 
     def forward(self, wave: Tensor, features: Tensor) -> Tensor:
-        """Wave [B, T, W] windows in -1..1, features [B, T, F] -> hidden tokens [B, T, H]."""
+        """Waveform windows [B, T, W] in -1..1, features [B, T, F] -> hidden tokens [B, T, H]."""
         B, T, W = wave.shape
         audio = self.wave(wave.reshape(B * T, 1, W)).mean(-1).view(B, T, -1)
         audio = self.dropout(audio.transpose(1, 2)).transpose(1, 2)
@@ -183,13 +184,13 @@ class AudioEncoder(nn.Module):
 
 
 class MusicToSkeleton(nn.Module):
-    """The whole network: noisy dance, flow time and music to clean dance."""
+    """The complete network: clean dance from noisy dance, flow time and music."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         C, J = config.channels, len(GRAPH)
-        # Mean and scale of every node's coordinates in the training data; they travel with the weights.
+        # Mean and standard deviation of the nodes' coordinates in the training data; part of the weights.
         self.mean: Tensor
         self.scale: Tensor
         self.register_buffer("mean", torch.zeros(J, 3))
@@ -198,7 +199,7 @@ class MusicToSkeleton(nn.Module):
         P = config.patch
         self.lift = nn.Linear(P * config.music_channels, C)
         self.joint = nn.Parameter(torch.randn(J, C) * 0.5)
-        # A projection of its own for every joint.
+        # Every joint has a separate projection.
         self.noisy = nn.Parameter(torch.randn(J, 3 * P, C) * 0.5 * P**-0.5)
         self.time = nn.Sequential(nn.Linear(C, C), nn.SiLU(), nn.Linear(C, C))
         self.genre = nn.Embedding(config.classes, C)
@@ -207,22 +208,22 @@ class MusicToSkeleton(nn.Module):
         self.head = nn.Parameter(torch.zeros(J, C, 3 * P))
 
     def encode_audio(self, wave: Tensor, features: Tensor) -> Tensor:
-        """Hidden tokens of the music, [B, T, H]; they do not depend on the flow, so they are computed once."""
+        """Hidden tokens of the music, [B, T, H]; independent of x and t, so computed once per dance."""
         hidden: Tensor = self.audio(wave, features)
         return hidden
 
     def forward(self, x: Tensor, t: Tensor, hidden: Tensor, genre: Tensor) -> Tensor:
-        """Clean dance from a noisy one.
+        """Predict the clean dance from a noisy one.
 
         Args:
             x: noisy dance x_t = (1 - t) noise + t dance, normalised, [B, T, J, 3].
             t: flow time in 0..1, [B].
             hidden: tokens of the music from ``encode_audio``, [B, T, H].
-            genre: index into ``config.genres``, or its length for the null class; plus half of ``config.classes`` for a
-                mirrored dance, [B].
+            genre: class index [B]: that of a genre in ``config.genres``, or its length for the null class; plus half of
+                ``config.classes`` for a mirrored dance.
 
         Returns:
-            The clean dance, normalised, [B, T, J, 3].
+            Normalised dance [B, T, J, 3].
         """
         frames = x.shape[1]
         condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.genre(genre))
@@ -238,15 +239,15 @@ class MusicToSkeleton(nn.Module):
 
 
 def _patches(x: Tensor, patch: int) -> Tensor:
-    """[B, T, ...] -> [B, ceil(T / patch), patch, ...]; the last frame is repeated to fill the last patch."""
-    missing = -x.shape[1] % patch
-    if missing:
-        x = torch.cat([x, x[:, -1:].expand(-1, missing, *x.shape[2:])], dim=1)
+    """[B, T, ...] -> [B, ceil(T / patch), patch, ...]; the last patch is padded with the last frame."""
+    padding = -x.shape[1] % patch
+    if padding:
+        x = torch.cat([x, x[:, -1:].expand(-1, padding, *x.shape[2:])], dim=1)
     return x.reshape(x.shape[0], -1, patch, *x.shape[2:])
 
 
 def _sinusoids(t: Tensor, channels: int) -> Tensor:
-    """Flow time in 0..1, [B] -> [B, channels] of sines and cosines, wavelengths 2 pi / 1000 .. 2 pi."""
+    """Sinusoidal embedding of flow times [B] in 0..1 -> [B, channels], wavelengths 2 pi / 1000 .. 2 pi."""
     frequencies = torch.exp(torch.linspace(0.0, math.log(1000.0), channels // 2, device=t.device))
     angles = t[:, None] * frequencies
     return torch.cat([angles.sin(), angles.cos()], dim=-1)

@@ -1,34 +1,38 @@
-"""The pose perceptual loss: what a spatial-temporal graph network sees in a dance (Ren et al., ACM MM 2020).
+"""Pose perceptual loss: distance of the features of a spatial-temporal graph network (Ren et al., ACM MM 2020).
 
-The network is an ST-GCN (Yan et al. 2018) that we train on the train split, before the generator and for it only, to
-answer three questions about a window of dance: which genre it is, whether it runs backwards, and where in the beat its
-middle frame lies (asked of dances with trusted timing). Genre makes it look at poses, direction at how weight moves,
-beat phase at when steps fall.
+The network is an ST-GCN (Yan et al. 2018), pretrained on the training split with three tasks on windows of dances: the
+genre, whether time is reversed, and the beat phase of the middle frame (dances with reliable timing only). The tasks
+need features of poses, of the dynamics of movement, and of the timing of steps.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.files import atomic_output
 from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
-from stgmamba.music_to_skeleton.representation import GRAPH
+from stgmamba.music_to_skeleton.representation import GRAPH, MODEL_FPS
 
 STEPS = 400
+"""Steps of the pretraining."""
+
 _BATCH = 8
 _LEARNING_RATE = 2e-3
 _CHANNELS = (32, 64, 64)
 _KERNEL = 9  # frames, as in ST-GCN
-_COSINE, _SINE = 2, 3  # where `extract_audio_features` puts the beat phase among the rhythm features
+_COSINE, _SINE = 2, 3  # of the beat phase, indices of the rhythm features (audio_features.py)
 
 
 class STGCNBlock(nn.Module):
@@ -53,7 +57,11 @@ class STGCNBlock(nn.Module):
 
 
 class STGCN(nn.Module):
-    """The network whose features are compared."""
+    """The network whose features are compared.
+
+    Args:
+        genres: number of classes.
+    """
 
     def __init__(self, genres: int) -> None:
         super().__init__()
@@ -68,82 +76,124 @@ class STGCN(nn.Module):
 
     def features(self, nodes: Tensor) -> list[Tensor]:
         """Normalised nodes [B, T, J, 3] -> the output of every block, [B, C, T', J]."""
-        x, found = nodes.permute(0, 3, 1, 2), []
+        x, features = nodes.permute(0, 3, 1, 2), []
         for block in self.blocks:
             x = block(x)
-            found.append(x)
-        return found
+            features.append(x)
+        return features
 
     def forward(self, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised nodes -> logits of the genre [B, G], of running backwards [B], beat phase (cos, sin) [B, 2]."""
-        last = self.features(nodes)[-1].mean(dim=3)
-        whole, middle = last.mean(dim=2), last[:, :, last.shape[2] // 2]
-        return self.genre(whole), self.backwards(whole)[:, 0], self.phase(middle)
+        """Normalised nodes -> logits of genre [B, G] and of reversed time [B], beat phase (cos, sin) [B, 2]."""
+        features = self.features(nodes)[-1].mean(dim=3)
+        mean, middle = features.mean(dim=2), features[:, :, features.shape[2] // 2]
+        return self.genre(mean), self.backwards(mean)[:, 0], self.phase(middle)
 
 
 class PerceptualLoss(nn.Module):
-    """L_p: mean absolute difference of the features of real and generated dances, all blocks alike."""
+    """L_p: mean absolute difference of the features of generated and real dances, averaged over the blocks."""
 
     def __init__(self, network: STGCN) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)
 
     def forward(self, predicted: Tensor, real: Tensor) -> Tensor:
-        """Normalised nodes [B, T, J, 3] both -> a scalar >= 0."""
+        """Normalised nodes [B, T, J, 3], both -> a scalar >= 0."""
         with torch.no_grad():
-            wanted = self.network.features(real)
-        found = self.network.features(predicted)
-        return torch.stack([F.l1_loss(f, w) for f, w in zip(found, wanted, strict=True)]).mean()
+            target = self.network.features(real)
+        features = self.network.features(predicted)
+        return torch.stack([F.l1_loss(f, t) for f, t in zip(features, target, strict=True)]).mean()
 
 
 def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable[[str], object]) -> STGCN:
-    """The ST-GCN kept at ``path``, trained and kept there first if it is not.
+    """The pretrained ST-GCN of a file, or one that is pretrained now and written there.
+
+    The file's metadata hold the configuration of the pretraining. A file of another configuration is replaced.
 
     Args:
         path: a safetensors file.
         dataset: the training dances.
         seed: of weights and batches.
-        log: called with one line every so often.
+        log: called with one line per 100 steps.
     """
     device = dataset.nodes[0].device
     torch.manual_seed(seed)
     network = STGCN(dataset.null_genre).to(device)
+    config = _pretraining_config(dataset, seed)
     if path.exists():
-        network.load_state_dict(load_file(path, device=str(device)))
-        return network
-    # Every window keeps its genre and, where its timing is trusted, its music.
+        if _read_pretraining_config(path) == config:
+            network.load_state_dict(load_file(path, device=str(device)))
+            return network
+        log("perceptual network: the one in the output folder is of another configuration and is trained again")
+    # No dropout: the labels are needed.
     sampling = dataclasses.replace(dataset.sampling, batch=_BATCH, genre_dropout=0.0, music_dropout=0.0)
     mean, scale = dataset.statistics()
     optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, STEPS)
     for step in range(STEPS):
         batch = dataset.batch(seed, 0, step, sampling=sampling)
-        flipped = torch.from_numpy(np.random.default_rng((seed, step)).random(_BATCH) < 0.5).to(device)
-        loss, right = pretraining_loss(network, batch, (batch.nodes - mean) / scale, flipped)
+        reversed_ = torch.from_numpy(np.random.default_rng((seed, step)).random(_BATCH) < 0.5).to(device)
+        loss, accuracies = pretraining_loss(network, batch, (batch.nodes - mean) / scale, reversed_)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         if (step + 1) % 100 == 0:
-            log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  genre and direction {right}")
+            accuracy = ", ".join(f"{value.item():.0%}" for value in accuracies)
+            log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  genre and direction {accuracy}")
     with atomic_output(path) as part:
-        save_file(network.state_dict(), part)
+        save_file(network.state_dict(), part, {"config": json.dumps(config)})
     return network
 
 
-def pretraining_loss(network: STGCN, batch: Batch, nodes: Tensor, flipped: Tensor) -> tuple[Tensor, str]:
-    """Loss of the three questions, and the share of right answers to the first two."""
-    genre, backwards, phase = network(torch.where(flipped[:, None, None, None], nodes.flip(1), nodes))
+def _pretraining_config(dataset: DanceDataset, seed: int) -> dict[str, Any]:
+    """Everything that the pretrained weights depend on, as values that JSON keeps."""
+    return {
+        "steps": STEPS,
+        "batch": _BATCH,
+        "learning_rate": _LEARNING_RATE,
+        "channels": list(_CHANNELS),
+        "kernel": _KERNEL,
+        "classes": dataset.null_genre,
+        "window": dataset.sampling.window,
+        "fps": MODEL_FPS,
+        "nodes": list(GRAPH.joints),
+        "data": dataset.fingerprint(),
+        "seed": seed,
+    }
+
+
+def _read_pretraining_config(path: Path) -> Any:
+    """The configuration in a file's metadata; None where there is none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return json.loads((file.metadata() or {})["config"])
+    except (SafetensorError, KeyError, ValueError):
+        return None
+
+
+def pretraining_loss(
+    network: STGCN, batch: Batch, nodes: Tensor, reversed_: Tensor
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Sum of the losses of the three tasks, and the accuracies of genre and direction of time.
+
+    Args:
+        network: to be trained.
+        batch: with genres and music.
+        nodes: of the batch, normalised, [B, T, J, 3].
+        reversed_: which windows are fed with time reversed, bool [B].
+    """
+    genre, backwards, phase = network(torch.where(reversed_[:, None, None, None], nodes.flip(1), nodes))
     middle = batch.features[:, batch.features.shape[1] // 2]
-    true_phase = torch.stack([middle[:, _COSINE], middle[:, _SINE]], dim=1)
-    # Of a dance that runs backwards, or without music, nobody knows the beat.
-    asked = (batch.features.abs().sum(dim=(1, 2)) > 0) & ~flipped
-    error = (phase - true_phase).square().sum(dim=1)
-    true_genre = batch.genre % (genre.shape[1] + 1)  # seen in a mirror or not
+    target_phase = torch.stack([middle[:, _COSINE], middle[:, _SINE]], dim=1)
+    # The beat phase is undefined for windows without music or with time reversed.
+    labelled = (batch.features.abs().sum(dim=(1, 2)) > 0) & ~reversed_
+    error = (phase - target_phase).square().sum(dim=1)
+    target_genre = batch.genre % (genre.shape[1] + 1)  # mirrored or not
     loss = (
-        F.cross_entropy(genre, true_genre)
-        + F.binary_cross_entropy_with_logits(backwards, flipped.float())
-        + (error * asked).sum() / asked.sum().clamp(min=1)
+        F.cross_entropy(genre, target_genre)
+        + F.binary_cross_entropy_with_logits(backwards, reversed_.float())
+        + (error * labelled).sum() / labelled.sum().clamp(min=1)
     )
-    right = (genre.argmax(dim=1) == true_genre).float().mean(), ((backwards > 0) == flipped).float().mean()
-    return loss, ", ".join(f"{share.item():.0%}" for share in right)
+    genre_accuracy = (genre.argmax(dim=1) == target_genre).float().mean()
+    direction_accuracy = ((backwards > 0) == reversed_).float().mean()
+    return loss, (genre_accuracy, direction_accuracy)

@@ -1,4 +1,4 @@
-"""Pictures of a dance in time, to look at while a network trains and in reports."""
+"""Pictures of dances for training logs and reports."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from stgmamba.skeleton.camera import frame_dance, project_skeleton
 from stgmamba.skeleton.drawing import draw_sequence
 
 _SECONDS = 6.0
-_HEIGHT = 192
+_HEIGHT = 192  # pixels
 
 
-def strip(dance: Skeleton, seconds: float = _SECONDS, pictures: int = 12) -> NDArray[np.uint8]:
-    """A 3-D dance from second 0 as a row of pictures, uint8 RGB [H, W, 3]."""
-    frames = np.linspace(0, min(len(dance), round(seconds * dance.fps)) - 1, pictures).round().astype(int)
-    chosen = Skeleton(dance.positions[frames], dance.fps, dance.layout)
+def draw_poses(dance: Skeleton, seconds: float = _SECONDS, poses: int = 12) -> NDArray[np.uint8]:
+    """Poses of the first seconds of a 3-D dance, evenly spaced in time, side by side; uint8 RGB [H, W, 3]."""
+    frames = np.linspace(0, min(len(dance), round(seconds * dance.fps)) - 1, poses).round().astype(int)
+    selected = Skeleton(dance.positions[frames], dance.fps, dance.layout)
     size = (_HEIGHT * 2 // 3, _HEIGHT)
-    flat = project_skeleton(chosen, frame_dance(chosen, size))
+    flat = project_skeleton(selected, frame_dance(selected, size))
     return np.concatenate(list(draw_sequence(flat, size, background=(24, 24, 24))), axis=1)
 
 
-def sample_strip(model: Network, data: Sequence[Example]) -> NDArray[np.uint8]:
-    """What a network dances now to the first song of each genre, a row each, uint8 RGB [H, W, 3]."""
-    generator, rows = DanceSampler(model), []
+def draw_samples(model: Network, data: Sequence[Example]) -> NDArray[np.uint8]:
+    """Dances that a network generates to the first song of each genre, a row each; uint8 RGB [H, W, 3]."""
+    sampler, rows = DanceSampler(model), []
     for genre, name in enumerate(model.config.genres):
         songs = [example.audio for example in data if example.genre == genre]
         if songs:
             song = Song(songs[0].samples[: round(_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
-            rows.append(strip(generator.generate(song, genre=name)))
+            rows.append(draw_poses(sampler.generate(song, genre=name)))
     return np.concatenate(rows)

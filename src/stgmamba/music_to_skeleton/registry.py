@@ -1,4 +1,4 @@
-"""The networks of stage 1, ours and the baseline's, which train and generate alike."""
+"""The networks of stage 1: ours, and the baseline with the same interface."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ Network = MusicToSkeleton | Ren2020
 
 
 def build_network(config: Config) -> Network:
-    """The network that a config describes, with fresh weights."""
+    """An untrained network of a config."""
     return Ren2020(config) if config.network == "ren2020" else MusicToSkeleton(config)

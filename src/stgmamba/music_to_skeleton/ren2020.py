@@ -1,16 +1,16 @@
 """The generator of Ren, Li, Huang, Chen, "Self-supervised Dance Video Synthesis Conditioned on Music" (ACM MM 2020).
 
-Reads top to bottom like theirs: encoder, noise, pose decoder. Every frame is decoded by itself; time is known to the
-recurrent parts alone, and joints are numbers of one vector.
+In the order of their paper: encoder, noise, pose decoder. The decoder is applied to every frame separately; only the
+recurrent networks relate frames, and the joints of a frame are one vector without graph structure.
 
     wave, windows of 0.1 s --conv--> --+
     onset, beat phase -----------------+--Bi-GRU--> hidden --+
     noise of each frame --GRU--> tanh -----------------------+--residual linear blocks--> S [B, T, J, 3]
     genre ---------------------------------------------------+
 
-Theirs are the parts and their order. Ours, so that the comparison is of networks: the encoder of our model with the
-rhythm features (which differs from theirs in size), the genre, the 3-D nodes of motion.py, sizes that bring it near our
-number of parameters, and layer norm in place of batch norm, whose running statistics an averaged network lacks.
+Components and their order are theirs. Changed for the comparison with our network: our audio encoder with the rhythm
+features, the genre as an input, the nodes of representation.py, sizes with about our number of parameters, and layer
+norm in place of batch norm, whose running statistics do not fit averaged weights.
 Shapes: B sequences, T frames, J graph nodes, H channels of the music.
 """
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from stgmamba.music_to_skeleton.model import AudioEncoder, Config
 from stgmamba.music_to_skeleton.representation import GRAPH
 
-_NOISE = 10  # numbers of noise per frame
+_NOISE = 10  # dimensions of the noise per frame
 _BLOCKS = 3
 _DROPOUT = 0.5
 
@@ -44,16 +44,17 @@ class ResidualBlock(nn.Module):
 
 
 class Ren2020(nn.Module):
-    """The whole generator: noise and music in, dance out in one pass.
+    """The complete generator: a dance from noise and music in one pass.
 
-    Of the config it heeds ``channels``, ``music_channels``, ``music_features`` and ``genres``.
+    Args:
+        config: ``channels``, ``music_channels``, ``music_features`` and ``genres`` are used.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         C, J, width = config.channels, len(GRAPH), config.channels * 5 // 2
-        # Mean and scale of every node's coordinates in the training data; they travel with the weights.
+        # Mean and standard deviation of the nodes' coordinates in the training data; part of the weights.
         self.mean: Tensor
         self.scale: Tensor
         self.register_buffer("mean", torch.zeros(J, 3))
@@ -73,20 +74,20 @@ class Ren2020(nn.Module):
         return hidden
 
     def forward(self, x: Tensor, t: Tensor, hidden: Tensor, genre: Tensor) -> Tensor:
-        """A dance from noise.
+        """Generate a dance from noise.
 
         Args:
             x: Gaussian noise, [B, T, J, 3].
-            t: not looked at; there for the interface of our model.
+            t: not used; part of the interface of `MusicToSkeleton`.
             hidden: tokens of the music from ``encode_audio``, [B, T, H].
-            genre: index into ``config.genres``, or its length for none, [B].
+            genre: class index as in `MusicToSkeleton`, [B].
 
         Returns:
-            The dance, normalised, [B, T, J, 3].
+            Normalised dance [B, T, J, 3].
         """
-        # The GRU makes of independent noise something that changes smoothly.
+        # The GRU correlates the noise of successive frames.
         z = torch.tanh(self.noise_gru(self.noise(x.flatten(2)))[0])  # [B, T, 10]
-        kind = self.genre(genre)[:, None].expand(-1, x.shape[1], -1)
-        Z = self.blocks(self.lift(torch.cat([hidden, z, kind], dim=-1)))
+        embedding = self.genre(genre)[:, None].expand(-1, x.shape[1], -1)
+        Z = self.blocks(self.lift(torch.cat([hidden, z, embedding], dim=-1)))
         S: Tensor = self.head(self.dropout(Z))
         return S.view_as(x)

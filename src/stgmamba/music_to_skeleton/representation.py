@@ -1,9 +1,9 @@
-"""What the network speaks: a dance as graph nodes relative to the dancer's own heading.
+"""Representation of dances for the networks of stage 1: graph nodes in the moving frame of the body.
 
-A dance [T, 22, 3] becomes [T, 23, 3]: the joints of OPENPOSE_18_FEET relative to the floor point under the hips, seen
-in the dancer's heading (x to the dancer's left, y up, z forward, metres), and one node more for how that frame of
-reference moves: (velocity to the left, velocity forward, turning rate) in m/s and rad/s.
-So the network never sees where in the room the dance happened or which wall it faced.
+A dance [T, 22, 3] becomes [T, 23, 3]: the joints of OPENPOSE_18_FEET relative to the floor point below the hips, in the
+body's heading (x to its left, y up, z forward, metres), and a root node with the motion of that frame of reference:
+velocity to the left, velocity forward (m/s) and turning rate (rad/s). It does not depend on position and direction in
+the room.
 """
 
 from __future__ import annotations
@@ -19,15 +19,18 @@ from stgmamba.skeleton.rotations import rotate_yaw
 from stgmamba.skeleton.sequence import Skeleton
 
 MODEL_FPS = 12.5
+"""Frame rate of the networks of stage 1."""
 JOINTS = len(OPENPOSE_18_FEET)
 
 
 def _graph() -> Layout:
-    """The skeleton hung from a root node that neck and hips meet in, nodes in depth-first order of that tree."""
-    hung = [JOINTS if n in ("neck", "left_hip", "right_hip") else p for n, p in _tree()]
+    """The skeleton with a root node as the parent of neck and hips; nodes in depth-first order of that tree."""
+    root_children = ("neck", "left_hip", "right_hip")
+    pairs = zip(OPENPOSE_18_FEET.joints, OPENPOSE_18_FEET.parents, strict=True)
+    tree = [*(JOINTS if joint in root_children else parent for joint, parent in pairs), -1]
     joints = (*OPENPOSE_18_FEET.joints, "root")
-    order = Layout("", joints, (*hung, -1), ()).depth_first
-    parents = [(*hung, -1)[node] for node in order]
+    order = Layout("", joints, tuple(tree), ()).depth_first
+    parents = [tree[node] for node in order]
     return Layout(
         name="openpose18_feet_root",
         joints=tuple(joints[node] for node in order),
@@ -36,22 +39,18 @@ def _graph() -> Layout:
     )
 
 
-def _tree() -> list[tuple[str, int]]:
-    return list(zip(OPENPOSE_18_FEET.joints, OPENPOSE_18_FEET.parents, strict=True))
-
-
-# The model's graph. Its nodes lie in the order of the spatial scan, so that the scan needs no permutation.
 GRAPH = _graph()
+"""The networks' graph; its nodes are in the order of the spatial scan, so that the scan needs no permutation."""
 ROOT = GRAPH.root
-# For each joint of OPENPOSE_18_FEET its node.
 NODES = [GRAPH.index(name) for name in OPENPOSE_18_FEET.joints]
+"""For each joint of OPENPOSE_18_FEET its node."""
 
 
 def encode(dance: Skeleton) -> FloatArray:
-    """A dance as the network's nodes.
+    """Nodes of a dance.
 
     Args:
-        dance: 3-D OPENPOSE_18_FEET, any fps; it is put on the default body and resampled.
+        dance: 3-D OPENPOSE_18_FEET, any fps; retargeted to the default body, low-pass filtered and resampled.
 
     Returns:
         [T, 23, 3] at MODEL_FPS.
@@ -69,18 +68,18 @@ def encode(dance: Skeleton) -> FloatArray:
 
 
 def decode(nodes: FloatArray, fps: float) -> tuple[FloatArray, RootTrajectory]:
-    """Poses and path of a node sequence at MODEL_FPS, resampled to ``fps``.
+    """Poses and root trajectory of nodes, resampled to ``fps``.
 
     Args:
-        nodes: [T, 23, 3].
-        fps: frames per second wanted.
+        nodes: [T, 23, 3] at MODEL_FPS.
+        fps: frames per second of the result.
 
     Returns:
-        Poses [T', 22, 3] in the dancer's heading, every bone of constant length, and the path that carries them.
+        Poses [T', 22, 3] in the body's heading, with the bone lengths of the default body, and the root trajectory.
     """
     frames = Skeleton(nodes, MODEL_FPS, GRAPH).resampled(fps).positions
     poses = rebuild(frames[:, NODES], Body())
-    # rebuild keeps the middle of the hips, which lies over the frame's origin by definition.
+    # By definition the middle of the hips is above the origin of the frame of reference.
     poses[..., [0, 2]] -= mid_hip(poses)[:, None, [0, 2]]
     turning = frames[:, ROOT, 2]
     heading = np.concatenate([[0.0], np.cumsum(turning[:-1] / fps)]).astype(np.float32)
@@ -88,9 +87,9 @@ def decode(nodes: FloatArray, fps: float) -> tuple[FloatArray, RootTrajectory]:
 
 
 def mirror(nodes: FloatArray) -> FloatArray:
-    """The dance in a mirror, [..., 23, 3]."""
+    """Nodes of the mirrored dance, [..., 23, 3]."""
     out = nodes[..., list(GRAPH.mirror), :].copy()
-    # To the left becomes to the right, for joints and for the root's velocity alike; turning changes its sense.
+    # Coordinate 0 is to the left, of joints and of the root's velocity; the turning rate changes its sign too.
     out[..., 0] *= -1
     out[..., ROOT, 2] *= -1
     return out

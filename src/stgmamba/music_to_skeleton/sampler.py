@@ -1,7 +1,7 @@
 """Sampling of stage 1: a dance of any length from a song.
 
-The flow is solved for the whole song at once, while the network sees overlapping chunks whose predictions are
-cross-faded in every step: its memory does not grow with the song, and chunks leave no seams.
+The flow is integrated for the whole song at once. In every step the network is applied to overlapping chunks whose
+predictions are cross-faded: chunks leave no seams, and the network's memory does not grow with the song.
 """
 
 from __future__ import annotations
@@ -27,15 +27,14 @@ from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 from stgmamba.training.weights import default_weights, read_network
 
-_CHUNK = 192  # frames of the network at once: the window of training
-_OVERLAP = 48
-_BATCH = 8
-# Factor on the initial noise. Few solver steps and averaging over chunks reduce variance; stronger noise restores it.
-# On seven train songs, 1 against 1.4: PFD 829 and 288, VFD 17 and 9.0, PVar 61 and 95 (real 107), foot skate 21 and 28
-# (real 25); above 1.4 poses and velocities move away from real ones again.
+_CHUNK = 192  # frames, the window of training (configs/music_to_skeleton.yaml)
+_OVERLAP = 48  # frames
+_BATCH = 8  # chunks
+# Scale of the initial noise. Few solver steps and averaging over chunks reduce variance; stronger noise restores it.
+# On seven training songs, with 1 and with 1.4: PFD 829 and 288, VFD 17 and 9.0, PVar 61 and 95 (real 107), foot skate
+# 21 and 28 (real 25); above 1.4 PFD and VFD increase.
 _TEMPERATURE = 1.4
-# Log signal-to-noise ratios between which the solver's steps are evenly spaced.
-_FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0
+_FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0  # log signal-to-noise ratios; the solver's steps are evenly spaced between
 
 
 class DanceSampler:
@@ -50,7 +49,7 @@ class DanceSampler:
 
     @property
     def genres(self) -> tuple[str, ...]:
-        """Names of the genres that the network was trained on."""
+        """Names of the genres that the network can be conditioned on."""
         return self.model.config.genres
 
     def generate(
@@ -63,22 +62,22 @@ class DanceSampler:
         progress: Progress | None = None,
         align_beats: bool = True,
     ) -> Skeleton:
-        """A dance to a song.
+        """Generate a dance to a song.
 
         Args:
             song: mono at SAMPLE_RATE.
             seconds: length of the dance; by default that of the song.
-            seed: another seed, another dance.
+            seed: of the noise.
             genre: one of ``genres``, or None for the null class.
-            facing: ``camera`` keeps the body within about 45 degrees of +z, ``free`` lets it turn.
-            progress: called with (evaluations of the network done, in all).
-            align_beats: change the timing a little so that steps fall on beats (beat_alignment.py).
+            facing: ``camera`` keeps the body's yaw within about 45 degrees of +z, ``free`` does not limit it.
+            progress: called with (evaluations of the network done, in total).
+            align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
 
         Returns:
             3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
 
         Raises:
-            InputError: a genre that the network does not know.
+            InputError: ``genre`` is not one of ``genres``.
         """
         genre_class = self.genre_class(genre)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
@@ -95,7 +94,7 @@ class DanceSampler:
     def sample_nodes(
         self, audio: AudioFeatures, seed: int, genre_class: int, progress: Progress | None = None
     ) -> FloatArray:
-        """Solve the flow from noise to nodes [T, 23, 3] at MODEL_FPS."""
+        """Integrate the flow from noise to nodes [T, 23, 3] at MODEL_FPS."""
         frames, steps = len(audio), self.model.config.sampling_steps
         generator = torch.Generator().manual_seed(_noise_seed(audio, seed))
         noise = torch.randn(frames, len(GRAPH), 3, generator=generator)
@@ -113,8 +112,8 @@ class DanceSampler:
             total, weight = torch.zeros_like(x), torch.zeros(frames, 1, 1)
             for batch, tokens in zip(batches, hidden, strict=True):
                 chunks = torch.stack([x[start : start + length] for start in batch])
-                condition = torch.full((len(batch),), genre_class)
-                clean = self.model(chunks, torch.full((len(batch),), t), tokens, condition)
+                genre = torch.full((len(batch),), genre_class)
+                clean = self.model(chunks, torch.full((len(batch),), t), tokens, genre)
                 for start, chunk in zip(batch, clean, strict=True):
                     total[start : start + length] += chunk * crossfade
                     weight[start : start + length] += crossfade
@@ -134,29 +133,29 @@ class DanceSampler:
 
 
 def solve_flow(predict: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int) -> Tensor:
-    """Integrate the flow with the second-order multistep solver DPM-Solver++ (Lu et al. 2022, algorithm 2).
+    """Integrate a flow with the second-order multistep solver DPM-Solver++ (Lu et al. 2022, algorithm 2).
 
     Args:
-        predict: (x_t, t) -> the clean dance.
+        predict: (x_t, t) -> prediction of x_1.
         noise: x_0.
         steps: evaluations of ``predict``, >= 1; 1 is a single pass.
 
     Returns:
-        The dance, shaped as the noise.
+        x_1, of the shape of the noise.
     """
     span = _LAST_LOG_SNR - _FIRST_LOG_SNR
     ratios = [_FIRST_LOG_SNR + span * i / max(1, steps - 2) for i in range(steps - 1)]
     times = [0.0, *(1 / (1 + math.exp(-ratio)) for ratio in ratios), 1.0]
-    x, before = noise, None
+    x, previous = noise, None
     for i in range(steps):
-        t, after = times[i], times[i + 1]
+        t, t_next = times[i], times[i + 1]
         clean = predict(x, t)
         target = clean
-        if before is not None and 1 < i < steps - 1:
-            # Steps are even in the log ratio, so halfway along the prediction will have changed half as much again.
-            target = clean + (clean - before) / 2
-        x = (1 - after) / (1 - t) * (x - t * target) + after * target
-        before = clean
+        if previous is not None and 1 < i < steps - 1:
+            # Linear extrapolation in the log ratio, whose steps are equal, to the middle of the step.
+            target = clean + (clean - previous) / 2
+        x = (1 - t_next) / (1 - t) * (x - t * target) + t_next * target
+        previous = clean
     return x
 
 
@@ -171,22 +170,22 @@ def load_sampler(weights: str | Path | None = None) -> DanceSampler:
 
 
 def _noise_seed(audio: AudioFeatures, seed: int) -> int:
-    """Seed of the noise from the user's seed and the first five seconds of the song.
+    """Seed of the noise, from the user's seed and the first five seconds of the song.
 
-    So the same seed gives another dance on another song, while a preview starts like the whole dance.
+    The same seed gives different dances for different songs, and a preview begins like the whole dance.
     """
     start = np.clip(np.round(audio.samples[: 5 * SAMPLE_RATE] * 1000), -32768, 32767).astype("<i2")
     return int(np.random.SeedSequence((seed, zlib.crc32(start.tobytes()))).generate_state(1)[0])
 
 
 def _chunk_starts(frames: int) -> list[int]:
-    """Starts of overlapping chunks that cover all frames; the last one ends with the song."""
+    """Start frames of overlapping chunks that cover all frames; the last chunk ends at the last frame."""
     if frames <= _CHUNK:
         return [0]
     return [*range(0, frames - _CHUNK, _CHUNK - _OVERLAP), frames - _CHUNK]
 
 
 def _crossfade_weights(length: int) -> Tensor:
-    """Weight of a chunk's frames, [length, 1, 1]: rising and falling over the overlap, never zero."""
-    edge = torch.arange(1, length + 1).float()
-    return torch.minimum(edge, edge.flip(0)).clamp(max=_OVERLAP)[:, None, None] / _OVERLAP
+    """Weights of a chunk's frames, [length, 1, 1] > 0: linear ramps over the overlaps, 1 between."""
+    distance = torch.arange(1, length + 1).float()
+    return torch.minimum(distance, distance.flip(0)).clamp(max=_OVERLAP)[:, None, None] / _OVERLAP

@@ -1,7 +1,4 @@
-"""Training of stage 1.
-
-stgmamba train skeleton --config configs/music_to_skeleton.yaml
-"""
+"""Training of stage 1: ``stgmamba train skeleton --config configs/music_to_skeleton.yaml``."""
 
 from __future__ import annotations
 
@@ -20,25 +17,25 @@ from stgmamba.music_to_skeleton.dataset import DanceDataset, WindowSampling, loa
 from stgmamba.music_to_skeleton.flow_matching import FlowMatchingObjective
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, load_or_pretrain
-from stgmamba.music_to_skeleton.previews import sample_strip
+from stgmamba.music_to_skeleton.previews import draw_samples
 from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig, read_config
 from stgmamba.training.loop import fit, launch
 
 LOSS_WEIGHTS = {"flow": flow_matching.LOSS_WEIGHTS, "adversarial": adversarial.LOSS_WEIGHTS}
-"""Objectives, and the default weights of their terms."""
+"""Objective -> default weights of its terms."""
 
 
 @dataclass(frozen=True)
 class SkeletonTrainConfig(TrainConfig):
-    """Everything that decides the outcome of a training run of stage 1.
+    """Configuration of a training run of stage 1.
 
     Attributes:
         objective: ``flow`` (flow_matching.py) or ``adversarial`` (adversarial.py, the paper's).
-        window: frames of a training example at MODEL_FPS.
-        genre_dropout, music_dropout: probabilities that a window's genre or music is withheld.
-        rates: speeds, of song and dance together, at which each dance is in the data.
+        window: frames of a training window at MODEL_FPS.
+        genre_dropout, music_dropout: probabilities that genre or music of a window are dropped.
+        rates: playback rates, of song and dance together, at which each dance is in the training data.
     """
 
     objective: str = "flow"
@@ -48,7 +45,7 @@ class SkeletonTrainConfig(TrainConfig):
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
 
     def check(self) -> None:
-        """Raise ValueError or TypeError for settings with which training would fail later or learn nonsense."""
+        """Raise ValueError or TypeError for invalid settings."""
         super().check()
         if self.objective not in LOSS_WEIGHTS:
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(LOSS_WEIGHTS)}")
@@ -65,15 +62,15 @@ def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callab
     """Train, or continue from the checkpoint, and write the averaged weights.
 
     Args:
-        config: what to train.
-        minutes: stop after so many, with the weights as they are then.
-        log: called with one line every so often.
+        config: of the run.
+        minutes: maximum duration; None for all steps.
+        log: called with one line at regular intervals.
 
     Returns:
         Path of the safetensors file.
 
     Raises:
-        InputError: the data cannot be used, or a checkpoint of another configuration is in the way.
+        InputError: the data cannot be used, or the output folder has a checkpoint of another configuration.
     """
     fabric, out = launch(config)
     model_config = Config(**config.model)
@@ -89,7 +86,7 @@ def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callab
 
     def preview(network: nn.Module) -> Frame:
         assert isinstance(network, Network)
-        return sample_strip(network, data)
+        return draw_samples(network, data)
 
     return fit(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step), preview, minutes, log)
 

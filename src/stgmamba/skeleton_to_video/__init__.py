@@ -1,1 +1,1 @@
-"""Stage 2: the person of a picture, moved by a dance."""
+"""Stage 2: skeleton to video."""

@@ -1,7 +1,7 @@
-"""The examples G_r is trained on: made once into a folder, read back as random batches.
+"""Training data of G_r: examples (training_pairs.py) in files, and random batches of them.
 
-Cutting a picture into sheets takes longer than a training step, so examples (scenes.py) are made beforehand, a file per
-drawn scene, clip and photo, and read through memory maps. What is there already is not made again.
+Segmentation and warping take longer than a training step, so examples are precomputed, one file per drawn scene, clip
+and photo, and memory-mapped. Files that exist are not computed again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, pose_maps
 from stgmamba.skeleton_to_video.training_pairs import SIZE, TrainingPair, clip_scenes, drawn_scene, photo_scenes
 from stgmamba.video_io import probe
 
-_PICTURES = ("before", "truth", "after", "condition", "background", "baseline", "forward", "backward")
+# Attributes of TrainingPair in the order of a file's channels and numbers.
+_IMAGES = ("before", "target", "after", "condition", "background", "baseline", "forward", "backward")
 _CHANNELS = (3, 3, 3, 3, 3, 4, 4, 4)
 _POSES = ("points", "depth", "condition_points", "condition_depth")
 _JOINTS = len(OPENPOSE_18_FEET)
@@ -40,17 +41,17 @@ _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 @dataclass(frozen=True)
 class Sources:
-    """What examples are made from.
+    """Sources of examples.
 
     Attributes:
-        dances: what drawn dancers dance, 3-D OPENPOSE_18_FEET at 25 fps.
+        dances: of drawn characters and photos, 3-D OPENPOSE_18_FEET at 25 fps.
         drawn: number of drawn scenes.
         clips: folder of videos of one person each, or None.
-        scenes: conditions taken from each clip.
+        scenes: number of conditions per clip.
         people: folder of pictures of one person each, or None.
-        poses: poses that each of them is danced away to.
-        held_out: which part of each clip, and which pictures, are not touched.
-        seed: of everything.
+        poses: number of poses that each picture is warped to.
+        held_out: frames of clips and pictures that are not used.
+        seed: of all random choices.
     """
 
     dances: Sequence[Skeleton]
@@ -64,13 +65,18 @@ class Sources:
 
 
 def make_examples(folder: Path, sources: Sources, progress: Progress | None = None) -> None:
-    """Make the examples that are not in the folder yet.
+    """Compute the examples that are not in the folder yet.
+
+    Args:
+        folder: of the examples; created where it does not exist.
+        sources: of the examples.
+        progress: called with (sources done, sources in total).
 
     Raises:
-        InputError: the folder holds those of another seed, or a clip cannot be read.
+        InputError: the folder holds examples of other settings, or a clip cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _check_origin(folder, sources)
+    _check_settings(folder, sources)
     clips = _files_in(sources.clips, _CLIP_SUFFIXES, "videos")
     photos = [
         path
@@ -78,12 +84,12 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
         if path.name not in sources.held_out.people
     ]
     total = len(clips) + len(photos) + sources.drawn
-    # Clips first: they take longest and fail soonest.
+    # Clips first: they take longest and are the most likely to fail.
     for n, clip in enumerate(clips):
         path = folder / f"clip_{clip.stem}.npy"
         if not _complete(path):
-            frames = probe(clip).frames or 0
-            scenes = clip_scenes(clip, sources.held_out.first_frame(frames), (sources.seed, 1, n), sources.scenes)
+            frames = sources.held_out.first_frame(probe(clip).frames or 0)
+            scenes = list(clip_scenes(clip, frames, (sources.seed, 1, n), sources.scenes))
             write_examples(path, [example for scene in scenes for example in scene])
         if progress is not None:
             progress(n + 1, total)
@@ -91,10 +97,10 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
         path = folder / f"photo_{photo.name}.npy"
         if not _complete(path):
             try:
-                moved = list(photo_scenes(load_picture(photo), sources.dances, (sources.seed, 2, n), sources.poses))
-            except InputError:  # nobody is found in it: a folder of pictures may hold one or the other
-                moved = []
-            write_examples(path, [example for scene in moved for example in scene])
+                scenes = list(photo_scenes(load_picture(photo), sources.dances, (sources.seed, 2, n), sources.poses))
+            except InputError:  # no person is detected, which some pictures of a folder may lack
+                scenes = []
+            write_examples(path, [example for scene in scenes for example in scene])
         if progress is not None:
             progress(len(clips) + n + 1, total)
     for n in range(sources.drawn):
@@ -114,13 +120,14 @@ def _files_in(folder: Path | None, suffixes: tuple[str, ...], what: str) -> list
     return files
 
 
-def _check_origin(folder: Path, sources: Sources) -> None:
+def _check_settings(folder: Path, sources: Sources) -> None:
+    """Compare the settings of the folder's examples, or write them where there are none yet."""
     path = folder / "examples.json"
-    origin = {"seed": sources.seed, "scenes": sources.scenes, "poses": sources.poses, "size": list(SIZE)}
+    settings = {"seed": sources.seed, "scenes": sources.scenes, "poses": sources.poses, "size": list(SIZE)}
     if not path.exists():
         with atomic_output(path) as part:
-            part.write_text(json.dumps(origin), encoding="utf-8")
-    elif json.loads(path.read_text(encoding="utf-8")) != origin:
+            part.write_text(json.dumps(settings), encoding="utf-8")
+    elif json.loads(path.read_text(encoding="utf-8")) != settings:
         raise InputError(f"{folder}: holds examples made in another way ({path.name}); name another folder.")
 
 
@@ -133,15 +140,20 @@ def _poses_of(path: Path) -> Path:
 
 
 def write_examples(path: Path, examples: Sequence[TrainingPair]) -> None:
-    """Write examples into a folder's file, named ``drawn_``, ``clip_`` or ``photo_`` and more, ``.npy``."""
-    pictures = np.empty((len(examples), sum(_CHANNELS), SIZE[1], SIZE[0]), np.uint8)
+    """Write examples to a file and their poses to another one beside it.
+
+    Args:
+        path: ``drawn_*.npy``, ``clip_*.npy`` or ``photo_*.npy`` in the folder of the examples.
+        examples: of one source; may be empty.
+    """
+    images = np.empty((len(examples), sum(_CHANNELS), SIZE[1], SIZE[0]), np.uint8)
     poses = np.empty((len(examples), sum(_NUMBERS)), np.float32)
     for n, example in enumerate(examples):
         values = vars(example)
-        pictures[n] = np.concatenate([values[name] for name in _PICTURES], axis=2).transpose(2, 0, 1)
+        images[n] = np.concatenate([values[name] for name in _IMAGES], axis=2).transpose(2, 0, 1)
         poses[n] = np.concatenate([*(values[name].ravel() for name in _POSES), [example.torso]])
-    # The poses come last: where they are, the pictures are whole.
-    for file, array in ((path, pictures), (_poses_of(path), poses)):
+    # Poses are written last: where they exist, the images are complete.
+    for file, array in ((path, images), (_poses_of(path), poses)):
         with atomic_output(file) as part, part.open("wb") as stream:
             np.save(stream, array, allow_pickle=False)
 
@@ -150,15 +162,15 @@ class PairDataset:
     """Random batches of the examples in a folder.
 
     Args:
-        folder: as `make_examples` left it.
+        folder: written by `make_examples`.
         batch: examples in a batch.
-        crop: width and height of what is cut out of each around the person, multiples of `MULTIPLE`.
-        shares: of a batch, from real clips and from photos, where there are any; the rest is drawn.
-        face: by how much more a pixel of the head counts than others.
+        crop: width and height of the random crops around the person, pixels, multiples of `MULTIPLE`.
+        fractions: of the examples, from clips and from photos, where there are any; the rest is from drawn scenes.
+        face_weight: additional weight of the head's pixels in L1.
         device: of the batches.
 
     Raises:
-        InputError: no examples in the folder.
+        InputError: there are no examples in the folder.
     """
 
     def __init__(
@@ -166,20 +178,20 @@ class PairDataset:
         folder: Path,
         batch: int,
         crop: tuple[int, int],
-        shares: tuple[float, float],
-        face: float,
+        fractions: tuple[float, float],
+        face_weight: float,
         device: torch.device | str = "cpu",
     ) -> None:
         if any(side % MULTIPLE for side in crop) or crop[0] > SIZE[0] or crop[1] > SIZE[1]:
             raise ValueError(f"crop must be multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}, not {crop}")
-        self.size, self.crop, self.face, self.device = batch, crop, face, device
+        self.size, self.crop, self.face_weight, self.device = batch, crop, face_weight, device
         self._files = {kind: self._open(folder, kind) for kind in ("clip", "photo", "drawn")}
         if not len(self):
             raise InputError(f"{folder}: there are no examples in this folder; make some first.")
-        weights = np.asarray([*shares, 1 - sum(shares)]) * [bool(files) for files in self._files.values()]
-        # All of one kind where only that is there, even if nothing was to be taken from it.
+        weights = np.asarray([*fractions, 1 - sum(fractions)]) * [bool(files) for files in self._files.values()]
+        # Where all kinds that exist have fraction 0, they are used equally.
         weights = weights if weights.any() else np.asarray([float(bool(files)) for files in self._files.values()])
-        self._shares = weights / weights.sum()
+        self._probabilities = weights / weights.sum()
 
     def __len__(self) -> int:
         return sum(len(poses) for files in self._files.values() for _, poses in files)
@@ -194,62 +206,63 @@ class PairDataset:
         return files
 
     def batch(self, seed: int, rank: int, step: int) -> Batch:
-        """The batch of one step of one process: the same numbers, the same batch; regularised."""
+        """The batch of one step of one process, a function of the arguments; with ``regularised`` set."""
         rng = np.random.default_rng((seed, rank, step))
-        return _collate([self._example(rng) for _ in range(self.size)], self.face).to(self.device)
+        return _collate([self._random_crop(rng) for _ in range(self.size)], self.face_weight).to(self.device)
 
     def first(self, count: int) -> Batch:
-        """The first example of each of some files, whole, to look at; on the CPU."""
+        """The first example of each of ``count`` files, not cropped, for previews; on the CPU."""
         kinds = [files for files in self._files.values() if files]
-        # In turn, so that a picture shows all kinds.
+        # Alternating between the kinds, so that a preview shows all of them.
         files = [kind[n] for n in range(count) for kind in kinds if n < len(kind)][:count]
-        return _collate([_layers(pictures[0], poses[0], (0, 0), SIZE, False) for pictures, poses in files], self.face)
+        return _collate([_crop(images[0], poses[0], (0, 0), SIZE, False) for images, poses in files], self.face_weight)
 
-    def _example(self, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
-        files = list(self._files.values())[int(rng.choice(len(self._shares), p=self._shares))]
-        pictures, poses = files[int(rng.integers(len(files)))]
+    def _random_crop(self, rng: np.random.Generator) -> dict[str, NDArray[np.float32]]:
+        files = list(self._files.values())[int(rng.choice(len(self._probabilities), p=self._probabilities))]
+        images, poses = files[int(rng.integers(len(files)))]
         n = int(rng.integers(len(poses)))
         width, height = self.crop
         joint = int(rng.integers(_JOINTS))
-        around = poses[n, 2 * joint : 2 * joint + 2]
-        left = int(np.clip(around[0] + rng.normal(0, 20) - width / 2, 0, SIZE[0] - width))
-        top = int(np.clip(around[1] + rng.normal(0, 20) - height / 2, 0, SIZE[1] - height))
-        layers = _layers(pictures[n], poses[n], (left, top), self.crop, bool(rng.random() < 0.5))
-        # One exposure and white balance for all of them.
+        centre = poses[n, 2 * joint : 2 * joint + 2]
+        left = int(np.clip(centre[0] + rng.normal(0, 20) - width / 2, 0, SIZE[0] - width))
+        top = int(np.clip(centre[1] + rng.normal(0, 20) - height / 2, 0, SIZE[1] - height))
+        crop = _crop(images[n], poses[n], (left, top), self.crop, bool(rng.random() < 0.5))
+        # The same exposure and white balance for all images of the example.
         gain = (rng.uniform(0.75, 1.2) * rng.uniform(0.9, 1.1, (3, 1, 1))).astype(np.float32)
-        for name in _PICTURES:
-            layers[name][:3] *= gain
-        return layers
+        for name in _IMAGES:
+            crop[name][:3] *= gain
+        return crop
 
 
-def _layers(
-    pictures: NDArray[np.uint8],
+def _crop(
+    images: NDArray[np.uint8],
     poses: NDArray[np.float32],
     corner: tuple[int, int],
     size: tuple[int, int],
-    flip: bool,
+    mirror: bool,
 ) -> dict[str, NDArray[np.float32]]:
-    """Pictures [C, H, W] in 0..1 and pose maps of one example, cut out at a corner (left, top), maybe mirrored."""
+    """Images [C, H, W] in 0..1 and pose maps of a crop of an example at a corner (left, top), mirrored or not."""
     (left, top), (width, height) = corner, size
-    cut = np.asarray(pictures[:, top : top + height, left : left + width], np.float32) / np.float32(255)
-    cut = np.ascontiguousarray(cut[..., ::-1]) if flip else cut
-    layers = dict(zip(_PICTURES, np.split(cut, np.cumsum(_CHANNELS)[:-1]), strict=True))
+    crop = np.asarray(images[:, top : top + height, left : left + width], np.float32) / np.float32(255)
+    crop = np.ascontiguousarray(crop[..., ::-1]) if mirror else crop
+    arrays = dict(zip(_IMAGES, np.split(crop, np.cumsum(_CHANNELS)[:-1]), strict=True))
     *joints, torso = np.split(poses.astype(np.float64), np.cumsum(_NUMBERS)[:-1])
     order = list(OPENPOSE_18_FEET.mirror)
     for name, flat, depth in (("pose", joints[0], joints[1]), ("condition_pose", joints[2], joints[3])):
         points = flat.reshape(_JOINTS, 2) - corner
-        if flip:
+        if mirror:
             points, depth = points[order], depth[order]
             points[:, 0] = (width - 1) - points[:, 0]
-        layers[name] = pose_maps(points, depth, float(torso[0]), size)
-    return layers
+        arrays[name] = pose_maps(points, depth, float(torso[0]), size)
+    return arrays
 
 
-def _collate(examples: list[dict[str, NDArray[np.float32]]], face: float) -> Batch:
+def _collate(examples: list[dict[str, NDArray[np.float32]]], face_weight: float) -> Batch:
     def stack(name: str) -> Tensor:
         return torch.from_numpy(np.stack([example[name] for example in examples]))
 
     pose, before = stack("pose"), stack("before")
     inputs = Inputs(stack("baseline"), stack("background"), pose, stack("condition"), stack("condition_pose"), before)
     head = F.interpolate(pose[:, HEAD : HEAD + 1], scale_factor=float(STRIDE), mode="bilinear")
-    return Batch(inputs, stack("forward"), stack("backward"), before, stack("truth"), stack("after"), 1 + face * head)
+    weight = 1 + face_weight * head
+    return Batch(inputs, stack("forward"), stack("backward"), before, stack("target"), stack("after"), weight)

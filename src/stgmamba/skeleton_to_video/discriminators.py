@@ -1,4 +1,4 @@
-"""Discriminators of stage 2: of single frames, and of three consecutive ones, at two scales each."""
+"""Discriminators of stage 2: of single frames and of three consecutive frames, at two scales each."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ _WIDTH = 32
 
 
 class PatchDiscriminator(nn.Module):
-    """Scores patches of pictures given their pose (PatchGAN, Isola et al. 2017)."""
+    """Scores patches of K consecutive frames, given the pose of the middle one (PatchGAN, Isola et al. 2017).
 
-    def __init__(self, pictures: int) -> None:
+    Args:
+        frames: K.
+    """
+
+    def __init__(self, frames: int) -> None:
         super().__init__()
-        self.first = spectral_norm(nn.Conv2d(3 * pictures, _WIDTH, 4, 2, 1))
+        self.first = spectral_norm(nn.Conv2d(3 * frames, _WIDTH, 4, 2, 1))
         self.second = spectral_norm(nn.Conv2d(_WIDTH, 2 * _WIDTH, 4, 2, 1))
         self.third = spectral_norm(nn.Conv2d(2 * _WIDTH + CHANNELS, 4 * _WIDTH, 4, 2, 1))
         self.score = spectral_norm(nn.Conv2d(4 * _WIDTH, 1, 3, 1, 1))
 
-    def forward(self, pictures: Tensor, pose: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, frames: Tensor, pose: Tensor) -> tuple[Tensor, list[Tensor]]:
         """[B, 3 K, H, W] and [B, P, H/4, W/4] -> scores of the patches [B, 1, H/8, W/8], features of the layers."""
-        first = F.leaky_relu(self.first(pictures), 0.2)
+        first = F.leaky_relu(self.first(frames), 0.2)
         second = F.leaky_relu(self.second(first), 0.2)
         third = F.leaky_relu(self.third(torch.cat([second, pose], 1)), 0.2)
         return self.score(third), [first, second, third]
@@ -33,19 +37,19 @@ class PatchDiscriminator(nn.Module):
 class MultiScaleDiscriminator(nn.Module):
     """Patch discriminators at full and at half resolution (pix2pixHD, Wang et al. 2018)."""
 
-    def __init__(self, pictures: int) -> None:
+    def __init__(self, frames: int) -> None:
         super().__init__()
-        self.fine, self.coarse = PatchDiscriminator(pictures), PatchDiscriminator(pictures)
+        self.fine, self.coarse = PatchDiscriminator(frames), PatchDiscriminator(frames)
 
-    def forward(self, pictures: Tensor, pose: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(self, frames: Tensor, pose: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Scores per scale, features of all layers; shapes as of `PatchDiscriminator`."""
-        fine, fine_features = self.fine(pictures, pose)
-        coarse, coarse_features = self.coarse(F.avg_pool2d(pictures, 2), F.avg_pool2d(pose, 2))
+        fine, fine_features = self.fine(frames, pose)
+        coarse, coarse_features = self.coarse(F.avg_pool2d(frames, 2), F.avg_pool2d(pose, 2))
         return [fine, coarse], [*fine_features, *coarse_features]
 
 
 class Discriminators(nn.Module):
-    """Of single frames, and of three consecutive ones whose middle one may be generated."""
+    """Discriminators of single frames, and of three consecutive frames whose middle one may be generated."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,14 +15,14 @@ _C1, _C2 = 0.01**2, 0.03**2  # Wang et al. 2004
 
 
 def l1(frame: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """L_l1: mean absolute error, each pixel with its weight [B, 1, H, W]."""
+    """L_l1: mean absolute error, pixels weighted by [B, 1, H, W]."""
     return ((frame - target).abs() * weight).sum() / (weight.sum() * frame.shape[1])
 
 
 def forward_regularization(baseline: Tensor, forward: Tensor, weight: Tensor) -> Tensor:
     """L_fsr = | G_r(I_0, S_i) - G_r(I_{i-1}, S_i) |_1, pixels weighted by [B, 1, H, W].
 
-    The gradient reaches both predictions: they are drawn together from both sides.
+    Gradients flow to both predictions.
     """
     return l1(baseline, forward, weight)
 
@@ -33,7 +33,7 @@ def backward_regularization(baseline: Tensor, backward: Tensor, weight: Tensor) 
 
 
 def dissimilarity(frame: Tensor, target: Tensor) -> Tensor:
-    """1 - SSIM (Wang et al. 2004) in windows of 7 x 7 pixels, 0..2, averaged over pixels and colours."""
+    """1 - SSIM (Wang et al. 2004) in windows of 7 x 7 pixels, 0..2, averaged over pixels and colour channels."""
 
     def mean(x: Tensor) -> Tensor:
         return F.avg_pool2d(x, _WINDOW, 1)

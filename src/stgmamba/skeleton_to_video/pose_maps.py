@@ -1,4 +1,4 @@
-"""A pose as pictures for a network: one soft map per limb, three for the face, one for depth."""
+"""Pose maps, the pose input of G_r: one soft map per limb, three of the face, and one of depth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from stgmamba.jit import jit
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 
 STRIDE = 4
-"""A map's pixel is so many of the frame's."""
+"""Pixels of the frame per pixel of a map."""
 
 _LIMBS: tuple[tuple[tuple[str, str], ...], ...] = (
     (("neck", "nose"), ("left_ear", "right_ear")),
@@ -34,13 +34,11 @@ _LIMBS: tuple[tuple[tuple[str, str], ...], ...] = (
 CHANNELS = len(_LIMBS) + 1
 """Number of maps."""
 
-HEAD = 0
-"""Which of them is the head's."""
-
-TORSO = 1
+HEAD, TORSO = 0, 1
 UPPER_ARMS, THIGHS = (2, 7), (4, 9)
+"""Indices of maps; the first of a pair is that of the right side."""
 
-_WIDTH = 0.16  # of a limb's map, in torso lengths
+_WIDTH = 0.16  # standard deviation of the Gaussian around a bone, torso lengths
 _BONES = np.array(
     [
         (channel, OPENPOSE_18_FEET.index(a), OPENPOSE_18_FEET.index(b))
@@ -52,7 +50,7 @@ _BONES = np.array(
 
 
 @jit()
-def _draw(points: FloatArray, depth: FloatArray, bones: NDArray[np.int64], width: float, maps: FloatArray) -> None:
+def _draw_maps(points: FloatArray, depth: FloatArray, bones: NDArray[np.int64], width: float, maps: FloatArray) -> None:
     channels, height, columns = maps.shape
     weight = np.zeros((height, columns), np.float32)
     total = np.zeros((height, columns), np.float32)
@@ -62,7 +60,7 @@ def _draw(points: FloatArray, depth: FloatArray, bones: NDArray[np.int64], width
         ax, ay, bx, by = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
         dx, dy = bx - ax, by - ay
         square = dx * dx + dy * dy + 1e-9
-        # Joints far outside of the picture must not overflow the loop's bounds.
+        # Clamped before conversion to integers: joints may be far outside of the frame.
         top, bottom = max(0.0, min(ay, by) - reach), min(height - 1.0, max(ay, by) + reach)
         left, right = max(0.0, min(ax, bx) - reach), min(columns - 1.0, max(ax, bx) + reach)
         if bottom < top or right < left:
@@ -89,15 +87,15 @@ def pose_maps(
     Args:
         points: [22, 2], joints of OPENPOSE_18_FEET in the frame's pixels; they may lie outside.
         depth: [22], pixels towards the camera.
-        torso: neck to the middle of the hips as the condition shows it, pixels: the unit of width and depth.
+        torso: distance from the neck to the middle of the hips in the condition, pixels: the unit of width and depth.
         size: (width, height) of the frame, multiples of ``STRIDE``.
 
     Returns:
-        float32 [CHANNELS, H / STRIDE, W / STRIDE]: 1 on a limb, falling to 0 within half a torso length; last, the
-        depth in torso lengths of what is near, bounded to -2..2.
+        float32 [CHANNELS, H / STRIDE, W / STRIDE]: 1 on a bone, decreasing to 0 within half a torso length. The last
+        map is the mean depth of the limbs at a pixel, weighted by their maps, torso lengths in -2..2.
     """
     maps = np.zeros((CHANNELS, size[1] // STRIDE, size[0] // STRIDE), np.float32)
-    at = ((np.asarray(points, np.float64) + 0.5) / STRIDE - 0.5).astype(np.float32)
-    near = np.clip(np.asarray(depth, np.float64) / torso, -2, 2).astype(np.float32)
-    _draw(at, near, _BONES, max(_WIDTH * torso / STRIDE, 0.5), maps)
+    map_points = ((np.asarray(points, np.float64) + 0.5) / STRIDE - 0.5).astype(np.float32)
+    relative_depth = np.clip(np.asarray(depth, np.float64) / torso, -2, 2).astype(np.float32)
+    _draw_maps(map_points, relative_depth, _BONES, max(_WIDTH * torso / STRIDE, 0.5), maps)
     return maps

@@ -1,9 +1,8 @@
-"""Rendering with G_r: the warped layers, in batches of frames, through the network.
+"""Rendering with G_r in batches of frames.
 
-Only the part of the frame that the dance sweeps over goes through the network: the rest is the background, inpainted
-    once.
-The network's input has the size it was trained at, and its prediction is resized to larger frames. Memory does not grow
-with the length of the dance.
+The network is applied to the part of the frame that the person reaches during the dance; the rest is the inpainted
+background. Its input has the resolution of training, and its prediction is upscaled to larger frames. Memory does not
+grow with the length of the dance.
 """
 
 from __future__ import annotations
@@ -36,17 +35,16 @@ Number = TypeVar("Number", bound=np.generic)
 TRAINED_HEIGHT = 256
 """Height of the frames that the network was trained on, pixels."""
 
-_BATCH = 4
-# Around the joints, in torso lengths: hands, hair, clothes, and the part of the window that its border affects.
-_MARGIN = 0.6
+_BATCH = 4  # frames
+_MARGIN = 0.6  # torso lengths around the joints, for hands, hair and clothes, and for effects of the window's border
 
 
 class NeuralRenderer:
     """Animates the person of one picture with G_r.
 
     Args:
-        picture, person, size, seed: as of `LimbWarpRenderer`.
-        model: trained, with warps.
+        picture, person, size, seed: see `LimbWarpRenderer`.
+        model: a trained network with warped layers as input.
 
     Raises:
         InputError: the picture shows no shoulder.
@@ -73,8 +71,8 @@ class NeuralRenderer:
         """One frame per frame of a placement, lazily; uint8 [H, W, 3].
 
         Args:
-            placement: where the joints go, in the picture's pixels at ``size``.
-            view: of the picture; as it was taken when not given.
+            placement: joints of the frames, in pixels of the picture at ``size``.
+            view: of the picture; the whole picture when not given.
         """
         window = _window(placement, view, self.body.torso, self.size)
         background = self._warp.background(view)
@@ -88,7 +86,7 @@ class NeuralRenderer:
                 composite(window.crop(frame), window.crop(layers), background, prediction, window.scale)
             return frames
 
-        # The next layers are warped while the network runs.
+        # The layers of the next batch are warped while the network runs.
         for frames in ordered_map(render, self._batches(placement, view, window), workers=1):
             yield from frames
 
@@ -106,24 +104,24 @@ class NeuralRenderer:
     def _pose_maps(self, placement: Placement, frame: int, view: View, window: _Window) -> FloatArray:
         zoom, origin = view
         points = (placement.points[frame] - (origin.real, origin.imag)) * zoom
-        points = (points - (window.left, window.top) + 0.5) * window.shrink - 0.5
-        scale = zoom * window.shrink
+        points = (points - (window.left, window.top) + 0.5) * window.input_scale - 0.5
+        scale = zoom * window.input_scale
         return pose_maps(points, placement.depth[frame] * scale, self.body.torso * scale, window.input_size)
 
     @torch.inference_mode()
     def _predict(self, batch: _Batch, background: Tensor) -> FloatArray:
-        """The network's predictions as `composite` takes them, [B, h, w, 8]."""
+        """The network's predictions in the form that `composite` takes, [B, h, w, 8]."""
         warped = torch.cat(batch.inputs)
         inputs = Inputs(warped, background.expand(len(warped), -1, -1, -1), torch.stack(batch.poses))
         return _to_arrays(torch.cat(self._model.predict(inputs), 1))
 
 
 class _Batch(NamedTuple):
-    """A few frames.
+    """A batch of frames, one list entry per frame.
 
     Attributes:
-        layers: [H, W, 4], as `LimbWarpRenderer.foreground` gives them.
-        inputs: [1, 4, h, w], the same as inputs of the network.
+        layers: [H, W, 4], see `LimbWarpRenderer.foreground`.
+        inputs: [1, 4, h, w], the layers as inputs of the network.
         poses: [P, h/4, w/4], pose maps.
     """
 
@@ -134,7 +132,7 @@ class _Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class _Window:
-    """The part of the frames that goes through the network; it may extend beyond their lower and right edges.
+    """The part of the frames that the network is applied to; it may extend beyond their lower and right edges.
 
     Attributes:
         left, top, width, height: pixels of the frame.
@@ -148,21 +146,21 @@ class _Window:
     input_size: tuple[int, int]
 
     @property
-    def shrink(self) -> float:
-        """Size of the network's input as a share of the window's."""
+    def input_scale(self) -> float:
+        """Size of the network's input relative to the window, <= 1."""
         return self.input_size[1] / self.height
 
     @property
     def scale(self) -> int:
-        """How many times larger the window is than the network's input."""
+        """Size of the window relative to the network's input, >= 1."""
         return self.width // self.input_size[0]
 
     def crop(self, picture: NDArray[Number]) -> NDArray[Number]:
-        """The part of a picture [H, W, C] that lies in the window, sharing its memory."""
+        """A view of the part of a picture [H, W, C] in the window."""
         return picture[self.top : self.top + self.height, self.left : self.left + self.width]
 
     def padded_crop(self, picture: FloatArray) -> FloatArray:
-        """The window of a picture [H, W, C]; beyond the picture its last pixels are repeated."""
+        """The window of a picture [H, W, C], padded with its edge pixels."""
         part = self.crop(picture)
         below, right = self.height - part.shape[0], self.width - part.shape[1]
         if below or right:
@@ -170,7 +168,7 @@ class _Window:
         return part
 
     def network_input(self, picture: FloatArray) -> Tensor:
-        """The window of a picture [H, W, C] of colours 0..255 and coverage as an input: [1, C, h, w] in 0..1."""
+        """The window of a picture [H, W, C], colours 0..255 and coverage 0..1, as an input [1, C, h, w] in 0..1."""
         part = self.padded_crop(picture)
         if self.scale > 1:
             part = np.asarray(cv2.resize(part, self.input_size, interpolation=cv2.INTER_AREA))
@@ -180,25 +178,25 @@ class _Window:
 
 
 def _window(placement: Placement, view: View, torso: float, size: tuple[int, int]) -> _Window:
-    """One window for a whole dance, around all joints of all frames, so that its border does not move."""
+    """One window for the whole dance, around all joints of all frames, so that its border does not move."""
     zoom, origin = view
-    wide, high = size
-    shrink = min(1.0, TRAINED_HEIGHT / high)
+    frame_width, frame_height = size
+    scale = min(1.0, TRAINED_HEIGHT / frame_height)
     points = (placement.points - (origin.real, origin.imag)) * zoom
     margin = _MARGIN * torso * zoom
-    low = np.clip(points.min(axis=(0, 1)) - margin, 0, (wide - 1, high - 1))
-    far = np.clip(points.max(axis=(0, 1)) + margin, low + 1, (wide, high))
-    # Corner and sides are multiples of the network's coarsest cells.
-    cell = MULTIPLE * max(1, round(1 / shrink))
-    left, top = (int(edge // cell * cell) for edge in low)
-    width, height = (int(-(-(edge - start) // cell) * cell) for edge, start in zip(far, (left, top), strict=True))
-    cells = MULTIPLE / cell
-    return _Window(left, top, width, height, (round(width * cells), round(height * cells)))
+    lower = np.clip(points.min(axis=(0, 1)) - margin, 0, (frame_width - 1, frame_height - 1))
+    upper = np.clip(points.max(axis=(0, 1)) + margin, lower + 1, (frame_width, frame_height))
+    # Corner and sides are multiples of the cells of the network's lowest resolution.
+    cell = MULTIPLE * max(1, round(1 / scale))
+    left, top = (int(edge // cell * cell) for edge in lower)
+    width, height = (int(-(-(edge - start) // cell) * cell) for edge, start in zip(upper, (left, top), strict=True))
+    input_scale = MULTIPLE / cell
+    return _Window(left, top, width, height, (round(width * input_scale), round(height * input_scale)))
 
 
-def _to_arrays(pictures: Tensor) -> FloatArray:
+def _to_arrays(images: Tensor) -> FloatArray:
     """[B, C, H, W] -> [B, H, W, C]."""
-    return np.ascontiguousarray(pictures.permute(0, 2, 3, 1).numpy())
+    return np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
 
 
 def load_network(weights: str | Path | None = None) -> FrameGenerator:

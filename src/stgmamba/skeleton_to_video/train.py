@@ -1,8 +1,6 @@
-"""Training of stage 2.
+"""Training of stage 2: ``stgmamba train video --config configs/skeleton_to_video.yaml``.
 
-    stgmamba train video --config configs/skeleton_to_video.yaml
-
-Training pairs are made first (training_pairs.py, dataset.py) and found again by a later run.
+Examples are computed first (training_pairs.py, dataset.py) and reused by later runs.
 """
 
 from __future__ import annotations
@@ -33,23 +31,23 @@ _PREVIEWS = 6  # examples in a preview
 
 @dataclass(frozen=True)
 class VideoTrainConfig(TrainConfig):
-    """Everything that decides the outcome of a training run of stage 2.
+    """Configuration of a training run of stage 2.
 
-    ``data`` are the dances that drawn characters dance (split ``train``); ``precision`` stays 32-true, since Fabric's
-    mixed precision would round pictures too.
+    ``data`` are the dances of drawn characters and photos (split ``train``); ``precision`` is always 32-true, since
+    Fabric's mixed precision would round images too.
 
     Attributes:
         clips: folder of real videos of one person each, relative to the data folder; "" for none.
-        people: folder of pictures of one person each, likewise.
-        held_out: file that names what training may not see.
-        examples: folder of the training pairs.
+        people: folder of pictures of one person each, relative to the data folder; "" for none.
+        held_out: file that lists what is held out from training.
+        examples: folder of the examples.
         drawn: number of scenes of procedural characters.
-        scenes: conditions per clip.
-        poses: poses per picture.
-        examples_seed: of the training pairs.
+        scenes: number of conditions per clip.
+        poses: number of poses per picture.
+        examples_seed: of the examples.
         crop: width and height of a training crop, pixels.
-        clip_share, people_share: of a batch, from clips and from pictures.
-        face: additional weight of the head's pixels in L1.
+        clip_fraction, people_fraction: of the examples of a batch, from clips and from pictures.
+        face_weight: additional weight of the head's pixels in L1.
         regularise_from: step from which L_fsr and L_bsr are used; with them a step takes twice as long.
         half: whether the network's convolutions run in bfloat16.
     """
@@ -63,14 +61,14 @@ class VideoTrainConfig(TrainConfig):
     poses: int = 8
     examples_seed: int = 0
     crop: tuple[int, ...] = (144, 192)
-    clip_share: float = 0.35
-    people_share: float = 0.2
-    face: float = 2.0
+    clip_fraction: float = 0.35
+    people_fraction: float = 0.2
+    face_weight: float = 2.0
     regularise_from: int = 0
     half: bool = False
 
     def check(self) -> None:
-        """Raise ValueError or TypeError for settings with which training would fail later or learn nonsense."""
+        """Raise ValueError or TypeError for invalid settings."""
         super().check()
         self.check_loss_weights(LOSS_WEIGHTS)
         if len(self.crop) != 2 or any(
@@ -78,11 +76,11 @@ class VideoTrainConfig(TrainConfig):
         ):
             raise ValueError(f"crop must be two multiples of {MULTIPLE} up to {SIZE[0]} x {SIZE[1]}")
         if self.precision != "32-true":
-            raise ValueError("precision stays 32-true: mixed precision would round the pictures too; use half: true")
-        if min(self.clip_share, self.people_share) < 0 or self.clip_share + self.people_share > 1:
-            raise ValueError("clip_share and people_share must be 0 or more, and 1 or less together")
+            raise ValueError("precision must be 32-true: mixed precision would round the images too; use half: true")
+        if min(self.clip_fraction, self.people_fraction) < 0 or self.clip_fraction + self.people_fraction > 1:
+            raise ValueError("clip_fraction and people_fraction must be 0 or more, and 1 or less together")
         if Config(**self.model).previous > 1:
-            raise ValueError("training pairs hold one previous frame: previous is 0 or 1")
+            raise ValueError("examples hold one previous frame: previous must be 0 or 1")
 
 
 def read_video_config(path: str | Path) -> VideoTrainConfig:
@@ -91,10 +89,10 @@ def read_video_config(path: str | Path) -> VideoTrainConfig:
 
 
 def prepare(config: VideoTrainConfig, progress: Progress | None = None) -> None:
-    """Make the training pairs that are not there yet.
+    """Compute the examples that do not exist yet.
 
     Raises:
-        InputError: the data cannot be used, or the folder holds pairs made with other settings.
+        InputError: the data cannot be used, or the folder holds examples of other settings.
     """
     dances = [dance.skeleton for dance in load_dances(data_folder() / config.data, "train")]
     clips, people = (data_folder() / name if name else None for name in (config.clips, config.people))
@@ -104,24 +102,24 @@ def prepare(config: VideoTrainConfig, progress: Progress | None = None) -> None:
 
 
 def train(config: VideoTrainConfig, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
-    """Train, or continue from the checkpoint, on prepared pairs, and write the averaged weights.
+    """Train, or continue from the checkpoint, on existing examples, and write the averaged weights.
 
     Args:
-        config: what to train.
-        minutes: stop after so many, with the weights as they are then.
-        log: called with one line every so often.
+        config: of the run.
+        minutes: maximum duration; None for all steps.
+        log: called with one line at regular intervals.
 
     Returns:
         Path of the safetensors file.
 
     Raises:
-        InputError: there are no training pairs, or a checkpoint of another configuration is in the way.
+        InputError: there are no examples, or the output folder has a checkpoint of another configuration.
     """
     fabric, out = launch(config)
     folder = Path(config.examples)
     width, height = config.crop
-    shares = (config.clip_share, config.people_share)
-    dataset = PairDataset(folder, config.batch, (width, height), shares, config.face, fabric.device)
+    fractions = (config.clip_fraction, config.people_fraction)
+    dataset = PairDataset(folder, config.batch, (width, height), fractions, config.face_weight, fabric.device)
     log(f"{len(dataset)} examples")
 
     model_config = Config(**config.model)
@@ -132,23 +130,23 @@ def train(config: VideoTrainConfig, minutes: float | None = None, log: Callable[
     state = TrainingState(config, objective, lambda: FrameGenerator(model_config), out)
 
     def preview(network: nn.Module) -> Frame:
-        return strip(network, dataset)
+        return draw_preview(network, dataset)
 
     def batch(step: int) -> Batch:
-        drawn = dataset.batch(config.seed, fabric.global_rank, step)
-        return drawn._replace(regularised=step >= config.regularise_from)
+        examples = dataset.batch(config.seed, fabric.global_rank, step)
+        return examples._replace(regularised=step >= config.regularise_from)
 
     return fit(fabric, state, batch, preview, minutes, log)
 
 
-def strip(network: nn.Module, dataset: PairDataset) -> Frame:
-    """Some examples, a row each: condition, limb warp, what the network makes of it, truth; uint8 [H, W, 3]."""
+def draw_preview(network: nn.Module, dataset: PairDataset) -> Frame:
+    """Some examples, a row each: condition, limb warp, output of the network, target; uint8 [H, W, 3]."""
     batch = dataset.first(_PREVIEWS)
     inputs = batch.baseline
     with torch.inference_mode():
         generated = network(inputs)
     composite = inputs.warped[:, :3] + (1 - inputs.warped[:, 3:]) * inputs.background
-    assert inputs.condition is not None, "examples have their condition"
-    rows = torch.cat([inputs.condition, composite, generated, batch.truth], dim=3).clamp(0, 1)
+    assert inputs.condition is not None, "examples contain the condition"
+    rows = torch.cat([inputs.condition, composite, generated, batch.target], dim=3).clamp(0, 1)
     preview = rows.permute(0, 2, 3, 1).flatten(0, 1).mul(255).round()
     return np.asarray(preview.to(torch.uint8).numpy())

@@ -1,8 +1,8 @@
-"""What G_r is trained on: moments of drawn dancers, of real clips and photos, each with three conditions warped to it.
+"""Training pairs of G_r, from drawn characters, real clips and photos.
 
-An example is a true frame i with the frames before and after it, a condition I_0 of the same person in the same place,
-and the limb warps that take I_0, I_{i-1} and I_{i+1} to the pose S_i. All three uses of G_r see the background behind
-I_0: it is filled once, as in rendering.
+A pair is a real frame i with the adjacent frames, a condition I_0 of the same person in the same scene, and the limb
+warps of I_0, I_{i-1} and I_{i+1} to the pose S_i. The background is inpainted from I_0, as in rendering, and shared by
+the three warps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -36,41 +35,40 @@ from stgmamba.skeleton.camera import Camera, frame_dance
 from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
 from stgmamba.video_io import read_video
 
-Item = TypeVar("Item")
-
 SIZE = (192, 256)
-"""Width and height of the examples."""
+"""Width and height of the training pairs, pixels."""
 
-LOOKS = 1_000_000
-"""Looks of drawn dancers have seeds from here on: those below are for evaluation."""
+FIRST_APPEARANCE_SEED = 1_000_000
+"""Seeds of drawn characters are from here on; those below are for evaluation."""
 
-_TARGETS_PER_SCENE = 4  # examples of one drawn scene
-_WINDOW = 50  # frames of the dance that a scene takes its moments from
-_FURTHEST = np.radians(115)  # how far a drawn dancer may be turned from the camera: one picture shows no back
-_DETECTED = 0.4  # share of drawn conditions whose mask is found as in a photo, with its real faults
-_JITTER = 0.012  # error of joints, in torso lengths
-_TARGETS_PER_CLIP = 5  # examples for one condition of a clip
+_TARGETS_PER_SCENE = 4  # target frames of a drawn scene
+_WINDOW = 50  # frames of the part of a dance from which the frames of a scene are taken
+_MAX_YAW = np.radians(115)  # of target frames relative to the camera: one picture does not show the back
+_DETECTED = 0.4  # fraction of drawn conditions with an estimated mask, which has typical errors
+_JITTER = 0.012  # standard deviation of the noise on joints, torso lengths
+_TARGETS_PER_CLIP = 5  # target frames per condition of a clip
+_MAX_HEIGHT = 720  # rows of clips and photos; larger ones are shrunk
 _HIPS = [OPENPOSE_18_FEET.index(f"{side}_hip") for side in ("left", "right")]
 _SHOULDERS = [OPENPOSE_18_FEET.index(f"{side}_shoulder") for side in ("left", "right")]
 
 
 @dataclass(frozen=True)
 class TrainingPair:
-    """One true frame and what G_r may make it from; pictures uint8 [H, W, 3 or 4], the sheets premultiplied.
+    """A target frame and the inputs of G_r for it; images are uint8 [H, W, 3], layers premultiplied uint8 [H, W, 4].
 
     Attributes:
-        before, truth, after: frames i-1, i and i+1.
+        before, target, after: frames i-1, i and i+1.
         condition: I_0.
-        background: the scene without the person, filled in from I_0.
-        baseline, forward, backward: sheets of I_0, I_{i-1} and I_{i+1} in the pose of frame i.
+        background: the scene without the person, inpainted from I_0.
+        baseline, forward, backward: layers of I_0, I_{i-1} and I_{i+1}, warped to the pose of frame i.
         points: float32 [22, 2], joints of frame i, pixels.
-        depth: float32 [22], pixels towards the camera from where I_0's person stands.
-        condition_points, condition_depth: those of I_0.
-        torso: torso length of I_0's person, pixels.
+        depth: float32 [22], pixels towards the camera, relative to the person in I_0.
+        condition_points, condition_depth: joints of I_0.
+        torso: torso length of the person in I_0, pixels.
     """
 
     before: Frame
-    truth: Frame
+    target: Frame
     after: Frame
     condition: Frame
     background: Frame
@@ -85,8 +83,8 @@ class TrainingPair:
 
 
 @dataclass(frozen=True)
-class _Shot:
-    """One frame of a person: picture, mask, and the pose as a track of one frame."""
+class _PosedFrame:
+    """A frame of a person: image, mask, and the pose as a track of one frame."""
 
     rgb: Frame
     mask: FloatArray
@@ -94,200 +92,205 @@ class _Shot:
 
 
 def drawn_scene(seed: tuple[int, ...], dances: Sequence[Skeleton]) -> list[TrainingPair]:
-    """A made-up dancer in a made-up place, moments of a real dance.
+    """Training pairs of a random character in front of a random background, in poses of a real dance.
 
     Args:
-        seed: of everything: same seed, same examples.
-        dances: 3-D OPENPOSE_18_FEET, 25 fps; one of them is danced.
+        seed: of all random choices.
+        dances: 3-D OPENPOSE_18_FEET, 25 fps; one of them is chosen.
     """
     rng = np.random.default_rng(seed)
-    appearance = random_appearance(LOOKS + int(rng.integers(2**40)))
+    appearance = random_appearance(FIRST_APPEARANCE_SEED + int(rng.integers(2**40)))
     background = random_background(int(rng.integers(2**31)))
     dance = dances[int(rng.integers(len(dances)))]
     start = int(rng.integers(max(1, len(dance) - _WINDOW)))
-    own = retarget(dance.slice(start, start + _WINDOW), appearance.body)
-    ways = body_yaw(own.positions).astype(np.float64)
-    condition = int(rng.integers(1, len(own) - 1))
-    yaw = float(ways[condition] + rng.normal(0, 0.3))
-    off = np.abs((ways - yaw + np.pi) % (2 * np.pi) - np.pi)
-    events = np.flatnonzero(off[1:-1] < _FURTHEST) + 1
-    events = np.sort(rng.choice(events, min(_TARGETS_PER_SCENE, len(events)), replace=False))
-    frames = sorted({condition, *(int(m) + d for m in events for d in (-1, 0, 1))})
-    seen = Skeleton(own.positions[frames], own.fps, own.layout)
-    camera = _camera(seen, yaw, rng)
-    scene, surface, lag = SceneRenderer(background, camera), CharacterSurface(appearance), cloth_lag(own)
-    drawings = {f: scene.draw(surface, own.positions[f], lag[f]) for f in frames}
-    exact = project_track(own, camera)
+    dance = retarget(dance.slice(start, start + _WINDOW), appearance.body)
+    yaws = body_yaw(dance.positions).astype(np.float64)
+    condition = int(rng.integers(1, len(dance) - 1))
+    yaw = float(yaws[condition] + rng.normal(0, 0.3))
+    difference = np.abs((yaws - yaw + np.pi) % (2 * np.pi) - np.pi)
+    targets = np.flatnonzero(difference[1:-1] < _MAX_YAW) + 1
+    targets = np.sort(rng.choice(targets, min(_TARGETS_PER_SCENE, len(targets)), replace=False))
+    frames = sorted({condition, *(int(target) + d for target in targets for d in (-1, 0, 1))})
+    camera = _camera(Skeleton(dance.positions[frames], dance.fps, dance.layout), yaw, rng)
+    scene, surface, lag = SceneRenderer(background, camera), CharacterSurface(appearance), cloth_lag(dance)
+    drawings = {f: scene.draw(surface, dance.positions[f], lag[f]) for f in frames}
+    track = project_track(dance, camera)
     detected = rng.random() < _DETECTED
-    shots = {f: _drawn_shot(d, exact.slice(f, f + 1), detected and f == condition, rng) for f, d in drawings.items()}
-    return _examples(shots, condition, events.tolist(), rng)
+    posed = {f: _drawn_frame(d, track.slice(f, f + 1), detected and f == condition, rng) for f, d in drawings.items()}
+    return _pairs(posed, condition, targets.tolist(), rng)
 
 
 def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> Iterator[list[TrainingPair]]:
-    """Moments of a real clip, for several conditions.
+    """Training pairs of a real clip, for several conditions.
 
     Args:
         path: a video of one person.
-        frames: how many of its frames may be used, from the first on.
-        seed: of everything.
-        scenes: how many conditions to take.
+        frames: number of frames that may be used, from the first on.
+        seed: of all random choices.
+        scenes: number of conditions.
 
     Yields:
-        The examples of one condition; none where the person was lost in it.
+        The pairs of one condition; none where the person is not detected in it.
+
+    Raises:
+        InputError: the clip cannot be read or has fewer than 3 frames.
     """
     rng = np.random.default_rng(seed)
-    pictures = [_at_most(rgb, 720) for _, (_, rgb) in zip(range(frames), read_video(path), strict=False)]
-    if len(pictures) < 3:
+    images = [_limit_height(rgb) for _, (_, rgb) in zip(range(frames), read_video(path), strict=False)]
+    if len(images) < 3:
         raise InputError(f"{path}: too short to learn from; use clips of 10 frames or more.")
-    size = pictures[0].shape[1], pictures[0].shape[0]
-    track = estimate_track(((i / FPS, rgb) for i, rgb in enumerate(pictures)), FPS, size)
-    found = (track.skeleton.confidence > 0.3).mean(axis=1) > 0.5
-    usable = np.flatnonzero(found[:-2] & found[1:-1] & found[2:]) + 1
+    size = images[0].shape[1], images[0].shape[0]
+    track = estimate_track(((i / FPS, rgb) for i, rgb in enumerate(images)), FPS, size)
+    detected = (track.skeleton.confidence > 0.3).mean(axis=1) > 0.5
+    usable = np.flatnonzero(detected[:-2] & detected[1:-1] & detected[2:]) + 1
     with PoseDetector(masks=True, threshold=0.3) as detector:
         for _ in range(scenes):
             if len(usable) == 0:
                 return
             condition = int(rng.choice(usable))
-            events = np.sort(rng.choice(usable, min(_TARGETS_PER_CLIP, len(usable)), replace=False)).tolist()
-            chosen = sorted({condition, *(m + d for m in events for d in (-1, 0, 1))})
-            window = _window(track.skeleton.positions[chosen], size, rng)
-            shots = {f: _clip_shot(pictures[f], track.slice(f, f + 1), window, detector) for f in chosen}
-            whole = {f: shot for f, shot in shots.items() if shot is not None}
-            kept = [m for m in events if all(m + d in whole for d in (-1, 0, 1))]
-            yield _examples(whole, condition, kept, rng) if condition in whole else []
+            targets = np.sort(rng.choice(usable, min(_TARGETS_PER_CLIP, len(usable)), replace=False)).tolist()
+            used = sorted({condition, *(target + d for target in targets for d in (-1, 0, 1))})
+            box = _crop_box(track.skeleton.positions[used], size, rng)
+            crops = {f: _crop_frame(images[f], track.slice(f, f + 1), box, detector) for f in used}
+            posed = {f: crop for f, crop in crops.items() if crop is not None}
+            targets = [target for target in targets if all(target + d in posed for d in (-1, 0, 1))]
+            yield _pairs(posed, condition, targets, rng) if condition in posed else []
 
 
 def photo_scenes(
     picture: Picture, dances: Sequence[Skeleton], seed: tuple[int, ...], scenes: int
 ) -> Iterator[list[TrainingPair]]:
-    """A photo that is danced away and back: there is no film of its person, but where it ends is known.
+    """Training pairs of a photo, without a video of its person: the limb warp of the photo is the condition.
 
-    The limb warp moves the person to a pose of a dance; that picture is the condition, and the photo the true frame. A
-    photo stands still, so it is its own frame before and after.
+    The limb warp moves the person to a pose of a dance; its result is the condition, and the photo is the target frame,
+    and the frame before and after it.
 
     Args:
-        picture: one person.
-        dances: 3-D OPENPOSE_18_FEET, 25 fps; one of them is danced in each scene.
-        seed: of everything.
-        scenes: how many poses to take.
+        picture: of one person.
+        dances: 3-D OPENPOSE_18_FEET, 25 fps; one of them is chosen for each pose.
+        seed: of all random choices.
+        scenes: number of poses.
 
     Yields:
-        The example of one pose; none where the person cannot be cut out of the photo.
+        The pair of one pose; none where the person cannot be segmented.
 
     Raises:
-        InputError: nobody is found in the photo.
+        InputError: no person is detected in the photo.
     """
     rng = np.random.default_rng(seed)
-    rgb = _at_most(picture.rgb, 720)
+    rgb = _limit_height(picture.rgb)
     track = estimate_track([(0.0, rgb)], FPS, (rgb.shape[1], rgb.shape[0]))
     if not track.skeleton.confidence.any():
         raise InputError(f"{picture.path}: nobody is found in it; use pictures that show one person.")
     with PoseDetector(masks=True, threshold=0.3) as detector:
         for _ in range(scenes):
             dance = dances[int(rng.integers(len(dances)))]
-            pose = _facing(dance, int(rng.integers(len(dance))), float(rng.normal(0, 0.3)))
-            window = _window(track.skeleton.positions, (rgb.shape[1], rgb.shape[0]), rng)
-            photo = _clip_shot(rgb, track, window, detector)
-            away = None if photo is None else _danced_away(photo, pose, rng)
-            if photo is None or away is None:
+            pose = _turn_to_yaw(dance, int(rng.integers(len(dance))), float(rng.normal(0, 0.3)))
+            box = _crop_box(track.skeleton.positions, (rgb.shape[1], rgb.shape[0]), rng)
+            photo = _crop_frame(rgb, track, box, detector)
+            warped = None if photo is None else _warp_to_pose(photo, pose, rng)
+            if photo is None or warped is None:
                 yield []
                 continue
-            yield _examples({0: away, 1: photo, 2: photo, 3: photo}, 0, [2], rng)
+            yield _pairs({0: warped, 1: photo, 2: photo, 3: photo}, 0, [2], rng)
 
 
-def _facing(dance: Skeleton, frame: int, yaw: float) -> Skeleton:
-    """One frame of a dance, turned to face the camera but for a yaw."""
+def _turn_to_yaw(dance: Skeleton, frame: int, yaw: float) -> Skeleton:
+    """One frame of a dance, rotated about the vertical axis to a body yaw."""
     positions = dance.positions[frame : frame + 1].copy()
-    turn = (yaw - body_yaw(positions)).astype(np.float32)
-    positions[..., [0, 2]] = rotate_yaw(positions[..., [0, 2]], turn)
+    rotation = (yaw - body_yaw(positions)).astype(np.float32)
+    positions[..., [0, 2]] = rotate_yaw(positions[..., [0, 2]], rotation)
     return Skeleton(positions, dance.fps, dance.layout)
 
 
-def _danced_away(photo: _Shot, pose: Skeleton, rng: np.random.Generator) -> _Shot | None:
-    """The limb warp of a photo in a pose of a dance."""
+def _warp_to_pose(photo: _PosedFrame, pose: Skeleton, rng: np.random.Generator) -> _PosedFrame | None:
+    """The limb warp of a photo to a pose of a dance; None where the photo shows no shoulder."""
     try:
-        renderer, own = _renderer(photo, rng)
-    except InputError:  # the photo shows no shoulder
+        renderer, track = _renderer(photo, rng)
+    except InputError:
         return None
     placement = retarget_to_picture(pose, renderer.body, renderer.size)
     (layer,) = renderer.foreground(placement)
-    cover = np.clip(layer[..., 3:], 0, 1)
-    rgb = np.clip(layer[..., :3] + (1 - cover) * renderer.background() + 0.5, 0, 255).astype(np.uint8)
+    alpha = np.clip(layer[..., 3:], 0, 1)
+    rgb = np.clip(layer[..., :3] + (1 - alpha) * renderer.background() + 0.5, 0, 255).astype(np.uint8)
     order = renderer.body.joint_order
     positions = placement.points[:, order].astype(np.float32)
-    scale = own.scale * placement.magnification[:, order]
-    depth = placement.depth[:, order] / float(own.scale[0, _HIPS].mean())
-    moved = PoseTrack(replace(own.skeleton, positions=positions), depth, scale)
-    return _Shot(rgb, np.asarray(cover[..., 0], np.float32), moved)
+    scale = track.scale * placement.magnification[:, order]
+    depth = placement.depth[:, order] / float(track.scale[0, _HIPS].mean())
+    warped_track = PoseTrack(replace(track.skeleton, positions=positions), depth, scale)
+    return _PosedFrame(rgb, np.asarray(alpha[..., 0], np.float32), warped_track)
 
 
-def _examples(
-    shots: dict[int, _Shot], condition: int, events: list[int], rng: np.random.Generator
+def _pairs(
+    posed: dict[int, _PosedFrame], condition: int, targets: list[int], rng: np.random.Generator
 ) -> list[TrainingPair]:
-    first = shots[condition]
+    """Training pairs of target frames with one condition; ``posed`` holds the condition and, by index, all frames."""
+    first = posed[condition]
     renderers: dict[int, tuple[LimbWarpRenderer, PoseTrack]] = {}
 
-    def sheets(source: int, target: PoseTrack) -> tuple[Frame, NDArray[np.float64], NDArray[np.float64]] | None:
+    def warp(source: int, target: PoseTrack) -> tuple[Frame, NDArray[np.float64], NDArray[np.float64]] | None:
+        """Layers of a frame in a pose, with joints and depth of the pose; None where the frame shows no shoulder."""
         if source not in renderers:
             try:
-                renderers[source] = _renderer(shots[source], rng)
-            except InputError:  # the frame shows no shoulder
+                renderers[source] = _renderer(posed[source], rng)
+            except InputError:
                 return None
-        renderer, own = renderers[source]
-        placement = placement_from_track(target, own, renderer.body)
+        renderer, track = renderers[source]
+        placement = placement_from_track(target, track, renderer.body)
         (layer,) = renderer.foreground(placement)
         layer[..., 3] *= 255
         return np.clip(layer + 0.5, 0, 255).astype(np.uint8), placement.points[0], placement.depth[0]
 
-    still = sheets(condition, first.track)
-    if still is None:
+    unmoved = warp(condition, first.track)
+    if unmoved is None:
         return []
     background = np.clip(renderers[condition][0].background() + 0.5, 0, 255).astype(np.uint8)
     torso = renderers[condition][0].body.torso
-    examples = []
-    for i in events:
-        target = _jittered(shots[i].track, torso, rng)
-        baseline, forward, backward = (sheets(source, target) for source in (condition, i - 1, i + 1))
+    pairs = []
+    for i in targets:
+        target = _jitter(posed[i].track, torso, rng)
+        baseline, forward, backward = (warp(source, target) for source in (condition, i - 1, i + 1))
         if baseline is None or forward is None or backward is None:
             continue
-        examples.append(
+        pairs.append(
             TrainingPair(
-                shots[i - 1].rgb, shots[i].rgb, shots[i + 1].rgb, first.rgb, background,
+                posed[i - 1].rgb, posed[i].rgb, posed[i + 1].rgb, first.rgb, background,
                 baseline[0], forward[0], backward[0],
                 baseline[1].astype(np.float32), baseline[2].astype(np.float32),
-                still[1].astype(np.float32), still[2].astype(np.float32), torso,
+                unmoved[1].astype(np.float32), unmoved[2].astype(np.float32), torso,
             )
         )  # fmt: skip
-    return examples
+    return pairs
 
 
-def _renderer(shot: _Shot, rng: np.random.Generator) -> tuple[LimbWarpRenderer, PoseTrack]:
-    """A condition cut into sheets, its joints a little wrong, as they are found in pictures."""
+def _renderer(posed: _PosedFrame, rng: np.random.Generator) -> tuple[LimbWarpRenderer, PoseTrack]:
+    """Limb warp renderer of a frame, whose joints get noise like that of detected joints; and the noisy track."""
     width, height = SIZE
-    torso = float(np.linalg.norm(_middle(shot.track, _SHOULDERS) - _middle(shot.track, _HIPS)))
-    track = _jittered(shot.track, torso, rng)
+    torso = float(np.linalg.norm(_middle(posed.track, _SHOULDERS) - _middle(posed.track, _HIPS)))
+    track = _jitter(posed.track, torso, rng)
     points = track.skeleton.positions[0]
     outside = ((points < -5) | (points > np.array([width + 5, height + 5]))).any(axis=1)
     confidence = np.where(outside, GUESSED, track.skeleton.confidence[0]).astype(np.float32)
     skeleton = replace(track.skeleton, confidence=confidence[None])
-    person = DetectedPerson(skeleton, shot.mask, 0, (), np.zeros(len(OPENPOSE_18_FEET), np.float32))
+    person = DetectedPerson(skeleton, posed.mask, 0, (), np.zeros(len(OPENPOSE_18_FEET), np.float32))
     seed = int(rng.integers(2**31))
-    return LimbWarpRenderer(Picture(shot.rgb), person, size=height, seed=seed), track
+    return LimbWarpRenderer(Picture(posed.rgb), person, size=height, seed=seed), track
 
 
 def _middle(track: PoseTrack, joints: list[int]) -> FloatArray:
     return np.asarray(track.skeleton.positions[0, joints].mean(axis=0))
 
 
-def _jittered(track: PoseTrack, torso: float, rng: np.random.Generator) -> PoseTrack:
+def _jitter(track: PoseTrack, torso: float, rng: np.random.Generator) -> PoseTrack:
+    """A track with Gaussian noise on its joints."""
     skeleton = track.skeleton
     noise = rng.normal(0, _JITTER * torso, skeleton.positions.shape).astype(np.float32)
     return replace(track, skeleton=replace(skeleton, positions=skeleton.positions + noise))
 
 
-def _camera(seen: Skeleton, yaw: float, rng: np.random.Generator) -> Camera:
-    """In front of the dancer; one in four shows the upper body only."""
-    camera = frame_dance(seen, SIZE, yaw, float(rng.uniform(0.7, 1.7)), float(rng.uniform(0.02, 0.14)))
+def _camera(dance: Skeleton, yaw: float, rng: np.random.Generator) -> Camera:
+    """A random camera in front of the character; one in four frames the upper body only."""
+    camera = frame_dance(dance, SIZE, yaw, float(rng.uniform(0.7, 1.7)), float(rng.uniform(0.02, 0.14)))
     if rng.random() < 0.25:
         x, y, z = camera.target
         zoom = float(rng.uniform(1.3, 1.8))
@@ -295,66 +298,67 @@ def _camera(seen: Skeleton, yaw: float, rng: np.random.Generator) -> Camera:
     return camera
 
 
-def _drawn_shot(drawing: RenderedCharacter, track: PoseTrack, detected: bool, rng: np.random.Generator) -> _Shot:
-    mask = _found_mask(drawing.rgb) if detected else None
-    return _Shot(drawing.rgb, _worn(drawing.mask, rng) if mask is None else mask, track)
+def _drawn_frame(drawing: RenderedCharacter, track: PoseTrack, detected: bool, rng: np.random.Generator) -> _PosedFrame:
+    mask = _estimate_mask(drawing.rgb) if detected else None
+    return _PosedFrame(drawing.rgb, _perturb_mask(drawing.mask, rng) if mask is None else mask, track)
 
 
-def _worn(mask: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """An outline that is off by a pixel here and there, as found ones are."""
+def _perturb_mask(mask: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A mask with random errors of about a pixel along its outline, like those of estimated masks."""
     soft = cv2.GaussianBlur(mask, (0, 0), 1.2)
     coarse = rng.normal(0, 1, (mask.shape[0] // 12, mask.shape[1] // 12)).astype(np.float32)
     wave = cv2.resize(coarse, (mask.shape[1], mask.shape[0]), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.clip((soft - 0.5 + 0.13 * wave) * 2.2 + 0.5, 0, 1), np.float32)
 
 
-def _found_mask(rgb: Frame) -> FloatArray | None:
+def _estimate_mask(rgb: Frame) -> FloatArray | None:
+    """The mask of a person as it is estimated for a photo; None where no person is detected."""
     with PoseDetector(masks=True, threshold=0.3) as detector:
-        found = detector.detect(cv2.resize(rgb, None, fx=2, fy=2))
-    if not found or found[0].mask is None:
+        detections = detector.detect(cv2.resize(rgb, None, fx=2, fy=2))
+    if not detections or detections[0].mask is None:
         return None
-    coarse = cv2.resize(found[0].mask, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(detections[0].mask, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
     return refine_mask(rgb, coarse)
 
 
-def _at_most(rgb: Frame, height: int) -> Frame:
-    if rgb.shape[0] <= height:
+def _limit_height(rgb: Frame) -> Frame:
+    """An image, shrunk to _MAX_HEIGHT rows where it has more."""
+    if rgb.shape[0] <= _MAX_HEIGHT:
         return rgb
-    return np.asarray(
-        cv2.resize(rgb, (round(rgb.shape[1] * height / rgb.shape[0]), height), interpolation=cv2.INTER_AREA)
-    )
+    width = round(rgb.shape[1] * _MAX_HEIGHT / rgb.shape[0])
+    return np.asarray(cv2.resize(rgb, (width, _MAX_HEIGHT), interpolation=cv2.INTER_AREA))
 
 
-def _window(points: FloatArray, size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float]:
-    """Left, top and height of a cut of the examples' shape around the person, inside the picture where it fits."""
+def _crop_box(points: FloatArray, size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float, float]:
+    """Left, top and height of a random crop around the person, of the aspect ratio of SIZE and within the image."""
     width, height = size
     aspect = SIZE[0] / SIZE[1]
-    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
-    wanted = max(float(high[1] - low[1]) * 1.25, float(high[0] - low[0]) * 1.2 / aspect) * float(rng.uniform(0.8, 1.3))
-    tall = min(wanted, height, width / aspect)
-    centre = (low + high) / 2 + rng.normal(0, 0.04, 2) * tall
-    left = float(np.clip(centre[0] - tall * aspect / 2, 0, width - tall * aspect))
-    top = float(np.clip(centre[1] - tall / 2, 0, height - tall))
-    return left, top, tall
+    lower, upper = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    extent = max(float(upper[1] - lower[1]) * 1.25, float(upper[0] - lower[0]) * 1.2 / aspect)
+    crop_height = min(extent * float(rng.uniform(0.8, 1.3)), height, width / aspect)
+    centre = (lower + upper) / 2 + rng.normal(0, 0.04, 2) * crop_height
+    left = float(np.clip(centre[0] - crop_height * aspect / 2, 0, width - crop_height * aspect))
+    top = float(np.clip(centre[1] - crop_height / 2, 0, height - crop_height))
+    return left, top, crop_height
 
 
-def _clip_shot(
-    rgb: Frame, track: PoseTrack, window: tuple[float, float, float], detector: PoseDetector
-) -> _Shot | None:
-    left, top, tall = round(window[0]), round(window[1]), round(window[2])
-    wide = round(tall * SIZE[0] / SIZE[1])
-    cut = np.ascontiguousarray(rgb[top : top + tall, left : left + wide])
-    found = detector.detect(cut)
-    if not found or found[0].mask is None:
+def _crop_frame(
+    rgb: Frame, track: PoseTrack, box: tuple[float, float, float], detector: PoseDetector
+) -> _PosedFrame | None:
+    """A crop of a frame, resized to SIZE, with its estimated mask; None where no person is detected in it."""
+    left, top, crop_height = round(box[0]), round(box[1]), round(box[2])
+    crop_width = round(crop_height * SIZE[0] / SIZE[1])
+    crop = np.ascontiguousarray(rgb[top : top + crop_height, left : left + crop_width])
+    detections = detector.detect(crop)
+    if not detections or detections[0].mask is None:
         return None
-    mask = refine_mask(cut, found[0].mask)
-    scale = np.array([SIZE[0] / cut.shape[1], SIZE[1] / cut.shape[0]])
+    mask = refine_mask(crop, detections[0].mask)
+    scale = np.array([SIZE[0] / crop.shape[1], SIZE[1] / crop.shape[0]])
     method = cv2.INTER_AREA if scale[1] < 1 else cv2.INTER_CUBIC
     positions = (track.skeleton.positions - [left, top] + 0.5) * scale - 0.5
     skeleton = replace(track.skeleton, positions=positions, size=SIZE)
-    moved = PoseTrack(skeleton, track.depth, track.scale * scale[1])
-    return _Shot(
-        np.asarray(cv2.resize(cut, SIZE, interpolation=method)),
+    return _PosedFrame(
+        np.asarray(cv2.resize(crop, SIZE, interpolation=method)),
         np.asarray(cv2.resize(mask, SIZE, interpolation=cv2.INTER_AREA if scale[1] < 1 else cv2.INTER_LINEAR)),
-        moved,
+        PoseTrack(skeleton, track.depth, track.scale * scale[1]),
     )

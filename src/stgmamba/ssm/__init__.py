@@ -1,4 +1,4 @@
-"""Selective state spaces: one scan, its reference, a compiled path for the CPU, and the S6 layer on top of it."""
+"""Selective state space models: the scan, its reference, compiled CPU kernels, and the S6 layer."""
 
 from stgmamba.ssm.reference import selective_scan_reference
 from stgmamba.ssm.scan import selective_scan

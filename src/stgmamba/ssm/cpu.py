@@ -1,7 +1,7 @@
-"""Runs the compiled CPU kernels on tensors: allocates what they write and hands the work out to threads.
+"""Runs the compiled CPU kernels on tensors: allocates their outputs and distributes tasks to threads.
 
-Numba's own threading is not used: depending on the platform it must not be entered by two Python threads at once, or
-not after a fork. The kernels release the GIL, so an ordinary thread pool does.
+Numba's own threading is not used: depending on the platform it is not safe with two Python threads at once, or after a
+fork. The kernels release the GIL, so a thread pool suffices.
 """
 
 from __future__ import annotations
@@ -19,27 +19,30 @@ from torch import Tensor
 from stgmamba.ssm import cpu_kernels
 from stgmamba.ssm.cpu_kernels import BLOCK, STEPS, Array, Rows
 
-SMALL = 200_000  # state updates below which a second thread costs more than it brings
-TASKS_PER_THREAD = 4  # so that a thread that is held up does not hold up everybody
+SMALL = 200_000  # state updates below which a second thread costs more time than it saves
+TASKS_PER_THREAD = 4  # more than one, so that the others take over the tasks of a thread that is delayed
 
 Gradients = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
 def empty(*shape: int) -> Tensor:
-    """Return an uninitialised float32 tensor. NumPy asks for huge pages, without which first touch is half the work."""
+    """Return an uninitialised float32 tensor.
+
+    NumPy allocates huge pages; without them page faults take half the time of a scan.
+    """
     return torch.from_numpy(np.empty(shape, np.float32))
 
 
 def allocate_forward(
-    u: Tensor, A: Tensor, keep_states: bool, want_last: bool, empty: Callable[..., Tensor] = empty
+    u: Tensor, A: Tensor, store_states: bool, return_last: bool, empty: Callable[..., Tensor] = empty
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return uninitialised y [B, D, L] in u's layout, last state [B, D, N] or empty, stored states or empty."""
     batch, channels, length = u.shape
     states = A.shape[1]
-    stored = max(length - 1, 0) // STEPS if keep_states else 0
+    stored = max(length - 1, 0) // STEPS if store_states else 0
     return (
         _like(u, empty),
-        empty(*(batch, channels, states) if want_last else (0, 0, 0)),
+        empty(*(batch, channels, states) if return_last else (0, 0, 0)),
         empty(*(batch, stored, states, channels) if stored else (0, 0, 0, 0)),
     )
 
@@ -84,16 +87,16 @@ def forward(
     initial: Tensor | None,
     softplus: bool,
     reverse: bool,
-    keep_states: bool,
-    want_last: bool,
+    store_states: bool,
+    return_last: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scan float32 tensors as `selective_scan` does; results as in `allocate_forward`."""
-    y, last, stored = allocate_forward(u, A, keep_states, want_last)
+    y, last, stored = allocate_forward(u, A, store_states, return_last)
     if u.numel():
         inputs = _kernel_inputs(u, delta, A, B, C, D, z, delta_bias, initial, softplus, reverse)
         outputs = (_rows(y, reverse), stored.numpy(), last.numpy())
         _run(cpu_kernels.forward, _tasks(u, A), (*inputs, *outputs), u.numel() * A.shape[1])
-    elif want_last:
+    elif return_last:
         last.zero_() if initial is None else last.copy_(initial)
     return y, last, stored
 
@@ -183,7 +186,7 @@ def _kernel_inputs(
 
 
 def _rows(x: Tensor, reverse: bool) -> Rows:
-    """View a tensor [B, D, L] of any strides, without a copy; time runs backwards if `reverse`."""
+    """View a tensor [B, D, L] of any strides without a copy; `reverse` reverses time."""
     sizes, strides = x.shape, x.stride()
     span = 1 + sum((size - 1) * stride for size, stride in zip(sizes, strides, strict=True))
     flat = x.detach().as_strided((span,), (1,)).numpy()
@@ -192,10 +195,10 @@ def _rows(x: Tensor, reverse: bool) -> Rows:
 
 
 def _tasks(u: Tensor, A: Tensor) -> Array:
-    """Cut the work into a grid of tasks, rows (group, split, first, last sequence, first, last channel), int64 [K, 6].
+    """Partition a scan into tasks, int64 [K, 6]: group, split, first and last sequence, first and last channel.
 
-    A group is a range of sequences, a split a range of channels. Channels are split only where there are too few
-    sequences to keep all threads busy: the tasks of one sequence each load its B and C.
+    A group is a range of sequences, a split a range of channels; ranges exclude their last. Channels are split only
+    where there are fewer sequences than threads can use, because every task loads B and C of its sequences.
     """
     batch, channels = u.shape[:2]
     threads = _threads(u.numel() * A.shape[1])
@@ -216,7 +219,7 @@ def _threads(updates: int) -> int:
 
 
 def _run(kernel: Callable[..., None], tasks: Array, arguments: tuple[Any, ...], updates: int) -> None:
-    """Call the kernel on every task; this thread works too."""
+    """Call the kernel on every task, in the pool's threads and in this one."""
     threads = min(_threads(updates), len(tasks))
     if threads == 1:
         kernel(tasks, *arguments)
@@ -224,7 +227,7 @@ def _run(kernel: Callable[..., None], tasks: Array, arguments: tuple[Any, ...], 
     queue = iter([tasks[i : i + 1] for i in range(len(tasks))])
 
     def work() -> None:
-        for task in queue:  # a list's iterator may be shared by threads
+        for task in queue:  # list iterators are safe to share between threads
             kernel(task, *arguments)
 
     helpers = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
@@ -238,5 +241,5 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="selective-scan")
 
 
-if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child starts its own
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork: a child process creates its own pool
     os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,17 +1,17 @@
-"""The selective scan compiled for the CPU: the loops, and nothing else.
+"""CPU kernels of the selective scan, forward and backward, compiled by Numba.
 
-What bounds a selective scan on a CPU is one exponential per state and step, then the cache. Hence:
+The time of a selective scan on a CPU is bounded by one exponential per state and step, and by the cache. Hence:
 
-- `_exp2` is plain float32 arithmetic without a branch or a call, so that LLVM turns the loop around it into vector
-  instructions, 8 or 16 channels at a time. The caller multiplies A by log2(e) once, which makes exp an exp2.
-- The innermost loop runs over a block of `BLOCK` channels. The states [N, block] stay in the first-level cache
-  for the whole sequence; whatever the memory layout, inputs are brought in as tiles [STEPS, block].
-- The forward pass keeps the state at every `STEPS`-th step only. The backward pass recomputes the steps between from
-  there, so memory is O(B L D) and never O(B L D N).
-- The next tile is asked for while the present one is worked on: on channel-last data this alone halves the time.
-- A reversed scan is a forward scan over rows whose time stride is negative (`Rows`): no kernel knows about it.
+- `_exp2` is float32 arithmetic without branches or calls, so that LLVM vectorises the loop around it, 8 or 16 channels
+  per instruction. A is multiplied by log2(e) beforehand, which replaces exp by exp2.
+- The innermost loop runs over a block of `BLOCK` channels. The state [N, BLOCK] stays in the first-level cache for the
+  whole sequence; inputs of any memory layout are copied to tiles [STEPS, BLOCK].
+- The forward pass stores the state at every `STEPS`-th step only. The backward pass recomputes the steps in between
+  (gradient checkpointing), so memory is O(B L D), not O(B L D N).
+- The next tile is prefetched during the computation of the current one: on channel-last data this halves the time.
+- A reversed scan is a forward scan over `Rows` of negative time stride; the kernels do not distinguish the two.
 
-Everything compiled is in this file: see `stgmamba.jit`.
+All compiled functions are in this file, since Numba's cache does not detect changes in other files (`stgmamba.jit`).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from numba.extending import intrinsic
 
 from stgmamba.jit import jit
 
-BLOCK = 64  # channels worked on together; fewer are padded, for loops of a known length are twice as fast
-STEPS = 32  # steps in a tile, and between two stored states
+BLOCK = 64  # channels per tile; fewer are padded, because loops of constant length are twice as fast
+STEPS = 32  # time steps per tile, and between two stored states
 
 Array = np.ndarray[Any, Any]
 
 
 class Rows(NamedTuple):
-    """A strided float32 tensor [batch, channel, time], as a flat array and the strides (in elements) to walk it."""
+    """A strided float32 tensor [batch, channel, time]: a flat array with an offset and strides, in elements."""
 
     data: Array
     offset: int
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
 
 
 _compiled = jit("contract", "nsz")
-_compiled_with_sums = jit("contract", "nsz", "reassoc")  # not for `_exp2`: it would cancel the rounding there
+_compiled_with_sums = jit("contract", "nsz", "reassoc")  # not for `_exp2`, whose rounding `reassoc` would remove
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -60,7 +60,7 @@ def _add_to_exponent(typing: Any, value: Any, shifted: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _arrays_do_not_overlap(typing: Any) -> Any:
-    """C's ``restrict`` for every array argument of the calling function, without which LLVM will not vectorise it."""
+    """Mark every array argument of the calling function as ``restrict``; LLVM vectorises its loops only then."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         for argument in builder.function.args:
@@ -73,10 +73,10 @@ def _arrays_do_not_overlap(typing: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _wide_vectors(typing: Any) -> Any:
-    """Let the calling function use 512-bit vectors where the processor has them; LLVM by itself keeps to 256."""
+    """Let LLVM use 512-bit vectors in the calling function where the processor has them; its default is 256."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        # llvmlite knows attributes without a value only, but prints whatever is in the set.
+        # llvmlite supports attributes without a value only, but prints every string in the set.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 
@@ -85,7 +85,7 @@ def _wide_vectors(typing: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _prefetch(typing: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of array[index], which need not exist."""
+    """Prefetch the cache line of array[index]; the index may be out of range."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -93,7 +93,7 @@ def _prefetch(typing: Any, array: Any, index: Any) -> Any:
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
         function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
-        # For reading, to be kept in all caches, data.
+        # Arguments: read (0), keep in all cache levels (3), data cache (1).
         builder.call(function, [address, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
         return context.get_dummy_value()
 
@@ -101,14 +101,14 @@ def _prefetch(typing: Any, array: Any, index: Any) -> Any:
 
 
 def _exp2_coefficients() -> list[np.float32]:
-    """Coefficients 1..5 of 2**f on [-1/2, 1/2]; the zeroth is exactly 1, which keeps slow decays accurate."""
+    """Coefficients 1..5 of a polynomial for 2**f on [-1/2, 1/2]; the zeroth is exactly 1, for accurate slow decays."""
     nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64) / 2
     coefficients, *_ = np.linalg.lstsq(np.vander(nodes, 5, increasing=True), (np.exp2(nodes) - 1) / nodes, rcond=None)
     return [np.float32(c) for c in coefficients]
 
 
 def _log1p_coefficients() -> list[np.float32]:
-    """Coefficients 1..9 of log1p(w) / w on [0, 1]; the zeroth is exactly 1, which keeps small step sizes accurate."""
+    """Coefficients 1..9 of a polynomial for log1p(w) / w on [0, 1]; the zeroth is exactly 1, for small step sizes."""
     nodes = np.cos(np.pi * (np.arange(64) + 0.5) / 64) / 2 + 0.5
     powers = np.vander(nodes, 10, increasing=True)[:, 1:]
     coefficients, *_ = np.linalg.lstsq(powers, np.log1p(nodes) / nodes - 1, rcond=None)
@@ -118,14 +118,14 @@ def _log1p_coefficients() -> list[np.float32]:
 _C1, _C2, _C3, _C4, _C5 = _exp2_coefficients()
 _L1, _L2, _L3, _L4, _L5, _L6, _L7, _L8, _L9 = _log1p_coefficients()
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
-_LOWEST, _HIGHEST = np.float32(-127), np.float32(128)  # 2**x is 0 and infinite from there on
-_ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest whole number in the low bits
+_LOWEST, _HIGHEST = np.float32(-127), np.float32(128)  # 2**x is 0 below and infinite above
+_ROUND = np.float32(1.5 * 2**23)  # x + _ROUND has the integer nearest to x in its low bits
 _LOG2E, _LN2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
 
 
 @_compiled
 def _exp2(x: np.float32) -> np.float32:
-    """2**x in float32, relative error 3e-7: 2**f by a polynomial, f in [-1/2, 1/2], the rest into the exponent."""
+    """2**x, relative error 3e-7: x = k + f, 2**f by a polynomial on [-1/2, 1/2], k added to the exponent."""
     x = min(max(x, _LOWEST), _HIGHEST)
     shifted = x + _ROUND
     f = x - (shifted - _ROUND)
@@ -141,7 +141,7 @@ def _sigmoid(x: np.float32) -> np.float32:
 
 @_compiled
 def _softplus(x: np.float32) -> np.float32:
-    """log(1 + e**x) as max(x, 0) + log1p(w), w = e**-|x|, and log1p by a polynomial on [0, 1]; relative error 2e-7."""
+    """log(1 + e**x) = max(x, 0) + log1p(w), w = e**-|x|, log1p by a polynomial on [0, 1]; relative error 2e-7."""
     w = _exp2(-abs(x) * _LOG2E)
     high = _L5 + w * (_L6 + w * (_L7 + w * (_L8 + w * _L9)))
     return max(x, _ZERO) + w * (_ONE + w * (_L1 + w * (_L2 + w * (_L3 + w * (_L4 + w * high)))))
@@ -149,13 +149,13 @@ def _softplus(x: np.float32) -> np.float32:
 
 @_compiled
 def _load(rows: Rows, batch: int, first: int, width: int, start: int, steps: int, tile: Array) -> None:
-    """tile[s, d] = rows[batch, first + d, start + s]; columns from `width` on become zero."""
+    """tile[s, d] = rows[batch, first + d, start + s] for d < width, zero for other d."""
     _wide_vectors()
     _arrays_do_not_overlap()
     origin = rows.offset + batch * rows.batch + first * rows.channel + start * rows.time
     if rows.channel == 1:
         for s in range(steps):
-            row = np.uint64(origin + s * rows.time)  # unsigned: no index is checked for being negative
+            row = np.uint64(origin + s * rows.time)  # unsigned, so that no code for negative indices is generated
             for d in range(width):
                 tile[s, d] = rows.data[row + np.uint64(d)]
     else:
@@ -170,7 +170,7 @@ def _load(rows: Rows, batch: int, first: int, width: int, start: int, steps: int
 
 @_compiled
 def _store(tile: Array, rows: Rows, batch: int, first: int, width: int, start: int, steps: int) -> None:
-    """rows[batch, first + d, start + s] = tile[s, d], d < width."""
+    """rows[batch, first + d, start + s] = tile[s, d] for d < width."""
     _wide_vectors()
     _arrays_do_not_overlap()
     origin = rows.offset + batch * rows.batch + first * rows.channel + start * rows.time
@@ -188,7 +188,7 @@ def _store(tile: Array, rows: Rows, batch: int, first: int, width: int, start: i
 
 @_compiled
 def _prefetch_tile(rows: Rows, batch: int, first: int, start: int, steps: int) -> None:
-    """Have a tile of channel-last rows on its way into the cache while another one is worked on."""
+    """Prefetch a tile of channel-last rows."""
     if rows.channel == 1:
         origin = rows.offset + batch * rows.batch + first + start * rows.time
         for s in range(steps):
@@ -201,7 +201,7 @@ def _load_step_sizes(
     delta: Rows, batch: int, first: int, width: int, start: int, steps: int, bias: Array, softplus: bool,
     raw: Array, dt: Array,
 ) -> None:  # fmt: skip
-    """Set raw = delta + bias and dt = softplus(raw), or raw itself."""
+    """Compute raw = delta + bias and dt = softplus(raw), or dt = raw."""
     _wide_vectors()
     _arrays_do_not_overlap()
     _load(delta, batch, first, width, start, steps, raw)
@@ -235,7 +235,10 @@ def _load_decay_rates(A: Array, first: int, width: int, rates: Array) -> None:
 def tile_forward(
     steps: int, rates: Array, delta: Array, drive: Array, B: Array, C: Array, state: Array, y: Array
 ) -> None:
-    """Walk `state` [N, W] through a tile, h = exp(dt A) h + B drive (drive = dt u), and add C h to y [steps, W]."""
+    """Forward recurrence over a tile: h = exp(dt A) h + B drive, drive = dt u; adds C h to y [steps, W].
+
+    `state` [N, W] holds h before the first step and is updated in place to h after the last.
+    """
     _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
@@ -249,7 +252,7 @@ def tile_forward(
 
 @_compiled
 def tile_states(steps: int, rates: Array, delta: Array, drive: Array, B: Array, states: Array, decays: Array) -> None:
-    """As `tile_forward`, keeping every state [steps + 1, N, W] (the first one given) and every decay [steps, N, W]."""
+    """As `tile_forward`, writing every decay [steps, N, W] and every state [steps + 1, N, W]; states[0] is given."""
     _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
@@ -266,11 +269,11 @@ def tile_backward(
     steps: int, rates: Array, delta: Array, drive: Array, dy: Array, B: Array, C: Array, states: Array,
     decays: Array, dstate: Array, ddrive: Array, dexponent: Array, drates: Array, dB: Array, dC: Array,
 ) -> None:  # fmt: skip
-    """Walk `dstate` [N, W], the gradient that reaches the state from later steps, back through a tile.
+    """Backward recurrence over a tile; `dstate` [N, W], the gradient from later steps, is updated in place.
 
-    g_t = dL/dh_t = dstate + C_t dy_t;   dstate of the step before = w_t = exp(dt A) g_t;   q_t = w_t h_(t-1).
+    g_t = dL/dh_t = dstate + C_t dy_t;   w_t = exp(dt A) g_t, the new dstate;   q_t = w_t h_(t-1).
     ddrive_t = sum_n B_t g_t;   dexponent_t = sum_n q_t A (A in the units of `rates`);   drates = sum_t q_t dt;
-    dB_t = sum_d g_t drive_t;   dC_t = sum_d h_t dy_t.   All are added to what is there.
+    dB_t = sum_d g_t drive_t;   dC_t = sum_d h_t dy_t.   All five are accumulated onto their arrays.
     """
     _wide_vectors()
     _arrays_do_not_overlap()
@@ -294,7 +297,7 @@ def tile_backward(
 
 @_compiled
 def _skip_and_drive(steps: int, D: Array, u: Array, dt: Array, y: Array, drive: Array) -> None:
-    """Set y = D u, what goes past the state, and drive = dt u, what goes into it."""
+    """Compute y = D u, the skip connection, and drive = dt u, the input of the state."""
     _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
@@ -315,7 +318,7 @@ def _apply_gate(steps: int, z: Array, y: Array) -> None:
 
 @_compiled
 def _gate_gradient(steps: int, C: Array, states: Array, z: Array, y: Array, dy: Array) -> None:
-    """Turn z into dL/dz and dy, the gradient of y silu(z), into that of y; y comes as D u and becomes C h + D u."""
+    """In place: z becomes dL/dz, dy (gradient of y silu(z)) the gradient of y, and y (given as D u) C h + D u."""
     _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
@@ -335,7 +338,7 @@ def _input_gradients(
     steps: int, D: Array, softplus: bool, raw: Array, dt: Array, u: Array, dy: Array, ddrive: Array,
     dexponent: Array, dD: Array, dbias: Array,
 ) -> None:  # fmt: skip
-    """Turn ddrive into dL/du, dexponent into dL/d(delta): the chain rule through drive = dt u, dt = softplus(raw)."""
+    """In place: ddrive becomes dL/du and dexponent dL/d(delta), by drive = dt u and dt = softplus(raw)."""
     _wide_vectors()
     _arrays_do_not_overlap()
     for s in range(steps):
@@ -363,9 +366,9 @@ def forward(
 ) -> None:  # fmt: skip
     """Scan the sequences and channels of every task (rows of `tasks`, see `_tasks` in cpu.py).
 
-    u, delta, z, y: Rows [B, D, L]; B, C: Rows [B, N, L]; z is looked at only if ``gated``. A: [D, N]; D, bias: [D].
-    initial, last: [B, D, N] or empty. stored, the states after STEPS, 2 STEPS, ... steps: [B, (L - 1) // STEPS, N, D]
-    or empty. y, stored and last are written.
+    u, delta, z, y: Rows [B, D, L]; B, C: Rows [B, N, L]; z is read only if ``gated``. A: [D, N]; D, bias: [D].
+    initial, last: [B, D, N] or empty. stored: [B, (L - 1) // STEPS, N, D] or empty, the states after STEPS, 2 STEPS,
+    ... steps. Writes y, stored and last.
     """
     _wide_vectors()
     N = A.shape[1]
@@ -390,10 +393,10 @@ def forward(
                     _load(C, b, 0, N, start, steps, C_tile)
                     _load(u, b, first, width, start, steps, u_tile)
                     _load_step_sizes(delta, b, first, width, start, steps, bias_block, softplus, raw, dt)
-                    after, then = (b, start + STEPS) if start + STEPS < length else (b + 1, 0)
-                    ahead = min(STEPS, length - then)
-                    _prefetch_tile(u, after, first, then, ahead)
-                    _prefetch_tile(delta, after, first, then, ahead)
+                    next_b, next_start = (b, start + STEPS) if start + STEPS < length else (b + 1, 0)
+                    next_steps = min(STEPS, length - next_start)
+                    _prefetch_tile(u, next_b, first, next_start, next_steps)
+                    _prefetch_tile(delta, next_b, first, next_start, next_steps)
                     _prefetch_tile(y, b, first, start, steps)
                     _skip_and_drive(steps, D_block, u_tile, dt, out, drive)
                     tile_forward(steps, rates, dt, drive, B_tile, C_tile, state, out)
@@ -411,11 +414,11 @@ def backward(
     bias: Array, softplus: bool, gated: bool, initial: Array, stored: Array, dy: Rows, dlast: Array, du: Rows,
     ddelta: Rows, dz: Rows, dB: Array, dC: Array, dA: Array, dD: Array, dbias: Array, dinitial: Array,
 ) -> None:  # fmt: skip
-    """The gradients of `forward`, given dy (Rows [B, D, L]) and dlast ([B, D, N] or empty).
+    """Gradients of `forward`, given dy (Rows [B, D, L]) and dlast ([B, D, N] or empty).
 
-    Written: du, ddelta, dz (Rows [B, D, L]; dz only if ``gated``), dinitial ([B, D, N] or empty). Added to: dB and dC
+    Writes du, ddelta, dz (Rows [B, D, L]; dz only if ``gated``), dinitial ([B, D, N] or empty). Accumulates dB and dC
     ([split, B, L, N], L in the order of the scan), dA ([group, D, N]), dD and dbias ([group, D]). Tasks of one group
-    have different channels and tasks of one split different sequences, so no two tasks write to the same place.
+    have different channels and tasks of one split different sequences, so no two tasks write to the same elements.
     """
     _wide_vectors()
     N = A.shape[1]
@@ -426,16 +429,10 @@ def backward(
         D_block, bias_block = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
         dD_block, dbias_block = np.zeros(BLOCK, np.float32), np.zeros(BLOCK, np.float32)
         rates, drates, dstate = _tile(N), _tile(N), _tile(N)
-        raw, dt, drive, u_tile, dy_tile = (
-            _tile(T),
-            _tile(T),
-            _tile(T),
-            _tile(T),
-            _tile(T),
-        )
+        raw, dt, drive, u_tile, dy_tile = _tile(T), _tile(T), _tile(T), _tile(T), _tile(T)
         ddrive, dexponent, out, gate = _tile(T), _tile(T), _tile(T), _tile(T)
         states, decays = np.empty((T + 1, N, BLOCK), np.float32), np.empty((T, N, BLOCK), np.float32)
-        states[:] = _ZERO  # the columns beyond the last channel are never loaded
+        states[:] = _ZERO  # columns beyond the last channel are never written
         for first in range(task[4], task[5], BLOCK):
             width = min(BLOCK, task[5] - first)
             _load_decay_rates(A, first, width, rates)
@@ -457,11 +454,11 @@ def backward(
                     _load(u, b, first, width, start, steps, u_tile)
                     _load(dy, b, first, width, start, steps, dy_tile)
                     _load_step_sizes(delta, b, first, width, start, steps, bias_block, softplus, raw, dt)
-                    after, then = (b, start - STEPS) if start else (b + 1, (length - 1) // STEPS * STEPS)
-                    ahead = min(STEPS, length - then)
-                    _prefetch_tile(u, after, first, then, ahead)
-                    _prefetch_tile(delta, after, first, then, ahead)
-                    _prefetch_tile(dy, after, first, then, ahead)
+                    next_b, next_start = (b, start - STEPS) if start else (b + 1, (length - 1) // STEPS * STEPS)
+                    next_steps = min(STEPS, length - next_start)
+                    _prefetch_tile(u, next_b, first, next_start, next_steps)
+                    _prefetch_tile(delta, next_b, first, next_start, next_steps)
+                    _prefetch_tile(dy, next_b, first, next_start, next_steps)
                     _prefetch_tile(du, b, first, start, steps)
                     _prefetch_tile(ddelta, b, first, start, steps)
                     _skip_and_drive(steps, D_block, u_tile, dt, out, drive)
@@ -492,7 +489,7 @@ def backward(
 
 @_compiled
 def exponentials(repeats: int, values: Array) -> None:
-    """Take the exponential of every value, over and over: what a scan could at best be as fast as."""
+    """Replace every value by 2**-value, `repeats` times: the upper bound of a scan's speed (bench/scan.py)."""
     _wide_vectors()
     for _ in range(repeats):
         for i in range(values.size):

@@ -1,6 +1,6 @@
-"""The CPU kernel as PyTorch operators, so that autograd, torch.compile and torch.library.opcheck know them.
+"""The CPU kernels as PyTorch operators, for autograd, torch.compile and torch.library.opcheck.
 
-Defined in the plain way and not by `torch.library.custom_op`, whose checks at every call cost as much as a short scan.
+Defined without `torch.library.custom_op`, whose checks at every call take as long as a short scan.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from stgmamba.ssm import cpu
 
 
 def _operator(name: str, function: Callable[..., Any], fake: Callable[..., Any]) -> Any:
-    """Register a function of CPU tensors that returns new ones, and what stands in for it where shapes are traced."""
+    """Register a function of CPU tensors, and its fake implementation, which allocates its results only."""
     qualified = f"stgmamba::{name}"
     torch.library.define(qualified, torch.library.infer_schema(function, mutates_args=()))
     torch.library.impl(qualified, "cpu", function)
@@ -25,10 +25,10 @@ def _operator(name: str, function: Callable[..., Any], fake: Callable[..., Any])
 
 def _scan_fake(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: Tensor | None,
-    delta_bias: Tensor | None, initial: Tensor | None, softplus: bool, reverse: bool, keep_states: bool,
-    want_last: bool,
+    delta_bias: Tensor | None, initial: Tensor | None, softplus: bool, reverse: bool, store_states: bool,
+    return_last: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    return cpu.allocate_forward(u, A, keep_states, want_last, u.new_empty)
+    return cpu.allocate_forward(u, A, store_states, return_last, u.new_empty)
 
 
 def _scan_backward_fake(
@@ -39,7 +39,7 @@ def _scan_backward_fake(
     return cpu.allocate_backward(u, delta, A, B, z, initial, u.new_empty)
 
 
-# y, the last state if wanted, and the states the backward pass starts from if to be kept.
+# Returns y, the last state (or empty), and the stored states that the backward pass recomputes from (or empty).
 scan = _operator("selective_scan", cpu.forward, _scan_fake)
 scan_backward = _operator("selective_scan_backward", cpu.backward, _scan_backward_fake)
 

@@ -1,4 +1,4 @@
-"""The selective scan as the paper writes it: one step after the other, in plain PyTorch."""
+"""Reference implementation of the selective scan: the recurrence, one step after the other, in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def selective_scan_reference(
     """Compute `selective_scan` by its definition, on any device, differentiable by autograd.
 
     Gu and Dao 2023 (arXiv 2312.00752), equations 2a, 2b and 4, with B discretised by Euler's rule as in their code:
-    h_t = exp(delta_t A) h_(t-1) + delta_t B_t u_t,  y_t = C_t h_t + D u_t.
+    h_t = exp(delta_t A) h_(t-1) + delta_t B_t u_t,  y_t = (C_t h_t + D u_t) silu(z_t).
 
-    Arguments, shapes and results are those of `selective_scan`. The state is kept in float32, or in float64 where any
-    input is float64. Time and memory O(B L D N); use it to check against, and where there is no kernel.
+    Arguments, shapes and results are those of `selective_scan`. The state is float32, or float64 where u or A is.
+    Time and memory O(B L D N): for tests, and where there is no kernel.
     """
     dtype = u.dtype
     state_dtype = torch.promote_types(torch.promote_types(dtype, A.dtype), torch.float32)

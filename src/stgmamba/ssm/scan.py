@@ -27,8 +27,8 @@ def selective_scan(
     h_t = exp(delta_t A) h_(t-1) + delta_t B_t u_t,   y_t = (C_t h_t + D u_t) silu(z_t)
 
     On the CPU in float32, float16 and bfloat16 this is a compiled kernel with its own backward pass: time linear in
-    L, memory O(B L D). Elsewhere, and where an input is float64, it is `selective_scan_reference`. Tensors may have
-    any strides and are not copied; channel-last data, seen as [B, D, L] by `transpose(1, 2)`, is fastest.
+    L, memory O(B L D). On other devices, and where an input is float64, it is `selective_scan_reference`. Tensors may
+    have any strides and are not copied; channel-last data, passed as [B, D, L] by `transpose(1, 2)`, are fastest.
 
     Args:
         u: input [B, D, L].
@@ -41,14 +41,14 @@ def selective_scan(
         delta_bias: added to delta [D].
         delta_softplus: whether the step size is softplus(delta + delta_bias).
         reverse: whether time runs from L - 1 to 0.
-        initial_state: state before the first step taken [B, D, N]; zero if absent.
-        return_last_state: whether to return the state after the last step taken, too.
+        initial_state: state before the first step of the scan [B, D, N]; zero if absent.
+        return_last_state: whether to return the state after the last step of the scan too.
 
     Returns:
         y [B, D, L] in u's dtype and memory layout, or (y, last state [B, D, N] in float32).
 
     Raises:
-        ValueError: if the shapes do not belong together.
+        ValueError: the shapes do not match.
     """
     _check_shapes(u, delta, A, B, C, D, z, delta_bias, initial_state)
     tensors = [x for x in (u, delta, A, B, C, D, z, delta_bias, initial_state) if x is not None]
@@ -56,12 +56,12 @@ def selective_scan(
         return selective_scan_reference(
             u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, initial_state, return_last_state
         )
-    from stgmamba.ssm import cpu_op  # Numba takes half a second to import: not before it is needed
+    from stgmamba.ssm import cpu_op  # imports Numba, which takes half a second
 
-    keep_states = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
+    store_states = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
     y, last, _ = cpu_op.scan(
         *(x if x is None else x.float() for x in (u, delta, A, B, C, D, z, delta_bias, initial_state)),
-        delta_softplus, reverse, keep_states, return_last_state,
+        delta_softplus, reverse, store_states, return_last_state,
     )  # fmt: skip
     y = y.to(u.dtype)
     return (y, last) if return_last_state else y

@@ -1,4 +1,4 @@
-"""Mamba's S6: a selective state space model whose step size, input and output maps are read from its input."""
+"""Mamba's S6: a selective state space model; step size, B and C are projections of its input."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -30,7 +29,7 @@ PERIOD = 0.6
 
 
 def walk(seed: int) -> Skeleton:
-    """Steps that land every PERIOD, under a body that wanders a little."""
+    """Steps that land every PERIOD, with smooth random movement of the body."""
     steps = stepping(np.arange(1.2, SECONDS - 0.5, PERIOD), SECONDS)
     sway = wandering(SECONDS, seed, size=0.02).positions - still(SECONDS).positions
     return Skeleton(steps.positions + sway, steps.fps, steps.layout)
@@ -38,12 +37,12 @@ def walk(seed: int) -> Skeleton:
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two training dances and two to be judged, in the format of tang2018."""
-    made = []
+    """Two dances of the split train and two of val, in the format of tang2018."""
+    entries = []
     for i, (split, genre) in enumerate([("train", "waltz"), ("train", "waltz"), ("val", "waltz"), ("val", "tango")]):
         sync = "fitted" if i != 3 else "assumed"
-        made.append(({"genre": genre, "split": split, "tempo_bpm": 60 / PERIOD, "sync": sync}, walk(i)))
-    return write_dances(tmp_path_factory.mktemp("corpus"), made)
+        entries.append(({"genre": genre, "split": split, "tempo_bpm": 60 / PERIOD, "sync": sync}, walk(i)))
+    return write_dances(tmp_path_factory.mktemp("corpus"), entries)
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +50,15 @@ def report(corpus: Path) -> dict:  # type: ignore[type-arg]
     def sliding(song: Dance, seed: int) -> Skeleton:
         return glide(0.1 * (1 + seed), song.skeleton.seconds)
 
-    seen: list[tuple[int, int]] = []
+    steps: list[tuple[int, int | None]] = []
     result = evaluate_skeletons(
-        corpus, "val", seed=5, methods={"sliding": sliding}, progress=lambda *done: seen.append(done), seeds=2
+        corpus, "val", seed=5, methods={"sliding": sliding}, progress=lambda *step: steps.append(step), seeds=2
     )
-    assert seen[-1] == (len(seen), len(seen)) == (2 * (1 + len(BASELINES)),) * 2
+    assert steps[-1] == (len(steps), len(steps)) == (2 * (1 + len(BASELINES)),) * 2
     return result
 
 
-def test_every_method_has_every_figure(report: dict) -> None:  # type: ignore[type-arg]
+def test_every_method_has_every_metric(report: dict) -> None:  # type: ignore[type-arg]
     assert set(report["methods"]) == {"sliding", "real", *BASELINES}
     for row in report["methods"].values():
         assert set(row) == {*METRICS, "seconds_per_minute"}
@@ -70,7 +69,7 @@ def test_every_method_has_every_figure(report: dict) -> None:  # type: ignore[ty
     assert report["machine"]["cores"] >= report["machine"]["threads"] >= 1
 
 
-def test_figures_make_sense(report: dict) -> None:  # type: ignore[type-arg]
+def test_values_of_the_metrics(report: dict) -> None:  # type: ignore[type-arg]
     rows = report["methods"]
     # Seeds 5 and 6 glide at 60 and 70 cm/s.
     assert rows["sliding"]["foot_skate"] == pytest.approx(65, rel=0.01)
@@ -83,11 +82,11 @@ def test_figures_make_sense(report: dict) -> None:  # type: ignore[type-arg]
     assert rows["real"]["diversity"] > 0
     assert rows["real"]["seconds_per_minute"] is None
     assert rows["sliding"]["seconds_per_minute"] > 0
-    # Real steps fall on the clicks, or all equally off them: that is what a fitted offset is for.
+    # Real steps have a constant offset to the clicks.
     assert abs(rows["real"]["sc"] - rows["real"]["sc_floor"]) > 0.2
 
 
-def test_same_seed_same_figures(corpus: Path, report: dict) -> None:  # type: ignore[type-arg]
+def test_same_seed_same_values(corpus: Path, report: dict) -> None:  # type: ignore[type-arg]
     again = evaluate_skeletons(corpus, "val", seed=5, seeds=2)
     for name in BASELINES:
         for metric in METRICS:
@@ -107,7 +106,7 @@ def test_a_folder_of_one_split_works_too(corpus: Path, tmp_path: Path) -> None:
     assert real["jerk"] > 0
 
 
-def test_unusable_input(corpus: Path, tmp_path: Path) -> None:
+def test_invalid_input(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"index\.json"):
         evaluate_skeletons(tmp_path, "val")
     with pytest.raises(InputError, match="nosuch"):
@@ -116,7 +115,7 @@ def test_unusable_input(corpus: Path, tmp_path: Path) -> None:
         evaluate_skeletons(corpus, "val", seeds=0)
 
 
-def test_a_method_that_breaks_down_is_reported_as_undefined(corpus: Path, tmp_path: Path) -> None:
+def test_metrics_of_positions_that_are_not_finite_are_undefined(corpus: Path, tmp_path: Path) -> None:
     def broken(song: Dance, seed: int) -> Skeleton:
         dance = still(song.skeleton.seconds)
         return Skeleton(np.full_like(dance.positions, np.nan), dance.fps, dance.layout)
@@ -140,9 +139,9 @@ def test_report_files(report: dict, tmp_path: Path) -> None:  # type: ignore[typ
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list:  # type: ignore[type-arg]
-    """In the place of networks: all glide at 50 cm/s. What they were loaded from and asked for."""
-    asked = []
+def calls(monkeypatch: pytest.MonkeyPatch) -> list:  # type: ignore[type-arg]
+    """Replaces networks by a dance that glides at 50 cm/s; their weights and the arguments of their calls."""
+    calls = []
 
     class Stub:
         genres = ("waltz",)
@@ -151,37 +150,37 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list:  # type: ignore[type-arg]
             self.weights = weights
 
         def generate(self, song: Song, seconds: float, seed: int, genre: str | None, align_beats: bool) -> Skeleton:
-            asked.append((self.weights, round(song.seconds), seed, genre, align_beats))
+            calls.append((self.weights, round(song.seconds), seed, genre, align_beats))
             return glide(0.5, seconds)
 
     monkeypatch.setattr("stgmamba.music_to_skeleton.sampler.load_sampler", Stub)
-    return asked
+    return calls
 
 
-def test_run_judges_the_generator_and_writes_both_reports(
+def test_run_evaluates_the_network_and_writes_both_reports(
     corpus: Path,
     tmp_path: Path,
-    asked: list,  # type: ignore[type-arg]
+    calls: list,  # type: ignore[type-arg]
 ) -> None:
     result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1, compare=False)
-    assert asked == [(None, 12, 3, genre, align_beats) for align_beats in (True, False) for genre in ("waltz", None)]
+    assert calls == [(None, 12, 3, genre, align_beats) for align_beats in (True, False) for genre in ("waltz", None)]
     assert list(result["methods"])[:3] == ["real", "ours", UNALIGNED]
     assert result["methods"]["ours"]["foot_skate"] == pytest.approx(50, rel=0.01)
     assert json.loads((tmp_path / "out.json").read_text()) == result
     text = (tmp_path / "out.md").read_text()
     assert "| ours |" in text
-    shown = re.findall(r"\]\((.*?)\)", text)
-    assert {tmp_path / file for file in shown} == set((tmp_path / "out").iterdir())
-    assert "out/poses_D3.png" in shown
-    assert "out/side_by_side.mp4" in shown
+    links = re.findall(r"\]\((.*?)\)", text)
+    assert {tmp_path / file for file in links} == set((tmp_path / "out").iterdir())
+    assert "out/poses_D3.png" in links
+    assert "out/side_by_side.mp4" in links
     with pytest.raises(InputError, match=r"\.json"):
         run(corpus, "val", tmp_path / "out.txt")
 
 
-def test_networks_to_compare_with(
+def test_compared_networks(
     corpus: Path,
     tmp_path: Path,
-    asked: list,  # type: ignore[type-arg]
+    calls: list,  # type: ignore[type-arg]
 ) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.safetensors").touch()
@@ -189,14 +188,14 @@ def test_networks_to_compare_with(
     result = run(corpus, "val", seeds=1, compared=tmp_path, methods=[f"mine={mine}"])
     assert list(result["methods"]) == ["real", "ours", UNALIGNED, "a", "b", "mine", *BASELINES]
     weights = [None, None, mine, tmp_path / "b.safetensors", mine]
-    assert [question[0] for question in asked] == [file for file in weights for _ in range(2)]
+    assert [call[0] for call in calls] == [file for file in weights for _ in range(2)]
     assert list(run(corpus, "val", seeds=1, compare=False)["methods"]) == ["real", "ours", UNALIGNED, *BASELINES]
 
 
-def test_what_cannot_be_drawn_is_said_before_anything_is_danced(
+def test_outputs_and_packages_are_checked_before_the_evaluation(
     corpus: Path,
     tmp_path: Path,
-    asked: list,  # type: ignore[type-arg]
+    calls: list,  # type: ignore[type-arg]
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "out").touch()
@@ -205,13 +204,13 @@ def test_what_cannot_be_drawn_is_said_before_anything_is_danced(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(InputError, match=r"pip install stgmamba\[train\]"):
         run(corpus, "val", tmp_path / "other.json")
-    assert not asked
+    assert not calls
 
 
 def test_beats_keep_the_published_tempo(corpus: Path, tmp_path: Path) -> None:
     dance = load_dances(corpus, "val")[0]
     assert np.diff(song_beats(dance)) == pytest.approx(PERIOD, abs=0.03)
-    # Clicks at 200 bpm, published as 100: the strong ones stay.
+    # Clicks at 200 bpm, published as 100: the strong ones are kept.
     write_clicks(tmp_path / "fast.wav", PERIOD / 2, SECONDS, strong=2)
     fast = Dance(dance.id, dance.genre, dance.skeleton, tmp_path / "fast.wav", 100.0, True)
     beats = song_beats(fast)
@@ -219,7 +218,7 @@ def test_beats_keep_the_published_tempo(corpus: Path, tmp_path: Path) -> None:
     assert np.abs(beats - PERIOD * np.round(beats / PERIOD)).max() < 0.06
 
 
-def test_other_song_takes_the_genre_and_fills_the_song(corpus: Path) -> None:
+def test_other_song_has_the_genre_and_the_length_of_the_song(corpus: Path) -> None:
     train, (waltz, tango) = load_dances(corpus, "train"), load_dances(corpus, "val")
     long = Dance("X", "waltz", still(30.0), waltz.audio_path, 100.0, True)
     method = BASELINES["other_song"](train)
@@ -231,13 +230,9 @@ def test_other_song_takes_the_genre_and_fills_the_song(corpus: Path) -> None:
     assert np.array_equal(only_tango.positions[:100], waltz.skeleton.positions[:100])
 
 
-TANG = Path(os.environ.get("STGM_DATA", "../shared/data")) / "tang2018"
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not TANG.is_dir(), reason="research data are not here; set STGM_DATA")
-def test_real_dances_step_to_the_music_and_beat_the_mean_pose() -> None:
-    rows = evaluate_skeletons(TANG, "test", seeds=1)["methods"]
+def test_real_dances_are_better_than_shifted_ones_and_the_mean_pose(research_data: Path) -> None:
+    rows = evaluate_skeletons(research_data / "tang2018", "test", seeds=1)["methods"]
     assert rows["real"]["sc"] > rows["real"]["sc_floor"] + 0.05
     assert rows["shifted"]["sc"] < rows["real"]["sc"]
     assert rows["real"]["pfd"] < 0.2 * rows["mean_pose"]["pfd"]

@@ -12,7 +12,7 @@ from stgmamba.evaluation.video.baselines import BASELINES
 from stgmamba.evaluation.video.evaluate import EvalInputs, evaluate_scenes, run
 from stgmamba.evaluation.video.metrics import METRICS
 from stgmamba.evaluation.video.metrics.networks import Networks
-from stgmamba.evaluation.video.report import ROWS, Strip, draw_strip, markdown
+from stgmamba.evaluation.video.report import ROWS, SceneFigure, draw_figure, markdown
 from stgmamba.evaluation.video.scenes import clip_scene
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
@@ -23,15 +23,15 @@ from ...support.recordings import write_dances
 
 @pytest.fixture(autouse=True, scope="module")
 def _without_networks() -> Iterator[None]:
-    """What trained networks do is not the matter here."""
+    """Evaluate baselines only."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("stgmamba.evaluation.video.evaluate._contestants", lambda weights, networks: dict(BASELINES))
+        patch.setattr("stgmamba.evaluation.video.evaluate._build_methods", lambda weights, networks: dict(BASELINES))
         yield
 
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of a dancer, and a file that is none."""
+    """A clip of a character, and a file that is not a video."""
     folder = tmp_path_factory.mktemp("clips")
     write_clip(folder / "mira.mp4", character_frames())
     (folder / "notes.txt").write_text("not a clip")
@@ -52,19 +52,19 @@ def report(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[
     return result, out
 
 
-def test_every_method_has_every_figure(report: tuple[dict[str, Any], Path]) -> None:
+def test_every_method_has_every_metric(report: tuple[dict[str, Any], Path]) -> None:
     methods = report[0]["methods"]
     assert set(methods) == set(BASELINES)
     for row in methods.values():
         assert set(row) == {*METRICS, "lpips", "fid", "fps"}
     assert json.loads(report[1].read_text()) == report[0]
-    assert report[0]["clips"]["mira.mp4"]["judged"] == [1, 24]
+    assert report[0]["clips"]["mira.mp4"]["evaluated"] == [1, 24]
     assert len(report[0]["left_out"]) == 1
     assert "notes.txt" in report[0]["left_out"][0]
     assert set(report[0]) >= {"size", "seed", "versions", "machine", "truth"}
 
 
-def test_moving_the_limbs_beats_a_still_picture(report: tuple[dict[str, Any], Path]) -> None:
+def test_limb_warp_is_better_than_copy(report: tuple[dict[str, Any], Path]) -> None:
     warp, still = (report[0]["methods"][name] for name in ("limb_warp", "copy"))
     assert warp["ssim"] > still["ssim"]
     assert warp["psnr"] > still["psnr"] + 2
@@ -75,7 +75,7 @@ def test_moving_the_limbs_beats_a_still_picture(report: tuple[dict[str, Any], Pa
     assert report[0]["truth"]["pck"] > 0.97
 
 
-def test_the_report_shows_tables_and_pictures(report: tuple[dict[str, Any], Path]) -> None:
+def test_the_report_has_tables_and_figures(report: tuple[dict[str, Any], Path]) -> None:
     text = report[1].with_suffix(".md").read_text()
     for piece in ("| limb_warp |", "| copy |", "| truth |", "mira.mp4", "notes.txt", "lpips ↓"):
         assert piece in text
@@ -87,7 +87,7 @@ def test_the_report_shows_tables_and_pictures(report: tuple[dict[str, Any], Path
     assert high > ROWS * 128
 
 
-def test_same_scenes_same_figures(tmp_path: Path) -> None:
+def test_same_scenes_same_values(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "short.mp4", character_frames()[:12])
     rows = [evaluate_scenes([lambda: clip_scene(path, 64)], BASELINES, Networks())[0]["methods"] for _ in range(2)]
     for row in (*rows[0].values(), *rows[1].values()):
@@ -95,7 +95,7 @@ def test_same_scenes_same_figures(tmp_path: Path) -> None:
     assert rows[0] == rows[1]
 
 
-def test_drawn_dancers_dance_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_characters_use_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stgmamba.evaluation.video.scenes.DRAWN_FRAMES", 12)
     entry = {"genre": "waltz", "split": "test", "tempo_bpm": 100.0, "sync": "fitted"}
     dances = write_dances(tmp_path / "dances", [(entry, swaying(60))])
@@ -103,11 +103,11 @@ def test_drawn_dancers_dance_the_test_split(tmp_path: Path, monkeypatch: pytest.
     assert "methods" not in report
     drawn = report["drawn"]
     assert drawn["methods"]["limb_warp"]["ssim"] > drawn["methods"]["copy"]["ssim"]
-    assert list(drawn["scenes"]) == ["dancer 0, D0"]
-    assert "Drawn dancers" in markdown(report)
+    assert list(drawn["scenes"]) == ["character 0, D0"]
+    assert "Drawn characters" in markdown(report)
 
 
-def test_photos_dance_and_are_looked_at(tmp_path: Path, person_picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos(tmp_path: Path, person_picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stgmamba.evaluation.video.evaluate._photo_dance", lambda seed: swaying(10))
     (tmp_path / "people").mkdir()
     (tmp_path / "people" / "mira.png").write_bytes(person_picture.read_bytes())
@@ -125,31 +125,31 @@ def test_photos_dance_and_are_looked_at(tmp_path: Path, person_picture: Path, mo
         run(EvalInputs(photos=tmp_path / "people", held_out=held_out))
 
 
-def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing to judge"):
+def test_invalid_inputs_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to evaluate"):
         run(EvalInputs())
     with pytest.raises(InputError, match="no such folder"):
         run(EvalInputs(tmp_path / "nosuch"))
     with pytest.raises(InputError, match="empty"):
         run(EvalInputs(tmp_path))
     (tmp_path / "text.mp4").write_text("no clip")
-    with pytest.raises(InputError, match=r"No scene can be judged: .*text\.mp4"):
+    with pytest.raises(InputError, match=r"No scene can be evaluated: .*text\.mp4"):
         run(EvalInputs(tmp_path))
     with pytest.raises(InputError, match="1 or more"):
         run(EvalInputs(drawn=-1, dances=tmp_path))
-    for method, why in (("copy=x", "name"), ("ours=x", "name"), ("mine=nosuch", "no such file")):
-        with pytest.raises(InputError, match=why):
+    for method, message in (("copy=x", "name"), ("ours=x", "name"), ("mine=nosuch", "no such file")):
+        with pytest.raises(InputError, match=message):
             run(EvalInputs(tmp_path), methods=[method])
     with pytest.raises(InputError, match=r"\.json"):
         run(EvalInputs(tmp_path), tmp_path / "report.txt")
 
 
-def test_a_strip_has_a_column_for_everything() -> None:
+def test_a_figure_has_a_column_for_condition_target_and_each_method() -> None:
     targets = Skeleton(np.full((ROWS, 22, 2), 5, np.float32), 25, OPENPOSE_18_FEET, None, (40, 50))  # type: ignore[arg-type]
-    pictures = {"one": np.full((ROWS, 50, 40, 3), 90, np.uint8), "two": np.full((ROWS, 50, 40, 3), 30, np.uint8)}
-    sheet = draw_strip(Strip("scene", np.full((50, 40, 3), 200, np.uint8), targets, pictures))
-    assert sheet.shape[1] == 4 * 44
-    lower = sheet[-30]
+    images = {"one": np.full((ROWS, 50, 40, 3), 90, np.uint8), "two": np.full((ROWS, 50, 40, 3), 30, np.uint8)}
+    image = draw_figure(SceneFigure("scene", np.full((50, 40, 3), 200, np.uint8), targets, images))
+    assert image.shape[1] == 4 * 44
+    lower = image[-30]
     assert (lower[:40] == 200).all()
     assert (lower[88:128] == 90).all()
     assert (lower[132:172] == 30).all()

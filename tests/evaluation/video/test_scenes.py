@@ -1,4 +1,4 @@
-"""Real clips as scenes, on clips of a built-in dancer; and drawn scenes."""
+"""Scenes of clips, which here show a built-in character, and drawn scenes."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ from ...conftest import swaying
 from ...support.character_clips import character_frames, write_clip
 
 
-def test_a_clip_is_a_condition_poses_and_the_truth(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "clip.mp4", character_frames(), fps=8.0)  # headers lie
+def test_scene_of_a_clip(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "clip.mp4", character_frames(), fps=8.0)  # a wrong header
     scene = clip_scene(path, 128)
     assert scene.truth.shape == (23, 128, 96, 3)
-    assert len(scene.target) == len(scene.seen) == 23
+    assert len(scene.target) == len(scene.detected) == 23
     assert scene.condition.picture.size == (96, 128)
     assert scene.condition.person.mask.shape == (128, 96)
-    assert scene.facts["judged"] == [1, 24]
+    assert scene.facts["evaluated"] == [1, 24]
     assert "note" not in scene.facts
-    # The person's pose is the track's first, in the judged pixels: on the person.
+    # The person's pose is that of the track, and lies on the person.
     assert np.array_equal(scene.condition.person.skeleton.positions, scene.condition.track.skeleton.positions)
     x, y = scene.condition.person.skeleton.joint("neck")[0].round().astype(int)
     assert scene.condition.person.mask[y, x] > 0.9
@@ -33,10 +33,10 @@ def test_a_clip_is_a_condition_poses_and_the_truth(tmp_path: Path) -> None:
     assert np.abs(scene.condition.picture.rgb.astype(int) - small).mean() < 4
 
 
-def test_only_the_held_out_part_is_judged(tmp_path: Path) -> None:
+def test_only_the_held_out_part_is_evaluated(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "clip.mp4", character_frames())
     scene = clip_scene(path, 128, HeldOut(frozenset(), 0.5))
-    assert scene.facts["judged"] == [12, 24]
+    assert scene.facts["evaluated"] == [12, 24]
     whole = clip_scene(path, 128)
     assert np.array_equal(scene.truth, whole.truth[11:])
     assert np.array_equal(scene.condition.picture.rgb, whole.condition.picture.rgb)
@@ -45,16 +45,16 @@ def test_only_the_held_out_part_is_judged(tmp_path: Path) -> None:
 def test_a_clip_ends_at_a_cut_and_where_the_person_is_lost(tmp_path: Path) -> None:
     mira, empty = character_frames(), np.full((12, 256, 192, 3), 90, np.uint8)
     cut = clip_scene(write_clip(tmp_path / "cut.mp4", np.concatenate([mira[:20], mira[:8, ::-1]])), 128)
-    assert cut.facts["judged"] == [1, 20]
+    assert cut.facts["evaluated"] == [1, 20]
     assert "cut.mp4: there is a cut; frames from 20 on are left out." in str(cut.facts["note"])
     lost = clip_scene(write_clip(tmp_path / "lost.mp4", np.concatenate([mira, empty])), 128)
-    _, end = lost.facts["judged"]  # type: ignore[misc]
+    _, end = lost.facts["evaluated"]  # type: ignore[misc]
     assert 22 <= end <= 30  # type: ignore[has-type]
     with pytest.raises(InputError, match="left out, so fewer than 10 frames remain"):
         clip_scene(tmp_path / "cut.mp4", 128, HeldOut(frozenset(), 0.4))
 
 
-def test_what_is_no_clip_of_a_person_is_refused(tmp_path: Path) -> None:
+def test_invalid_clips_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"short\.mp4: fewer than 10 frames"):
         clip_scene(write_clip(tmp_path / "short.mp4", character_frames()[:8]), 128)
     with pytest.raises(InputError, match="lost"):
@@ -68,15 +68,15 @@ def dance_of(skeleton: Skeleton) -> Dance:
     return Dance("SWAY", "waltz", skeleton, Path("none"), 100.0, True)
 
 
-def test_a_drawn_scene_is_known_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawn_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stgmamba.evaluation.video.scenes.DRAWN_FRAMES", 12)
     dance = dance_of(swaying(40))
     scene = drawn_scene([dance], 3, 128)
     assert scene.truth.shape == (12, 128, 96, 3)
-    assert len(scene.target) == len(scene.seen) == 12
-    # The exact joints are where the pose models see the person.
-    off = np.linalg.norm(scene.target.skeleton.positions - scene.seen.positions, axis=-1)
-    assert np.median(off[scene.seen.confidence > 0.5]) < 4
+    assert len(scene.target) == len(scene.detected) == 12
+    # The exact joints are near the detected ones.
+    distance = np.linalg.norm(scene.target.skeleton.positions - scene.detected.positions, axis=-1)
+    assert np.median(distance[scene.detected.confidence > 0.5]) < 4
     again = drawn_scene([dance], 3, 128)
     assert np.array_equal(scene.truth, again.truth)
     assert not np.array_equal(scene.truth, drawn_scene([dance], 4, 128).truth)

@@ -1,1 +1,1 @@
-"""Stage 1 judged: metrics on skeletons, baselines, reports."""
+"""Evaluation of stage 1: metrics on skeletons, baselines, reports."""

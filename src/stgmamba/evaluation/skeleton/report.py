@@ -1,4 +1,4 @@
-"""The report of an evaluation of stage 1 for people."""
+"""Markdown report of an evaluation of stage 1."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from stgmamba.evaluation.skeleton.plots import Section
 
 _LEGEND = """\
-↓ lower is better, ↑ higher is better, = as in the row `real` is best.
-`bc` and `sc` mean something only above their floors: what the same dances reach when shifted against the music at
-random.
+↓ lower is better, ↑ higher is better, = nearest to the row `real` is best.
+`bc` and `sc` have to be compared with their floors, the mean values of the same dances at random time offsets to the
+music.
 
 - `real`: `pfd` and `vfd` are those of real dances of other songs of the same genre, `diversity` is that between real
-  dances of a genre in the whole folder; `bc`, `sc` and their floors take only dances with fitted timing ({fitted} of
-  {songs}), and the fit used foot strikes, which flatters `sc`.
-- `shifted` plays the songs' own dances out of step: its `pfd` is near 0 by construction, its `vfd` and `jerk` come from
-  the one jump where the end meets the start.
+  dances of a genre in the whole folder; `bc`, `sc` and their floors use only dances with fitted timing ({fitted} of
+  {songs}), and the fit used foot strikes, which biases `sc` upwards.
+- `shifted` is the songs' real dances at a wrong time offset: its `pfd` is near 0 by construction, its `vfd` and `jerk`
+  are those of the jump from the last to the first frame.
 """
 
 
 def write_markdown(path: str | Path, report: Mapping[str, Any], sections: Sequence[Section] = ()) -> None:
-    """Write a report for people: one table, how to read it, and pictures, shown from where they lie.
+    """Write a report as Markdown: a table of all metrics, its legend, and sections with pictures and videos.
 
     Raises:
         InputError: the file cannot be written.
@@ -37,15 +37,14 @@ def write_markdown(path: str | Path, report: Mapping[str, Any], sections: Sequen
     for section in sections:
         text += f"\n## {section.title}\n\n{section.text}\n"
         for file in section.files:
-            where = Path(os.path.relpath(file, Path(path).parent)).as_posix().replace(" ", "%20")
-            shown = "" if file.suffix == ".mp4" else "!"
-            text += f"\n{shown}[{file.name if not shown else section.title}]({where})\n"
+            link = Path(os.path.relpath(file, Path(path).parent)).as_posix().replace(" ", "%20")
+            text += f"\n[{file.name}]({link})\n" if file.suffix == ".mp4" else f"\n![{section.title}]({link})\n"
     with atomic_output(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The figures as one page of Markdown."""
+    """The table of all metrics and its legend, as Markdown."""
     columns = {
         name: f"{name}{f' [{metric.unit}]' if metric.unit else ''} {ARROWS[metric.better]}".strip()
         for name, metric in METRICS.items()

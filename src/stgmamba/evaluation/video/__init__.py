@@ -1,1 +1,1 @@
-"""Stage 2 judged: metrics on frames, baselines, reports."""
+"""Evaluation of stage 2: metrics on frames, baselines, reports."""

@@ -1,11 +1,10 @@
-"""Stage 2 judged: films made from one picture and poses, against the true ones, all methods in one run.
+"""Evaluation of stage 2: videos generated from one picture and poses, compared with the ground truth.
 
-How one figure comes about: in each scene every method gets the same condition and the same target poses. A metric is
-averaged over the frames of a scene, then over scenes, so that each scene counts the same; FID and FVD compare all
-frames of a method with all true ones.
+In each scene all methods get the same condition and target poses. Metrics are averaged over the frames of a scene, then
+over scenes, so that scenes have equal weights; FID and FVD compare all frames of a method with all ground truth frames.
 
-Three sections, each optional: ``clips`` of a folder (their rows are the report's ``methods``), ``drawn`` dancers of
-whom all is known, and ``photos``, of which there is no true film: there the pose is looked for in what was drawn.
+Three sections, each optional: ``clips`` of a folder (the report's ``methods``), ``drawn`` characters with exact poses,
+and ``photos``, which have no ground truth: there only PCK of the detected poses is evaluated.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ from stgmamba.evaluation.video.metrics import METRICS, MethodOutput
 from stgmamba.evaluation.video.metrics.fidelity import check_can_measure
 from stgmamba.evaluation.video.metrics.networks import Networks
 from stgmamba.evaluation.video.metrics.redetection import pck
-from stgmamba.evaluation.video.report import ROWS, Strip, write_report
+from stgmamba.evaluation.video.report import ROWS, SceneFigure, write_report
 from stgmamba.evaluation.video.scenes import Scene, clip_scene, drawn_scene, resized
 from stgmamba.files import check_can_write
 from stgmamba.limb_warp.letterbox import scaled_size
@@ -50,7 +49,7 @@ from stgmamba.training.weights import default_weights
 Row = dict[str, float | None]
 
 SIZE = 256
-"""Height of the frames that are judged, pixels."""
+"""Default height of the frames, pixels."""
 
 OURS, TRUTH = "ours", "truth"
 
@@ -60,15 +59,15 @@ _PACKAGES = ("stgmamba", "numpy", "opencv-contrib-python", "mediapipe", "torch",
 
 @dataclass(frozen=True)
 class EvalInputs:
-    """What stage 2 is to be judged on; what is None or 0 is left out.
+    """Data of the evaluation; sections that are None or 0 are left out.
 
     Attributes:
         clips: folder of videos of one person each.
         photos: folder of pictures of one person each.
-        drawn: number of drawn dancers.
-        dances: folder of dances as ``datasets.tang2018`` reads them, of which the drawn dance the split ``test``.
-        held_out: file that says what was kept from training: only that is judged (of clips the last part, of photos
-            those named). Without it everything is.
+        drawn: number of drawn characters.
+        dances: folder of dances in the format of ``datasets.tang2018``; drawn characters use the split ``test``.
+        held_out: file of what was held out from training (the last part of each clip, and the photos named). Where
+            given, only that is evaluated.
     """
 
     clips: Path | None = None
@@ -81,7 +80,7 @@ class EvalInputs:
     def with_defaults(
         cls, clips: Path | None, photos: Path | None, drawn: int, dances: Path | None, held_out: Path | None
     ) -> EvalInputs:
-        """Inputs as a user names them: the clips and dances of the data folder where nothing else is named."""
+        """Inputs given by a user; by default the clips, and the dances for drawn characters, of the data folder."""
         if clips is None and not drawn and photos is None:
             clips = data_folder() / "clips"
         if drawn and dances is None:
@@ -106,33 +105,33 @@ def run(
 
     Args:
         inputs: what to evaluate on.
-        json_path: the file to write, ending in .json; a report for people (.md) goes beside it, with a folder of the
-            same name for its pictures. None writes nothing.
-        size: height of the frames in pixels.
-        seed: the first seed of the drawn dancers, and that of the dance of the photos.
-        networks: for LPIPS, FID and FVD, as ``load_networks`` returns them.
-        weights: of ours; the default weights when not given.
-        compare: whether to evaluate the networks for comparison too, each under its file's name.
+        json_path: the file to write, ending in .json; a Markdown report (.md) is written beside it, with a folder of
+            the same name for its pictures. None writes nothing.
+        size: height of the frames, pixels.
+        seed: the first seed of the drawn characters, and that of the dance of the photos.
+        networks: for LPIPS, FID and FVD, from ``load_networks``.
+        weights: of our network; the default weights when not given.
+        compare: whether to evaluate the networks of the repository that ours is compared with.
         compared: folder of their weights; by default that of the repository.
-        methods: more weights to evaluate, ``NAME=FILE`` each.
-        progress: called with (steps done, steps in all); a step is a scene read or danced by one method.
+        methods: weights of further networks, ``NAME=FILE`` each.
+        progress: called with (steps done, steps in total); a step is a scene that is read or rendered by one method.
 
     Returns:
         ``size``, ``seed``, ``versions``, ``machine``; ``methods``: name -> metric -> value (None where it is not
-        defined), with ``fps``, frames a second of drawing; ``truth``: the same of the true frames, as the most that can
-        be reached; ``clips``: what was judged; ``left_out``: sentences. ``drawn``: the same five for drawn dancers.
-        ``photos``: ``methods`` with ``pck`` over all joints of all photos, ``photos``: name -> method -> pck, and
-        ``left_out``. Sections that were not asked for are missing.
+        defined), with ``fps``, frames per second of rendering; ``truth``: metrics of the ground truth frames, an upper
+        bound; ``clips``: facts of the scenes; ``left_out``: reasons. ``drawn``: ``methods``, ``truth``, ``scenes`` and
+        ``left_out`` of drawn characters. ``photos``: ``methods`` with the mean ``pck`` over photos, ``photos``: name ->
+        method -> pck, and ``left_out``. Sections without data are missing.
 
     Raises:
-        InputError: an input or the output cannot be used, or nothing remains to be judged.
+        InputError: an input or the output cannot be used, or no scene can be evaluated.
     """
     check_options(size=size, seed=seed)
     check_can_measure()
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
     networks_compared = compared_weights("video", compare, compared, methods, (OURS, TRUTH, *BASELINES))
-    contestants = _contestants(weights, networks_compared)
+    built = _build_methods(weights, networks_compared)
     networks = networks or Networks()
     held_out = None if inputs.held_out is None else load_held_out(inputs.held_out)
     sections = [
@@ -145,8 +144,8 @@ def run(
     ]
     photos = _photo_paths(inputs.photos, held_out)
     if not sections and not photos:
-        raise InputError("There is nothing to judge; give a folder of clips or photos, or a number of drawn dancers.")
-    steps = _ProgressCounter(progress, (sum(len(s) for _, s in sections) + len(photos)) * (1 + len(contestants)))
+        raise InputError("There is nothing to evaluate; give a folder of clips or photos, or a number of characters.")
+    steps = _ProgressCounter(progress, (sum(len(s) for _, s in sections) + len(photos)) * (1 + len(built)))
     report: dict[str, Any] = {
         "size": size,
         "seed": seed,
@@ -154,26 +153,26 @@ def run(
         "versions": {package: version(package) for package in _PACKAGES},
         "machine": machine(),
     }
-    strips: dict[str, list[Strip]] = {}
+    figures: dict[str, list[SceneFigure]] = {}
     for name, sources in sections:
-        figures, strips[name] = evaluate_scenes(sources, contestants, networks, steps)
-        if not figures["scenes"]:
-            raise InputError(f"No scene can be judged: {' '.join(figures['left_out'])}")
+        results, figures[name] = evaluate_scenes(sources, built, networks, steps)
+        if not results["scenes"]:
+            raise InputError(f"No scene can be evaluated: {' '.join(results['left_out'])}")
         if name == "clips":
-            report |= {"methods": figures["methods"], "truth": figures["truth"], "clips": figures["scenes"]}
-            report |= {"left_out": figures["left_out"]}
+            report |= {"methods": results["methods"], "truth": results["truth"], "clips": results["scenes"]}
+            report |= {"left_out": results["left_out"]}
         else:
-            report[name] = figures
+            report[name] = results
     if photos:
-        report["photos"], strips["photos"] = evaluate_photos(photos, contestants, size, seed, steps)
+        report["photos"], figures["photos"] = evaluate_photos(photos, built, size, seed, steps)
     if json_path is not None:
         write_json(json_path, report)
-        write_report(json_path, report, strips)
+        write_report(json_path, report, figures)
     return report
 
 
-def _contestants(weights: Path | None, networks: Mapping[str, Path]) -> dict[str, BuildBaseline]:
-    """Everything that is evaluated, ours first."""
+def _build_methods(weights: Path | None, networks: Mapping[str, Path]) -> dict[str, BuildBaseline]:
+    """All methods that are evaluated, ours first."""
     from stgmamba.evaluation.video.baselines.network import network
 
     files = {OURS: weights or default_weights("skeleton_to_video"), **networks}
@@ -182,13 +181,13 @@ def _contestants(weights: Path | None, networks: Mapping[str, Path]) -> dict[str
 
 @dataclass
 class _ProgressCounter:
-    """Counts towards the progress."""
+    """Counts steps and reports them."""
 
     progress: Progress | None
     total: int
     done: int = 0
 
-    def output(self, steps: int = 1) -> None:
+    def advance(self, steps: int = 1) -> None:
         self.done += steps
         if self.progress is not None:
             self.progress(self.done, self.total)
@@ -202,7 +201,7 @@ def _clips(folder: Path | None, size: int, held_out: HeldOut | None) -> list[Cal
 
 
 def _files(folder: Path) -> list[Path]:
-    """Everything in a folder but what is hidden, by name."""
+    """The files of a folder except hidden ones, sorted by name."""
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; check the name.")
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
@@ -215,7 +214,7 @@ def _drawn(inputs: EvalInputs, size: int, seed: int) -> list[Callable[[], Scene]
     if inputs.drawn == 0:
         return []
     if inputs.drawn < 0 or inputs.dances is None:
-        raise InputError("To judge on drawn dancers give how many (1 or more) and a folder of dances.")
+        raise InputError("To evaluate on drawn characters give how many (1 or more) and a folder of dances.")
     dances = load_dances(inputs.dances, "test")
     seeds = range(seed, seed + inputs.drawn)
     return [lambda seed=seed: drawn_scene(dances, seed, size) for seed in seeds]  # type: ignore[misc]
@@ -226,24 +225,24 @@ def evaluate_scenes(
     methods: Mapping[str, BuildBaseline],
     networks: Networks,
     steps: _ProgressCounter | None = None,
-) -> tuple[dict[str, Any], list[Strip]]:
-    """All metrics of all methods on some scenes.
+) -> tuple[dict[str, Any], list[SceneFigure]]:
+    """All metrics of all methods on scenes.
 
     Args:
-        sources: each makes one scene; one is held in memory at a time. A scene whose making raises InputError is left
-            out, and what was said is reported.
-        methods: name -> what builds a reenactor.
+        sources: functions that make a scene each; one scene is held in memory at a time. Where one raises InputError,
+            its message is reported in ``left_out``.
+        methods: name -> function that builds the method for a condition.
         networks: for LPIPS, FID and FVD.
-        steps: told of each scene read and of each scene drawn.
+        steps: counts the scenes that are read and rendered.
 
     Returns:
-        ``methods``, ``truth``, ``scenes`` (the scenes' facts by name), ``left_out``; and pictures of each scene.
+        ``methods``, ``truth``, ``scenes`` (name -> facts), ``left_out``; and a figure of each scene.
     """
     steps = steps or _ProgressCounter(None, 0)
     accumulators = {name: MetricAccumulator() for name in (TRUTH, *methods)}
     scenes: dict[str, Any] = {}
     left_out: list[str] = []
-    strips = []
+    figures = []
     for make in sources:
         try:
             scene = make()
@@ -253,74 +252,76 @@ def evaluate_scenes(
             }
         except InputError as error:
             left_out.append(str(error))
-            steps.output(1 + len(methods))
+            steps.advance(1 + len(methods))
             continue
-        steps.output()
+        steps.advance()
         scenes[scene.name] = scene.facts
         size = scene.condition.picture.size
-        shown = [round(share * (len(scene.truth) - 1)) for share in np.linspace(0.1, 0.9, ROWS)]
-        pictures = {}
-        accumulators[TRUTH].add(MethodOutput(scene, scene.truth, _found(scene.truth, size)), networks, None)
+        shown = _shown_frames(len(scene.truth))
+        images = {}
+        truth_output = MethodOutput(scene, scene.truth, _detect_poses(scene.truth, size))
+        accumulators[TRUTH].add(truth_output, networks, None)
         for name, baseline in built.items():
             placement = placement_from_track(scene.target, scene.condition.track, baseline.body)
-            frames, seconds = _timed(baseline.render_placement(placement), scene.truth.shape)
-            accumulators[name].add(MethodOutput(scene, frames, _found(frames, size)), networks, len(frames) / seconds)
-            pictures[name] = frames[shown]
-            steps.output()
-        pictures[TRUTH] = scene.truth[shown]
-        targets = Skeleton(
-            scene.target.skeleton.positions[shown],
-            scene.target.skeleton.fps,
-            OPENPOSE_18_FEET,
-            scene.target.skeleton.confidence[shown],
-            size,
-        )
-        strips.append(Strip(scene.name, scene.condition.picture.rgb, targets, pictures))
+            frames, seconds = _render_timed(baseline.render_placement(placement), scene.truth.shape)
+            output = MethodOutput(scene, frames, _detect_poses(frames, size))
+            accumulators[name].add(output, networks, len(frames) / seconds)
+            images[name] = frames[shown]
+            steps.advance()
+        images[TRUTH] = scene.truth[shown]
+        target = scene.target.skeleton
+        targets = Skeleton(target.positions[shown], target.fps, OPENPOSE_18_FEET, target.confidence[shown], size)
+        figures.append(SceneFigure(scene.name, scene.condition.picture.rgb, targets, images))
     truth = accumulators.pop(TRUTH)
     rows = {name: accumulator.row(truth) for name, accumulator in accumulators.items()}
-    ceiling = truth.row(truth)
-    best = {name: ceiling.get(name) for name in ("pck", "identity")}
-    return {"methods": rows, "truth": best, "scenes": scenes, "left_out": left_out}, strips
+    truth_row = truth.row(truth)
+    bounds = {name: truth_row.get(name) for name in ("pck", "identity")}
+    return {"methods": rows, "truth": bounds, "scenes": scenes, "left_out": left_out}, figures
+
+
+def _shown_frames(count: int) -> list[int]:
+    """Indices of the frames of a scene that its figure shows."""
+    return [round(fraction * (count - 1)) for fraction in np.linspace(0.1, 0.9, ROWS)]
 
 
 @dataclass
 class MetricAccumulator:
-    """The figures of one method, scene by scene."""
+    """Values and features of one method, one entry per scene."""
 
     values: dict[str, list[float]] = field(default_factory=dict)
     features: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
 
     def add(self, output: MethodOutput, networks: Networks, fps: float | None) -> None:
-        """Measure what one method made of one scene."""
-        figures = {name: metric.compute(output) for name, metric in METRICS.items()}
+        """Compute the metrics of one scene; ``fps`` are the frames per second of rendering."""
+        values = {name: metric.compute(output) for name, metric in METRICS.items()}
         if networks.lpips is not None:
-            figures["lpips"] = networks.lpips(output.frames, output.scene.truth)
+            values["lpips"] = networks.lpips(output.frames, output.scene.truth)
         if fps is not None:
-            figures["fps"] = fps
-        for name, value in figures.items():
+            values["fps"] = fps
+        for name, value in values.items():
             self.values.setdefault(name, []).append(value)
         for name, embed in networks.embeddings.items():
             self.features.setdefault(name, []).append(embed(output.frames))
 
     def row(self, truth: MetricAccumulator) -> Row:
-        """Means over scenes, and distances of distributions to those of the truth."""
+        """Means over scenes, and Fréchet distances of the features to those of the ground truth."""
         row: Row = {name: mean(values) for name, values in self.values.items()}
         for name, features in self.features.items():
-            pair = np.concatenate(features), np.concatenate(truth.features[name])
-            row[name] = rounded(frechet_distance(*pair)) if len(pair[0]) > 1 else None
+            a, b = np.concatenate(features), np.concatenate(truth.features[name])
+            row[name] = rounded(frechet_distance(a, b)) if len(a) > 1 else None
         return row
 
 
-def _timed(frames: Iterator[Frame], shape: tuple[int, ...]) -> tuple[Frame, float]:
-    """All frames, and how long their drawing took, seconds."""
-    made = np.empty(shape, np.uint8)
+def _render_timed(frames: Iterator[Frame], shape: tuple[int, ...]) -> tuple[Frame, float]:
+    """All frames of an iterator, and the time of their computation, seconds."""
+    rendered = np.empty(shape, np.uint8)
     start = time.perf_counter()
     for i, frame in enumerate(frames):
-        made[i] = frame
-    return made, time.perf_counter() - start
+        rendered[i] = frame
+    return rendered, time.perf_counter() - start
 
 
-def _found(frames: Frame, size: tuple[int, int]) -> Skeleton:
+def _detect_poses(frames: Frame, size: tuple[int, int]) -> Skeleton:
     return estimate_frames(((i / FPS, rgb) for i, rgb in enumerate(frames)), FPS, size)
 
 
@@ -339,25 +340,28 @@ def evaluate_photos(
     size: int,
     seed: int,
     steps: _ProgressCounter | None = None,
-) -> tuple[dict[str, Any], list[Strip]]:
-    """Whether the pose is found again in dancing photos.
+) -> tuple[dict[str, Any], list[SceneFigure]]:
+    """PCK of the poses detected in videos generated from photos.
 
-    Every photo dances the same six seconds that our own weights make of the built-in song, as ``stgmamba dance`` would
-    have it. Joints that the photo does not show do not count.
+    The dance of all photos is the one that the default weights generate to the first six seconds of the built-in song.
+    Joints that are not visible in the photo are not evaluated.
 
     Args:
-        paths: pictures of one person each; those that cannot be used are left out, and what was said is reported.
-        methods: name -> what builds a reenactor.
-        size: height of the frames in pixels.
+        paths: pictures of one person each; the reasons why some cannot be used are reported in ``left_out``.
+        methods: name -> function that builds the method for a photo.
+        size: height of the frames, pixels.
         seed: of the dance.
-        steps: told of each photo read and of each dance drawn.
+        steps: counts the photos that are read and rendered.
+
+    Returns:
+        ``methods``, ``photos`` (name -> method -> pck), ``left_out``; and a figure of each photo.
     """
     steps = steps or _ProgressCounter(None, 0)
     dance = _photo_dance(seed)
     photos: dict[str, dict[str, float | None]] = {}
-    pooled: dict[str, list[float]] = {name: [] for name in methods}
+    values: dict[str, list[float]] = {name: [] for name in methods}
     left_out: list[str] = []
-    strips = []
+    figures = []
     for path in paths:
         try:
             picture = load_picture(path)
@@ -365,32 +369,32 @@ def evaluate_photos(
             built = {name: build(picture, person, size) for name, build in methods.items()}
         except InputError as error:
             left_out.append(str(error))
-            steps.output(1 + len(methods))
+            steps.advance(1 + len(methods))
             continue
-        steps.output()
+        steps.advance()
         photos[path.name] = {}
-        shown = [round(share * (len(dance) - 1)) for share in np.linspace(0.1, 0.9, ROWS)]
-        pictures = {}
+        shown = _shown_frames(len(dance))
+        images = {}
         target: Skeleton | None = None
         for name, baseline in built.items():
             placement, view = retarget_in_view(dance, baseline.body, baseline.size)
             zoom, origin = view
             points = ((placement.points - (origin.real, origin.imag)) * zoom).astype(np.float32)
-            seen = np.repeat(baseline.body.visible[None].astype(np.float32), len(dance), axis=0)
-            points, seen = points[:, baseline.body.joint_order], seen[:, baseline.body.joint_order]
-            target = Skeleton(points, dance.fps, OPENPOSE_18_FEET, seen, baseline.size)
+            visible = np.repeat(baseline.body.visible[None].astype(np.float32), len(dance), axis=0)
+            points, visible = points[:, baseline.body.joint_order], visible[:, baseline.body.joint_order]
+            target = Skeleton(points, dance.fps, OPENPOSE_18_FEET, visible, baseline.size)
             frames = np.stack(list(baseline.render_placement(placement, view)))
-            value = pck(_found(frames, baseline.size), target)
+            value = pck(_detect_poses(frames, baseline.size), target)
             photos[path.name][name] = rounded(value)
-            pooled[name].append(value)
-            pictures[name] = frames[shown]
-            steps.output()
+            values[name].append(value)
+            images[name] = frames[shown]
+            steps.advance()
         assert target is not None
         targets = Skeleton(target.positions[shown], target.fps, target.layout, target.confidence[shown], target.size)
         condition = resized(picture.rgb, scaled_size(picture.size, size))
-        strips.append(Strip(path.name, condition, targets, pictures))
-    rows = {name: {"pck": mean(values)} for name, values in pooled.items()}
-    return {"methods": rows, "photos": photos, "left_out": left_out}, strips
+        figures.append(SceneFigure(path.name, condition, targets, images))
+    rows = {name: {"pck": mean(each)} for name, each in values.items()}
+    return {"methods": rows, "photos": photos, "left_out": left_out}, figures
 
 
 def _photo_dance(seed: int) -> Skeleton:

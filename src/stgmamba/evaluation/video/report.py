@@ -1,4 +1,4 @@
-"""The report of an evaluation of stage 2 for people: tables and strips of pictures."""
+"""Markdown report of an evaluation of stage 2: tables, and figures of scenes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.drawing import draw_skeleton
 
 ROWS = 4
-"""Moments of a scene that are shown."""
+"""Frames of a scene that its figure shows."""
 
 _COLUMNS = {name: f"{metric.unit} {ARROWS[metric.better]}".strip() for name, metric in METRICS.items()} | {
     "lpips": ARROWS["lower"],
@@ -28,57 +28,58 @@ _COLUMNS = {name: f"{metric.unit} {ARROWS[metric.better]}".strip() for name, met
 }
 _GAP, _LABEL = 4, 20  # pixels
 _LEGEND = """\
-↓ lower is better, ↑ higher is better. `pck`: share of joints found again within a tenth of the torso; `flicker`: change
-from frame to frame beyond that of the true frames, where these stand still; `identity`: distance of face and clothes to
-the picture; `fps`: frames a second of drawing. `truth` is what the true frames reach.
+↓ lower is better, ↑ higher is better. `pck`: fraction of joints detected within a tenth of the torso length of their
+targets; `flicker`: change between successive frames in excess of that of the ground truth, at static pixels;
+`identity`: distance of face and clothes to those in the picture; `fps`: frames per second of rendering. `truth`: values
+of the ground truth frames.
 """
 
 
 @dataclass(frozen=True)
-class Strip:
-    """Pictures of one scene.
+class SceneFigure:
+    """Some frames of a scene by all methods.
 
     Attributes:
         name: of the scene.
         condition: uint8 [H, W, 3].
-        targets: 2-D, the poses of the moments shown, with the frames' size.
-        pictures: method -> uint8 [ROWS, H, W, 3].
+        targets: 2-D, target poses of the ROWS frames, with the frames' size.
+        images: method -> uint8 [ROWS, H, W, 3].
     """
 
     name: str
     condition: Frame
     targets: Skeleton
-    pictures: Mapping[str, Frame]
+    images: Mapping[str, Frame]
 
 
-def write_report(json_path: Path, report: Mapping[str, Any], strips: Mapping[str, Sequence[Strip]]) -> None:
-    """Write the report beside the JSON file, and its pictures in a folder of the same name.
+def write_report(json_path: Path, report: Mapping[str, Any], figures: Mapping[str, Sequence[SceneFigure]]) -> None:
+    """Write the report beside the JSON file, and its figures (section -> figures) to a folder of the same name.
 
     Raises:
         InputError: a file cannot be written.
     """
     folder = json_path.with_suffix("")
     folder.mkdir(exist_ok=True)
-    check_can_write(folder / "strip.png")
+    check_can_write(folder / "figure.png")
     text = markdown(report)
-    for section, shown in strips.items():
-        text += f"\n## Pictures: {section}\n\nCondition, target pose, and what was made of them; from above, moments.\n"
-        for i, strip in enumerate(shown):
+    for section, scenes in figures.items():
+        text += f"\n## Figures: {section}\n\nCondition, target pose and frames of all methods; time runs downwards.\n"
+        for i, figure in enumerate(scenes):
             path = folder / f"{section}_{i:02d}.png"
             with atomic_output(path) as part:
-                Image.fromarray(draw_strip(strip)).save(part)
-            text += f"\n{strip.name}\n\n![{strip.name}]({folder.name.replace(' ', '%20')}/{path.name})\n"
+                Image.fromarray(draw_figure(figure)).save(part)
+            text += f"\n{figure.name}\n\n![{figure.name}]({folder.name.replace(' ', '%20')}/{path.name})\n"
     with atomic_output(json_path.with_suffix(".md")) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def markdown(report: Mapping[str, Any]) -> str:
-    """The figures as one page of Markdown."""
-    what = "what was kept from training" if report["held_out"] else "everything given"
+    """The tables and their legend, as Markdown."""
+    data = "what was held out from training" if report["held_out"] else "all data given"
     lines = [
         "# Skeleton to video",
         "",
-        f"Frames of {report['size']} pixels' height, seed {report['seed']}; judged on {what}.",
+        f"Frames of {report['size']} pixels' height, seed {report['seed']}; evaluated on {data}.",
         "",
     ]
     if "methods" in report:
@@ -86,12 +87,12 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines += _sentences(report["left_out"])
     if "drawn" in report:
         drawn = report["drawn"]
-        lines += ["## Drawn dancers", "", *_table(drawn["methods"], drawn["truth"]), "", *_scenes(drawn["scenes"])]
+        lines += ["## Drawn characters", "", *_table(drawn["methods"], drawn["truth"]), "", *_scenes(drawn["scenes"])]
         lines += _sentences(drawn["left_out"])
     if "photos" in report:
         photos = report["photos"]
         names = list(photos["methods"])
-        lines += ["## Photos: pose found again (pck)", "", f"| photo | {' | '.join(names)} |"]
+        lines += ["## Photos: pck", "", f"| photo | {' | '.join(names)} |"]
         lines += ["| --- |" + " ---: |" * len(names)]
         for photo, row in photos["photos"].items():
             lines.append(f"| {photo} | " + " | ".join(cell(row[name]) for name in names) + " |")
@@ -122,8 +123,8 @@ def _table(rows: Mapping[str, Mapping[str, float | None]], truth: Mapping[str, f
 def _scenes(scenes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = ["| scene | facts |", "| --- | --- |"]
     for name, facts in scenes.items():
-        told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if key != "note")
-        lines.append(f"| {name} | {told}{'. ' + facts['note'] if 'note' in facts else ''} |")
+        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items() if key != "note")
+        lines.append(f"| {name} | {text}{'. ' + facts['note'] if 'note' in facts else ''} |")
     return [*lines, ""]
 
 
@@ -131,37 +132,37 @@ def _sentences(sentences: Sequence[str]) -> list[str]:
     return [f"- {sentence}" for sentence in sentences] + ([""] if sentences else [])
 
 
-def draw_strip(strip: Strip) -> Frame:
-    """One row per moment: condition, target pose, every method; names above."""
-    wide, high = strip.targets.size or (0, 0)
+def draw_figure(figure: SceneFigure) -> Frame:
+    """One row per frame: condition, target pose, all methods; names above; uint8 [H, W, 3]."""
+    width, height = figure.targets.size or (0, 0)
     columns: dict[str, Sequence[Frame]] = {
-        "condition": [_fitted(strip.condition, (wide, high))] * ROWS,
-        "target": [_pose(strip.targets, i, (wide, high)) for i in range(ROWS)],
+        "condition": [_crop_or_pad(figure.condition, (width, height))] * ROWS,
+        "target": [_draw_pose(figure.targets, i, (width, height)) for i in range(ROWS)],
     }
     columns |= {
-        name: [_fitted(picture, (wide, high)) for picture in pictures] for name, pictures in strip.pictures.items()
+        name: [_crop_or_pad(image, (width, height)) for image in images] for name, images in figure.images.items()
     }
-    sheet = np.full((_LABEL + ROWS * (high + _GAP), len(columns) * (wide + _GAP), 3), 255, np.uint8)
-    for c, pictures in enumerate(columns.values()):
-        for r, picture in enumerate(pictures):
-            top, left = _LABEL + r * (high + _GAP), c * (wide + _GAP)
-            sheet[top : top + high, left : left + wide] = picture
-    image = Image.fromarray(sheet)
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(13)
+    canvas = np.full((_LABEL + ROWS * (height + _GAP), len(columns) * (width + _GAP), 3), 255, np.uint8)
+    for c, images in enumerate(columns.values()):
+        for r, image in enumerate(images):
+            top, left = _LABEL + r * (height + _GAP), c * (width + _GAP)
+            canvas[top : top + height, left : left + width] = image
+    labelled = Image.fromarray(canvas)
+    draw, font = ImageDraw.Draw(labelled), ImageFont.load_default(13)
     for c, name in enumerate(columns):
-        pen.text((c * (wide + _GAP) + wide / 2, _LABEL / 2), name, "black", font, anchor="mm")
-    return np.asarray(image)
+        draw.text((c * (width + _GAP) + width / 2, _LABEL / 2), name, "black", font, anchor="mm")
+    return np.asarray(labelled)
 
 
-def _pose(targets: Skeleton, frame: int, size: tuple[int, int]) -> Frame:
-    paper = np.full((size[1], size[0], 3), 235, np.uint8)
+def _draw_pose(targets: Skeleton, frame: int, size: tuple[int, int]) -> Frame:
+    canvas = np.full((size[1], size[0], 3), 235, np.uint8)
     known = targets.confidence[frame] * np.isfinite(targets.positions[frame]).all(axis=-1)
-    return draw_skeleton(paper, np.nan_to_num(targets.positions[frame]), known, targets.layout, thickness=size[1] / 90)
+    return draw_skeleton(canvas, np.nan_to_num(targets.positions[frame]), known, targets.layout, thickness=size[1] / 90)
 
 
-def _fitted(picture: Frame, size: tuple[int, int]) -> Frame:
-    """The picture in the upper left corner of a frame of (width, height)."""
-    paper = np.full((size[1], size[0], 3), 255, np.uint8)
-    part = picture[: size[1], : size[0]]
-    paper[: part.shape[0], : part.shape[1]] = part
-    return paper
+def _crop_or_pad(image: Frame, size: tuple[int, int]) -> Frame:
+    """The image cropped, or padded with white, at its right and lower edges to (width, height)."""
+    canvas = np.full((size[1], size[0], 3), 255, np.uint8)
+    part = image[: size[1], : size[0]]
+    canvas[: part.shape[0], : part.shape[1]] = part
+    return canvas

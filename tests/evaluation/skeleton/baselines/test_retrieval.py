@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stgmamba.datasets.tang2018 import Dance
-from stgmamba.evaluation.skeleton.baselines.retrieval import _warped, _whole_bars, retrieval
+from stgmamba.evaluation.skeleton.baselines.retrieval import _warp, _whole_bars, retrieval
 from stgmamba.evaluation.skeleton.metrics.steps import step_consistency
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.root_trajectory import body_heading
@@ -16,7 +16,7 @@ SECONDS = 14.0
 
 
 def stepper(period: float, seed: int) -> Skeleton:
-    """Steps on the clicks, under a body that wanders."""
+    """Steps on the clicks, with smooth random movement of the body."""
     steps = stepping(np.arange(2 * period, SECONDS - 0.5, period), SECONDS)
     sway = wandering(SECONDS, seed, size=0.02).positions - still(SECONDS).positions
     return Skeleton(steps.positions + sway, steps.fps, steps.layout)
@@ -43,10 +43,10 @@ def test_steps_fall_on_the_beats_of_a_song_of_another_tempo(corpus: dict[str, Da
     assert dance.layout == OPENPOSE_18_FEET
     assert (len(dance), dance.fps) == (350, 25.0)
     beats = np.arange(0.0, SECONDS, 0.55)
-    out_of_step = beats + 0.275
-    # Strikes lie a constant moment before the landing, so the best of a few shifts is what counts.
-    judged = [max(step_consistency(dance, times + lag) for lag in (-0.1, -0.05, 0.0)) for times in (beats, out_of_step)]
-    assert judged[0] > judged[1] + 0.2
+    off_beats = beats + 0.275
+    # Strikes are detected a constant time before the landing, so the maximum over a few shifts is used.
+    on, off = (max(step_consistency(dance, times + lag) for lag in (-0.1, -0.05, 0.0)) for times in (beats, off_beats))
+    assert on > off + 0.2
 
 
 def test_same_seed_same_dance_other_seed_other_dance(corpus: dict[str, Dance]) -> None:
@@ -56,18 +56,18 @@ def test_same_seed_same_dance_other_seed_other_dance(corpus: dict[str, Dance]) -
     assert np.abs(first - other).max() > 0.01
 
 
-def test_it_is_a_body_without_jumps_on_the_floor(corpus: dict[str, Dance]) -> None:
+def test_bones_are_rigid_and_motion_is_continuous(corpus: dict[str, Dance]) -> None:
     dance = retrieval([corpus["a"], corpus["b"]])(corpus["song"], 0)
     for a, b in OPENPOSE_18_FEET.tree:
         lengths = np.linalg.norm(dance.positions[:, a] - dance.positions[:, b], axis=-1)
         assert np.ptp(lengths) < 0.01 * lengths.mean()
-    # "b" stands six metres away and faces elsewhere; joints with it show neither.
+    # "b" has another position and heading; transitions to it show neither.
     assert np.linalg.norm(np.diff(dance.positions, axis=0), axis=-1).max() < 0.12
     assert np.abs(np.diff(body_heading(dance.positions, 25.0))).max() < 0.1
     assert dance.positions[..., 1].min() > -0.02
 
 
-def test_who_is_asked(corpus: dict[str, Dance]) -> None:
+def test_dances_that_are_used(corpus: dict[str, Dance]) -> None:
     song, a, tango = corpus["song"], corpus["a"], corpus["tango"]
 
     def moves(train: list[Dance], song: Dance) -> bool:
@@ -76,7 +76,7 @@ def test_who_is_asked(corpus: dict[str, Dance]) -> None:
     assert moves([a, corpus["unfitted"], tango], song)
     assert not moves([corpus["unfitted"], tango], song)  # fitted dances of another genre before unfitted ones
     assert not moves([corpus["unfitted"]], song)
-    assert not moves([a, tango], a)  # its own dance never, though it is the only rumba
+    assert not moves([a, tango], a)  # never the song's own dance, though it is the only rumba
     assert not moves([a], a)
 
 
@@ -96,8 +96,8 @@ def test_whole_bars_cover_the_song(intervals: list[float], first: float, seconds
     assert (np.diff(bars) > 0).all()
 
 
-def test_warping_puts_beats_on_beats_and_goes_on_evenly() -> None:
-    there, here = np.array([1.0, 2.0, 4.0]), np.array([10.0, 10.5, 11.0])
+def test_warping_maps_beats_to_beats_and_extrapolates() -> None:
+    song_beats, dance_beats = np.array([1.0, 2.0, 4.0]), np.array([10.0, 10.5, 11.0])
     np.testing.assert_allclose(
-        _warped(np.array([0.0, 1.0, 1.5, 2.0, 4.0, 5.0]), there, here), [9.5, 10, 10.25, 10.5, 11, 11.25]
+        _warp(np.array([0.0, 1.0, 1.5, 2.0, 4.0, 5.0]), song_beats, dance_beats), [9.5, 10, 10.25, 10.5, 11, 11.25]
     )

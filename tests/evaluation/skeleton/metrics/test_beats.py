@@ -27,7 +27,7 @@ def test_on_the_beat_off_the_beat() -> None:
 def test_known_distances() -> None:
     beats = np.array([1.0, 2.0, 3.0])
     assert consistency(np.array([1.1, 2.0]), beats) == pytest.approx((np.exp(-0.5) + 1) / 2)
-    # Beyond half a beat from the first and the last nothing is judged.
+    # Events more than half a beat before the first or after the last beat are not used.
     assert consistency(np.array([0.2, 1.0, 3.9]), beats) == 1.0
     assert consistency(np.array([5.0]), np.array([5.0])) == 1.0
 
@@ -47,7 +47,7 @@ def test_rayleigh() -> None:
     assert resultant(np.zeros(0)) == 0
 
 
-def test_nothing_to_judge_scores_nothing() -> None:
+def test_without_events_or_beats_the_value_is_0() -> None:
     beats = np.arange(10.0)
     assert consistency(np.array([]), beats) == 0.0
     assert consistency(np.array([1.0]), np.array([])) == 0.0
@@ -69,11 +69,11 @@ def test_the_floor_repeats_with_its_seed() -> None:
     beats=st.lists(st.floats(0, 60), max_size=30, unique=True),
     shift=st.floats(-5, 5),
 )
-def test_between_0_and_1_and_blind_to_a_common_shift(events: list[float], beats: list[float], shift: float) -> None:
+def test_range_and_invariance_to_a_common_shift(events: list[float], beats: list[float], shift: float) -> None:
     k, b = np.asarray(events, float), np.sort(np.asarray(beats, float))
     value = consistency(k, b)
     assert 0 <= value <= 1
-    # On the very edge of what is judged rounding decides.
+    # Rounding decides about events at the limits of the range.
     if len(b) > 1 and len(k):
         margin = np.median(np.diff(b)) / 2
         if min(np.abs(k - b[0] + margin).min(), np.abs(k - b[-1] - margin).min()) < 1e-6:

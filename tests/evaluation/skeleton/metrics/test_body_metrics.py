@@ -23,11 +23,11 @@ def test_variance_of_a_swinging_forearm() -> None:
     elbow, length = positions[:, J["left_elbow"]], 0.25
     angle = np.where(np.arange(len(dance)) % 2, 0.5, -0.5)
     positions[:, J["left_wrist"]] = elbow + length * np.stack([0 * angle, -np.cos(angle), np.sin(angle)], axis=-1)
-    # Only the wrist's z moves, by +-25 sin(0.5) cm; 66 numbers share it.
+    # Only the wrist's z moves, by +-25 sin(0.5) cm; one of 66 features.
     assert pvar(with_positions(dance, positions)) == pytest.approx((25 * np.sin(0.5)) ** 2 / 66, rel=1e-3)
 
 
-def test_variance_is_blind_to_travel_and_turns() -> None:
+def test_variance_does_not_depend_on_travel_and_turns() -> None:
     assert pvar(still()) == pytest.approx(0, abs=1e-6)
     assert pvar(glide(1.5)) == pytest.approx(0, abs=1e-4)
     dance = wandering(4, seed=1)
@@ -53,14 +53,14 @@ def test_skating() -> None:
     assert foot_skate(still(0.04)) == 0.0
     assert foot_skate(glide(0.5)) == pytest.approx(50.0, rel=1e-3)
     assert foot_skate(moved(glide(0.5), 1.0, (9, 0, 9))) == pytest.approx(50.0, rel=1e-2)
-    # Stepping on the spot: one foot always stands.
+    # Stepping without travel: one foot is always fixed.
     assert foot_skate(stepping(np.arange(1, 9, 0.6), 10.0)) == pytest.approx(0, abs=0.1)
 
 
-def test_nobody_skates_in_the_air() -> None:
+def test_flight_is_not_skating() -> None:
     dance = glide(1.0, 8.0)
     positions = dance.positions.copy()
-    # Stands for the first quarter, then flies.
+    # On the ground in the first quarter, then in the air.
     positions[:50, :, 2] = positions[:1, :, 2]
     positions[50:, :, 1] += 0.3
     assert foot_skate(with_positions(dance, positions)) == pytest.approx(0, abs=0.5)

@@ -18,11 +18,11 @@ def test_facing_becomes_z() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(yaw=st.floats(-3.1, 3.1), x=st.floats(-20, 20), z=st.floats(-20, 20))
-def test_place_and_direction_do_not_matter(yaw: float, x: float, z: float) -> None:
+def test_position_and_direction_do_not_matter(yaw: float, x: float, z: float) -> None:
     dance = wandering(1.0, seed=3)
-    elsewhere = moved(dance, yaw, (x, 0.0, z))
-    np.testing.assert_allclose(pose_features(elsewhere), pose_features(dance), atol=0.01)
-    np.testing.assert_allclose(velocity_features(elsewhere), velocity_features(dance), atol=0.02)
+    transformed = moved(dance, yaw, (x, 0.0, z))
+    np.testing.assert_allclose(pose_features(transformed), pose_features(dance), atol=0.01)
+    np.testing.assert_allclose(velocity_features(transformed), velocity_features(dance), atol=0.02)
 
 
 def test_body_size_does_not_matter() -> None:
@@ -31,20 +31,20 @@ def test_body_size_does_not_matter() -> None:
     np.testing.assert_allclose(pose_features(child), pose_features(dance), atol=0.01)
 
 
-def test_a_steady_walk_has_one_velocity() -> None:
+def test_constant_velocity() -> None:
     velocities = velocity_features(moved(glide(1.0), 0.8, (0, 0, 0)))
     expected = np.zeros(69)
     expected[-1] = 100.0 / 25.0
     np.testing.assert_allclose(velocities, np.tile(expected, (len(velocities), 1)), atol=1e-3)
 
 
-def test_turning_is_movement() -> None:
+def test_rotation_contributes_to_velocities() -> None:
     dance = still(1.0)
     positions = np.stack([moved(dance, 0.1 * t, (0, 0, 0)).positions[0] for t in range(25)])
     assert np.abs(velocity_features(Skeleton(positions, 25, dance.layout))).max() > 1.0
 
 
-def test_an_invented_limb_does_not_hide_a_missing_one() -> None:
+def test_a_joint_that_is_not_finite_gives_nan() -> None:
     dance = still(1.0)
     positions = dance.positions.copy()
     positions[3, 4] = np.nan

@@ -12,7 +12,7 @@ from ....support.synthetic_dances import glide, still, wandering
 
 
 def exact(mean: np.ndarray, covariance: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """Samples whose sample mean and covariance are exactly those asked for."""
+    """Samples with exactly this sample mean and covariance."""
     raw = np.random.default_rng(seed).normal(size=(count, len(mean)))
     raw -= raw.mean(axis=0)
     white = raw @ np.linalg.inv(np.linalg.cholesky(np.cov(raw.T)).T)
@@ -32,8 +32,8 @@ def test_correlated_gaussians_agree_with_the_textbook_form() -> None:
     cov_a, cov_b = (mix @ mix.T + 0.1 * np.eye(6) for mix in mixes)
     mean_a, mean_b = rng.normal(size=(2, 6))
     expected = ((mean_a - mean_b) ** 2).sum() + np.trace(cov_a + cov_b - 2 * sqrtm(cov_a @ cov_b).real)
-    got = frechet_distance(exact(mean_a, cov_a, 40), exact(mean_b, cov_b, 60, seed=9))
-    assert got == pytest.approx(expected, rel=1e-6)
+    distance = frechet_distance(exact(mean_a, cov_a, 40), exact(mean_b, cov_b, 60, seed=9))
+    assert distance == pytest.approx(expected, rel=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -53,7 +53,7 @@ def test_properties_with_few_samples(n: int, m: int, d: int, scale: float, seed:
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-6 * d * scale**2)
 
 
-def test_not_finite_is_nan_and_misfits_are_refused() -> None:
+def test_values_that_are_not_finite_and_wrong_shapes() -> None:
     good = np.ones((3, 2))
     assert np.isnan(frechet_distance(np.array([[1.0, np.inf]]), good))
     with pytest.raises(ValueError, match="equal D"):
@@ -69,13 +69,13 @@ def test_dances() -> None:
     assert pfd(real, real) == pytest.approx(0, abs=1e-6)
     assert vfd(real, real) == pytest.approx(0, abs=1e-6)
     assert pfd([still()], real) > 10
-    # Two steady walks differ by one number: 25 cm/s are 1 cm/frame.
+    # Two constant velocities that differ in one feature: 25 cm/s are 1 cm/frame.
     assert vfd([glide(0.25)], [still()]) == pytest.approx(1.0, rel=1e-3)
     assert pfd([glide(0.25)], [still()]) == pytest.approx(0.0, abs=1e-3)
 
 
-def test_haste_shows_in_the_velocities_only() -> None:
+def test_playback_rate_changes_the_velocities_only() -> None:
     dance = wandering(8, seed=1)
-    hasty = Skeleton(dance.positions[::2], dance.fps, dance.layout)
-    assert vfd([hasty], [dance]) > 10
-    assert pfd([hasty], [dance]) < 0.05 * pfd([still()], [dance])
+    fast = Skeleton(dance.positions[::2], dance.fps, dance.layout)
+    assert vfd([fast], [dance]) > 10
+    assert pfd([fast], [dance]) < 0.05 * pfd([still()], [dance])

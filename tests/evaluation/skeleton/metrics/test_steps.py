@@ -20,7 +20,7 @@ def test_steps_on_the_beat_and_half_a_beat_off() -> None:
     assert step_floor(dance, beats) == step_floor(dance, beats)
 
 
-def test_who_does_not_step_scores_nothing() -> None:
+def test_without_steps_the_value_is_0() -> None:
     beats = np.arange(0, 4, 0.5)
     assert step_consistency(still(), beats) == 0.0
     assert step_floor(still(), beats) == 0.0

@@ -1,21 +1,17 @@
-"""Networks without training: they have to fit in, not to be good."""
+"""Renderers of networks with random weights."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-
-pytest.importorskip("stgmamba.skeleton_to_video.rendering")
-
-from dataclasses import asdict
-
 from safetensors.torch import save_file
 
 from stgmamba.evaluation.video.baselines import BASELINES
 from stgmamba.evaluation.video.baselines.network import ComparisonRenderer, network
-from stgmamba.evaluation.video.evaluate import _contestants
+from stgmamba.evaluation.video.evaluate import _build_methods
 from stgmamba.limb_warp.retargeting import retarget_to_picture
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson
@@ -37,15 +33,15 @@ def weights(path: Path, **options: object) -> Path:
 
 
 def person(mask: np.ndarray) -> DetectedPerson:
-    found = person_of(mask)
-    return DetectedPerson(found.skeleton, found.mask, 0, (), np.zeros(22, np.float32))
+    figure = person_of(mask)
+    return DetectedPerson(figure.skeleton, figure.mask, 0, (), np.zeros(22, np.float32))
 
 
 @pytest.mark.parametrize(
     "options", [{"warps": False}, {"warps": False, "background": False, "previous": 1}, {"previous": 1}, {}]
 )
 @pytest.mark.parametrize("size", [HEIGHT, 128])
-def test_all_kinds_of_networks_draw(tmp_path: Path, options: dict[str, object], size: int) -> None:
+def test_all_kinds_of_networks_render(tmp_path: Path, options: dict[str, object], size: int) -> None:
     rgb, mask = draw_figure(wall())
     baseline = network(weights(tmp_path / "w.safetensors", **options))(Picture(rgb), person(mask), size)
     assert isinstance(baseline, ComparisonRenderer if options else NeuralRenderer)
@@ -60,18 +56,20 @@ def test_all_kinds_of_networks_draw(tmp_path: Path, options: dict[str, object], 
     assert not np.array_equal(again[0], frames[0])
 
 
-def test_an_untrained_network_with_warps_is_the_limb_warp_in_the_peers_renderer_too() -> None:
+def test_comparison_renderer_of_an_untrained_network_with_warps_is_the_limb_warp() -> None:
     rgb, mask = draw_figure(wall())
     model = FrameGenerator(Config(**TINY, previous=1))  # type: ignore[arg-type]
-    peer = ComparisonRenderer(Picture(rgb), person(mask), 256, model=model)
+    renderer = ComparisonRenderer(Picture(rgb), person(mask), 256, model=model)
     warp = BASELINES["limb_warp"](Picture(rgb), person(mask), 256)
     placement = retarget_to_picture(dance_of(pose_array(), moved(left_wrist=(0.3, 1.6, 0.1))), warp.body, warp.size)
-    for made, wanted in zip(peer.render_placement(placement), warp.render_placement(placement), strict=True):
-        assert np.abs(made.astype(int) - wanted).mean() < 1.5
+    frames = list(renderer.render_placement(placement))
+    assert len(frames) == 2
+    for frame, expected in zip(frames, warp.render_placement(placement), strict=True):
+        assert np.abs(frame.astype(int) - expected).mean() < 1.5
 
 
-def test_contestants_of_an_evaluation(tmp_path: Path) -> None:
+def test_methods_of_an_evaluation(tmp_path: Path) -> None:
     mine = weights(tmp_path / "mine.safetensors")
     pix2pix = weights(tmp_path / "pix2pix.safetensors", warps=False, background=False)
-    assert list(_contestants(mine, {"pix2pix": pix2pix})) == ["ours", "pix2pix", *BASELINES]
-    assert list(_contestants(None, {})) == ["ours", *BASELINES]
+    assert list(_build_methods(mine, {"pix2pix": pix2pix})) == ["ours", "pix2pix", *BASELINES]
+    assert list(_build_methods(None, {})) == ["ours", *BASELINES]

@@ -11,7 +11,7 @@ def noise(seed: int, frames: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (frames, 24, 20, 3), dtype=np.uint8)
 
 
-def test_the_same_frames_are_perfect() -> None:
+def test_equal_frames() -> None:
     assert ssim(noise(0), noise(0)) == pytest.approx(1)
     assert psnr(noise(0), noise(0)) == 100
 
@@ -26,8 +26,8 @@ def test_psnr_of_a_known_error_is_averaged_over_frames() -> None:
     assert psnr(many + 10, many) == pytest.approx(28.1308, abs=1e-3)
 
 
-def test_ssim_of_flat_pictures_is_that_of_their_brightness() -> None:
-    # Without variance only the luminance term remains: (2 a b + C1) / (a^2 + b^2 + C1).
+def test_ssim_of_constant_images_is_the_luminance_term() -> None:
+    # Without variance only the luminance term differs from 1: (2 a b + C1) / (a^2 + b^2 + C1).
     a, b, c = 100 / 255, 150 / 255, 0.01**2
     truth = np.full((2, 16, 16, 3), 100, np.uint8)
     assert ssim(truth + 50, truth) == pytest.approx((2 * a * b + c) / (a * a + b * b + c), abs=5e-4)
@@ -43,14 +43,14 @@ def test_more_noise_is_worse(seed: int) -> None:
     assert psnr(much, truth) < psnr(little, truth)
 
 
-def test_shapes_must_fit() -> None:
-    with pytest.raises(ValueError, match="as many frames"):
+def test_shapes_must_be_equal() -> None:
+    with pytest.raises(ValueError, match="same shape"):
         ssim(noise(0, 2), noise(0, 3))
-    with pytest.raises(ValueError, match="as many frames"):
+    with pytest.raises(ValueError, match="same shape"):
         psnr(noise(0)[:0], noise(0)[:0])
 
 
-def test_without_torchmetrics_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_torchmetrics_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     check_can_measure()
     monkeypatch.setattr("stgmamba.evaluation.video.metrics.fidelity.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install stgmamba\[train\]"):

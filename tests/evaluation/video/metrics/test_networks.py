@@ -1,4 +1,4 @@
-"""LPIPS, FID and FVD with stand-in weights: random, of the right names and shapes."""
+"""LPIPS, FID and FVD with random weights of the names and shapes of the published ones."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ from stgmamba.evaluation.video.metrics.fid import FidInception, load_fid
 from stgmamba.evaluation.video.metrics.fvd import I3d, load_fvd
 from stgmamba.evaluation.video.metrics.lpips import Lpips, load_lpips
 from stgmamba.evaluation.video.metrics.networks import Networks, load_networks
-from stgmamba.evaluation.video.metrics.weights import fill, read_tensors
+from stgmamba.evaluation.video.metrics.weights import load_weights, read_tensors
 
 
-def stand_in(network: nn.Module, **extra: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Random weights that keep signals of about their size from layer to layer."""
+def random_weights(network: nn.Module, **extra: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Random weights scaled such that the variance of signals is about constant over layers."""
     generator = torch.Generator().manual_seed(0)
     state = dict(network.state_dict()) | extra
     for name, value in state.items():
@@ -29,12 +29,12 @@ def stand_in(network: nn.Module, **extra: torch.Tensor) -> dict[str, torch.Tenso
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Each in the form that its makers publish: with the parts that are not used."""
+    """Files in the published form, with parts that are not used."""
     folder = tmp_path_factory.mktemp("weights")
     paths = {name: folder / f"{name}.pth" for name in ("lpips", "fid", "fvd")}
-    torch.save(stand_in(Lpips(), **{"classifier.6.bias": torch.zeros(1000)}), paths["lpips"])
-    torch.save(stand_in(FidInception(), **{"fc.weight": torch.zeros(1008, 2048)}), paths["fid"])
-    torch.save(stand_in(I3d()), paths["fvd"])
+    torch.save(random_weights(Lpips(), **{"classifier.6.bias": torch.zeros(1000)}), paths["lpips"])
+    torch.save(random_weights(FidInception(), **{"fc.weight": torch.zeros(1008, 2048)}), paths["fid"])
+    torch.save(random_weights(I3d()), paths["fvd"])
     return paths
 
 
@@ -52,9 +52,9 @@ def test_lpips_is_a_distance(files: dict[str, Path]) -> None:
 
 
 def test_lpips_by_its_definition(files: dict[str, Path]) -> None:
-    """First layer only, by numpy: the other heads are set to nothing."""
+    """The first layer by numpy; the heads of the others are set to zero."""
     network = Lpips()
-    fill(network, files["lpips"], "AlexNet", ignore=("classifier.",))
+    load_weights(network, files["lpips"], "AlexNet", ignore=("classifier.",))
     network.heads = [network.heads[0], *(0 * head for head in network.heads[1:])]
     a, b = (torch.from_numpy(frames(seed, 1)).permute(0, 3, 1, 2) / 255 for seed in (0, 1))
     weights, bias = network.features[0].weight, network.features[0].bias
@@ -66,8 +66,8 @@ def test_lpips_by_its_definition(files: dict[str, Path]) -> None:
         y = torch.conv2d(scaled, weights, bias, stride=4, padding=2).clamp(min=0)[0].detach().numpy()
         units.append(y / np.linalg.norm(y, axis=0))
     head = network.heads[0].numpy()[0]
-    wanted = (head * (units[0] - units[1]) ** 2).sum(axis=0).mean()
-    assert float(network(a, b)) == pytest.approx(float(wanted), rel=1e-4)
+    expected = (head * (units[0] - units[1]) ** 2).sum(axis=0).mean()
+    assert float(network(a, b)) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_fid_and_fvd_features_have_their_shapes(files: dict[str, Path]) -> None:
@@ -76,13 +76,13 @@ def test_fid_and_fvd_features_have_their_shapes(files: dict[str, Path]) -> None:
     assert features.shape == (2, 2048)
     assert np.isfinite(features).all()
     assert np.abs(features[0] - features[1]).max() > 0
-    pieces = i3d(frames(0, 20))
-    assert pieces.shape == (1, 400)
-    assert pieces.std() > 0
+    clips = i3d(frames(0, 20))
+    assert clips.shape == (1, 400)
+    assert clips.std() > 0
     assert i3d(frames(0, 15)).shape == (0, 400)
 
 
-def test_the_networks_are_those_that_are_published() -> None:
+def test_numbers_of_parameters_are_those_of_the_published_networks() -> None:
     # Parameters of Inception v3 without its classifiers (torchvision's 27,161,264 less 3,326,696 of the auxiliary one
     # and 2,049,000 of the last layer), of I3D with 400 actions, and of AlexNet's convolutions.
     def count(network: nn.Module) -> int:
@@ -93,13 +93,13 @@ def test_the_networks_are_those_that_are_published() -> None:
     assert count(Lpips()) == 2_469_696
 
 
-def test_only_what_was_given_is_measured(files: dict[str, Path]) -> None:
+def test_only_networks_with_weights_are_loaded(files: dict[str, Path]) -> None:
     assert load_networks() == Networks()
     assert list(load_networks(fid=files["fid"]).embeddings) == ["fid"]
 
 
 def test_safetensors_are_read_too(tmp_path: Path) -> None:
-    save_file(stand_in(Lpips()), tmp_path / "alex.safetensors")
+    save_file(random_weights(Lpips()), tmp_path / "alex.safetensors")
     assert load_lpips(tmp_path / "alex.safetensors")(frames(0), frames(0)) == 0
 
 
@@ -118,7 +118,7 @@ def test_weights_of_another_network_are_refused(files: dict[str, Path], tmp_path
 
 
 class Trap:
-    """Pickled, it would run a command."""
+    """Unpickling it would execute code."""
 
     def __reduce__(self) -> tuple[object, ...]:
         return (Path.touch, (Path("sprung"),))

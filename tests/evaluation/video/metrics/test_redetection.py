@@ -24,30 +24,30 @@ def moved(skeleton: Skeleton, joint: str, frame: int, by: float) -> Skeleton:
     return replace(skeleton, positions=positions)
 
 
-def test_the_same_pose_is_all_right() -> None:
+def test_equal_poses() -> None:
     assert pck(target(), target()) == 1
 
 
 def test_a_tenth_of_the_torso_is_the_limit() -> None:
     assert pck(moved(target(), "left_knee", 0, 0.099 * TORSO), target()) == 1
-    wrong = pck(moved(target(), "left_knee", 0, 0.101 * TORSO), target())
-    assert wrong == pytest.approx(1 - 1 / (2 * len(JOINTS)))
-    assert pck(moved(target(), "left_knee", 0, 0.15 * TORSO), target(), share=0.2) == 1
-    assert pck(moved(target(), "left_heel", 0, TORSO), target()) == 1  # heels move with ankles and do not count
+    value = pck(moved(target(), "left_knee", 0, 0.101 * TORSO), target())
+    assert value == pytest.approx(1 - 1 / (2 * len(JOINTS)))
+    assert pck(moved(target(), "left_knee", 0, 0.15 * TORSO), target(), threshold=0.2) == 1
+    assert pck(moved(target(), "left_heel", 0, TORSO), target()) == 1  # heels are not evaluated
 
 
-def test_nobody_found_is_all_wrong_in_that_frame() -> None:
-    found = target()
-    confidence = found.confidence.copy()
+def test_a_frame_without_a_detected_person_is_incorrect() -> None:
+    detected = target()
+    confidence = detected.confidence.copy()
     confidence[1] = 0
-    assert pck(replace(found, confidence=confidence), target()) == 0.5
+    assert pck(replace(detected, confidence=confidence), target()) == 0.5
 
 
-def test_only_what_the_target_shows_counts() -> None:
+def test_only_visible_joints_of_the_target_are_evaluated() -> None:
     confidence = np.ones((2, 22), np.float32)
     confidence[:, INDEX("left_wrist")] = 0.3
-    wanted = replace(target(), confidence=confidence)
-    assert pck(moved(target(), "left_wrist", 0, 50), wanted) == 1
+    occluded = replace(target(), confidence=confidence)
+    assert pck(moved(target(), "left_wrist", 0, 50), occluded) == 1
     outside = moved(moved(target(), "right_wrist", 0, -500), "right_wrist", 1, -500)
     assert pck(target(), outside) == 1
     assert math.isnan(pck(target(), replace(target(), confidence=np.zeros((2, 22), np.float32))))

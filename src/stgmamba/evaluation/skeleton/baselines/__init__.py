@@ -1,7 +1,7 @@
-"""What our dances are compared with, one file each, and the registry.
+"""Baselines of stage 1, one file each, and their registry.
 
-To add a baseline: write one file with a function that takes the real dances of the training songs and returns a
-``Baseline``, then one line in ``BASELINES``.
+To add a baseline: a file with a function from the real dances of the training songs to a ``Baseline``, and a line in
+``BASELINES``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from stgmamba.evaluation.skeleton.baselines.shifted import shifted
 from stgmamba.skeleton import Skeleton
 
 Baseline = Callable[[Dance, int], Skeleton]
-"""Called as method(song, seed): a dance of the song's length, 3-D, OPENPOSE_18_FEET.
+"""Called as method(song, seed), returns a dance of the song's length, 3-D, OPENPOSE_18_FEET.
 
-The song comes as a ``Dance``, with its real dance in it; only ``shifted`` may look at that.
+The song is a ``Dance``, which includes its real dance; only ``shifted`` may use that.
 """
 
 BASELINES: dict[str, Callable[[Sequence[Dance]], Baseline]] = {

@@ -1,4 +1,4 @@
-"""Nobody moves: the mean pose of the training dances, for the whole song."""
+"""Baseline ``mean_pose``: the mean pose of the training dances, without movement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stgmamba.skeleton.foot_contacts import SOLE
 
 
 def mean_pose(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
-    """A method that stands still in the pose with the least squared error (``pose_features``) over ``train``."""
+    """A method that returns the mean pose of ``train`` (mean of ``pose_features``) for the whole song."""
     pose = np.concatenate([pose_features(dance.skeleton) for dance in train]).mean(axis=0).reshape(-1, 3) / 100.0
     pose[:, 1] += SOLE - pose[FEET, 1].min()
 

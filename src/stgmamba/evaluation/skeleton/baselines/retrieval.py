@@ -1,15 +1,15 @@
-"""Beat-aligned retrieval: bars of real dances, put together anew on the beats of the song.
+"""Baseline ``retrieval``: bars of real dances, concatenated on the beats of the song.
 
-A motion graph in the spirit of Kovar, Gleicher, Pighin (SIGGRAPH 2002), with the music to guide the walk through it:
+A motion graph after Kovar, Gleicher, Pighin (SIGGRAPH 2002), with costs that depend on the music:
 
-1. Training dances are cut at the tracked beats of their music into bars; a bar may begin on any beat.
-2. One bar of dance is chosen for each bar of the song: the cheapest sequence by joints that fit (pose and velocity),
-   music that resembles (onsets, loudness) and tempo. A random price, drawn from the seed, goes to every choice.
-3. Each bar is warped in time so that its beats fall on those of the song, neighbours are blended over 0.2 s, heading
-   and place go on from one to the next, and feet get the same clean-up as those of our dances.
+1. Training dances are split into bars at the tracked beats of their music; a bar may begin on any beat.
+2. For each bar of the song a bar of dance is chosen. The sequence minimises the sum of transition costs (difference of
+   pose and velocity), music costs (difference of onsets and loudness), tempo costs, and random costs.
+3. Each bar is warped in time so that its beats fall on those of the song. Consecutive bars are blended over 0.2 s,
+   position and heading are continued, and feet get the same post-processing as those of our dances.
 
-Simpler than Kovar: joints lie on beats only, poses are compared at single frames with their velocities instead of over
-windows, and the walk is the cheapest of all by dynamic programming, for their branch and bound.
+Simpler than Kovar et al.: transitions are at beats only, poses are compared at single frames with their velocities
+instead of over windows, and dynamic programming finds the optimal path instead of branch and bound.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from stgmamba.skeleton.root_trajectory import RootTrajectory, integrate_velocity
 from stgmamba.skeleton.rotations import rotate_yaw
 
 _BLEND = 0.2  # seconds
-# A difference in velocity counts as much as the difference in place that it makes in this many seconds.
-_VELOCITY_SECONDS = 0.2
-_PROFILE = 4  # places per beat at which the music is compared
-# A jump within a dance should lead at least so many bars away; a nearer one costs this much more.
-_AWAY, _SPOT = 4, 20.0
+_VELOCITY_SECONDS = 0.2  # weight of velocity differences (m/s) relative to position differences (m)
+_PROFILE = 4  # samples of the music per beat
+_MIN_JUMP = 4  # bars; a jump within a dance over less
+_NEAR_JUMP_COST = 20.0  # has this additional cost
 _NEIGHBOURS = 20
-# Prices. A joint as good as the twentieth best costs about 1, music is in units of its median, tempo of the log ratio.
-# Chosen on training songs, each danced with the dances of the others: PFD and VFD fell with more chance.
-_MUSIC, _TEMPO, _CHANCE = 0.5, 1.0, 4.0
+# Weights of the costs. A transition as good as the twentieth best costs about 1; music costs are in units of their
+# median, tempo costs are the log ratio. Chosen on training songs with the dances of the other songs: PFD and VFD
+# decreased with larger random costs.
+_MUSIC, _TEMPO, _RANDOM = 0.5, 1.0, 4.0
 
 
 def retrieval(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
-    """A method that dances with bars of the dances of ``train``, never with the song's own.
+    """A method that concatenates bars of the dances of ``train``, except the song's own.
 
-    It takes dances whose timing was fitted, and of those the ones of the song's genre; where there are none, what there
-    is. With no other dance at all it stands still.
+    Dances with fitted timing are preferred, and of those the ones of the song's genre. Without any other dance the
+    result is the mean pose.
     """
     sources = [_Source.of(dance) for dance in train]
-    still = mean_pose(train)
+    fallback = mean_pose(train)
 
     def baseline(song: Dance, seed: int) -> Skeleton:
         bar = 3 if song.genre == "waltz" else 4
@@ -62,66 +62,66 @@ def retrieval(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
         chosen = [source for source in others if source.dance.sync] or others
         chosen = [source for source in chosen if source.dance.genre == song.genre] or chosen
         if not chosen:
-            return still(song, seed)
+            return fallback(song, seed)
         seconds = song.skeleton.seconds
         audio = extract_audio_features(load_song(song.audio_path).samples)
         beats = _whole_bars(audio.beats, seconds, bar)
         rng = np.random.default_rng([zlib.crc32(song.id.encode()), seed])
         bars = _Bars.of(chosen, bar)
-        choice = _cheapest(bars, beats, _profiles(audio, beats), rng)
-        pieces = [(chosen[bars.source[i]], int(bars.beat[i])) for i in choice]
-        return _joined(pieces, beats, bar, max(1, round(seconds * FPS)))
+        path = _optimal_path(bars, beats, _profiles(audio, beats), rng)
+        sequence = [(chosen[bars.source[i]], int(bars.beat[i])) for i in path]
+        return _concatenate(sequence, beats, bar, max(1, round(seconds * FPS)))
 
     return baseline
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A dance taken apart.
+    """A training dance, analysed.
 
     Attributes:
-        dance: as it came.
-        motion: seconds -> [69]: joints seen from the dancer's heading (66), floor position x, z, heading.
-        beats: seconds of the beats of its music, those within the dance [K].
-        ends: [K, 132] pose and velocity at each beat, to tell which bars fit together.
-        music: [K - 1, 2 _PROFILE] onsets and loudness from beat to beat.
+        dance: the dance.
+        motion: seconds -> [69]: joints in the body's heading (66), floor position x, z, heading.
+        beats: times of the beats of its music within the dance, seconds [K].
+        states: [K, 132], pose and velocity at each beat.
+        music: [K - 1, 2 _PROFILE], onsets and loudness between successive beats.
     """
 
     dance: Dance
     motion: CubicSpline
     beats: DoubleArray
-    ends: DoubleArray
+    states: DoubleArray
     music: DoubleArray
 
     @staticmethod
     def of(dance: Dance) -> _Source:
-        """Put the dance on the default body and take it apart."""
+        """Retarget a dance to the default body and analyse it."""
         positions = retarget(dance.skeleton.resampled(FPS), Body()).positions
         frames = len(positions)
         poses, trajectory = to_local(positions, FPS)
         velocity = np.gradient(positions, axis=0) * FPS if frames > 1 else np.zeros_like(positions)
         velocity[..., [0, 2]] = rotate_yaw(velocity[..., [0, 2]], -trajectory.heading[:, None])
         audio = extract_audio_features(load_song(dance.audio_path).samples)
-        # Before the capture begins the first pose is held; that is no dance.
-        begun = int(np.argmax((np.diff(positions, axis=0) != 0).any(axis=(1, 2)))) if frames > 1 else 0
-        beats = audio.beats[(audio.beats >= begun / FPS) & (audio.beats <= (frames - 1) / FPS)]
+        # The first pose is repeated up to the start of the capture.
+        start = int(np.argmax((np.diff(positions, axis=0) != 0).any(axis=(1, 2)))) if frames > 1 else 0
+        beats = audio.beats[(audio.beats >= start / FPS) & (audio.beats <= (frames - 1) / FPS)]
         state = np.concatenate([poses, _VELOCITY_SECONDS * velocity], axis=1).reshape(frames, -1)
         flat = np.concatenate([poses.reshape(frames, -1), trajectory.position, trajectory.heading[:, None]], axis=1)
-        at = np.arange(frames) / FPS
+        times = np.arange(frames) / FPS
         # A spline needs two frames.
-        motion = CubicSpline(at, flat) if frames > 1 else CubicSpline([0.0, 1.0], np.repeat(flat, 2, axis=0))
+        motion = CubicSpline(times, flat) if frames > 1 else CubicSpline([0.0, 1.0], np.repeat(flat, 2, axis=0))
         return _Source(dance, motion, beats, state[np.round(beats * FPS).astype(int)], _profiles(audio, beats))
 
 
 @dataclass(frozen=True)
 class _Bars:
-    """All bars that can be chosen, M of them.
+    """All M candidate bars.
 
     Attributes:
-        source, beat: which dance, and the beat of it that the bar begins on [M].
-        begin, end: pose and velocity there [M, 132].
+        source, beat: index of the dance, and of its beat on which the bar begins [M].
+        begin, end: pose and velocity at the first and last beat [M, 132].
         music: [M, bar * 2 _PROFILE].
-        seconds: how long the bar lasts [M].
+        seconds: duration [M].
     """
 
     source: NDArray[np.int64]
@@ -138,121 +138,122 @@ class _Bars:
         return _Bars(
             source=np.repeat(np.arange(len(sources)), counts),
             beat=np.concatenate([np.arange(count) for count in counts]),
-            begin=np.concatenate([source.ends[:-bar] for source in sources]),
-            end=np.concatenate([source.ends[bar:] for source in sources]),
+            begin=np.concatenate([source.states[:-bar] for source in sources]),
+            end=np.concatenate([source.states[bar:] for source in sources]),
             music=np.concatenate([_over_bars(source.music, bar) for source in sources]),
             seconds=np.concatenate([source.beats[bar:] - source.beats[:-bar] for source in sources]),
         )
 
 
-def _cheapest(bars: _Bars, beats: DoubleArray, music: DoubleArray, rng: np.random.Generator) -> list[int]:
-    """The cheapest sequence of bars, one for each of the song's (Viterbi 1967).
+def _optimal_path(bars: _Bars, beats: DoubleArray, music: DoubleArray, rng: np.random.Generator) -> list[int]:
+    """Indices of the bars, one for each bar of the song, whose sequence has the lowest cost (Viterbi 1967).
 
     Args:
-        bars: M of them.
+        bars: M candidates.
         beats: of the song, whole bars [G bar + 1].
         music: of the song, [G bar, 2 _PROFILE].
-        rng: draws the random prices.
+        rng: of the random costs.
     """
     bar = bars.music.shape[1] // music.shape[1]
-    joints = _joints(bars, bar)
-    likeness = _in_medians(cdist(_over_bars(music, bar)[::bar], bars.music))  # [G, M]
+    transitions = _transition_costs(bars, bar)
+    difference = _in_medians(cdist(_over_bars(music, bar)[::bar], bars.music))  # [G, M]
     tempo = np.abs(np.log(np.diff(beats[::bar])[:, None] / bars.seconds))
-    price = _MUSIC * likeness + _TEMPO * tempo + _CHANCE * rng.exponential(size=likeness.shape)
-    total, before = price[0], []
-    for own in price[1:]:
-        paths = total[:, None] + joints
-        before.append(paths.argmin(axis=0))
-        total = paths.min(axis=0) + own
-    choice = [int(total.argmin())]
-    for came_from in reversed(before):
-        choice.append(int(came_from[choice[-1]]))
-    return choice[::-1]
+    costs = _MUSIC * difference + _TEMPO * tempo + _RANDOM * rng.exponential(size=difference.shape)
+    total, predecessors = costs[0], []
+    for cost in costs[1:]:
+        totals = total[:, None] + transitions
+        predecessors.append(totals.argmin(axis=0))
+        total = totals.min(axis=0) + cost
+    path = [int(total.argmin())]
+    for predecessor in reversed(predecessors):
+        path.append(int(predecessor[path[-1]]))
+    return path[::-1]
 
 
-def _joints(bars: _Bars, bar: int) -> DoubleArray:
-    """Price of going on from one bar with another, [M, M]; 0 for the bar that followed in the real dance.
+def _transition_costs(bars: _Bars, bar: int) -> DoubleArray:
+    """Cost of a transition from one bar to another, [M, M]; 0 for the bar that follows in the real dance.
 
-    A distance counts relative to how near other bars commonly come to these two. Without that, the quiet middle of all
-    poses, from which everything is near, would take over the dance.
+    Distances are normalised by those of the two bars to their _NEIGHBOURS-th neighbours. Otherwise slow poses near the
+    mean, which are close to all others, would dominate.
     """
     distance = cdist(bars.end, bars.begin)
     rank = min(_NEIGHBOURS, len(distance) - 1)
-    after, before = np.partition(distance, rank, axis=1)[:, rank, None], np.partition(distance, rank, axis=0)[rank]
-    price = distance / np.maximum(np.sqrt(after * before), 1e-6)
-    # A jump within the same few bars would only tread on the spot, again and again.
-    apart = np.abs(bars.beat - (bars.beat[:, None] + bar))
-    near = (bars.source == bars.source[:, None]) & (apart < _AWAY * bar) & (apart > 0)
-    return np.asarray(price + _SPOT * near, np.float64)
+    to_begin = np.partition(distance, rank, axis=1)[:, rank, None]
+    to_end = np.partition(distance, rank, axis=0)[rank]
+    cost = distance / np.maximum(np.sqrt(to_begin * to_end), 1e-6)
+    # Jumps within a few bars would repeat these.
+    jump = np.abs(bars.beat - (bars.beat[:, None] + bar))
+    near = (bars.source == bars.source[:, None]) & (jump < _MIN_JUMP * bar) & (jump > 0)
+    return np.asarray(cost + _NEAR_JUMP_COST * near, np.float64)
 
 
-def _joined(pieces: Sequence[tuple[_Source, int]], beats: DoubleArray, bar: int, frames: int) -> Skeleton:
-    """Bars (a dance and the beat they begin on), warped onto the song's beats and blended into one dance."""
+def _concatenate(sequence: Sequence[tuple[_Source, int]], beats: DoubleArray, bar: int, frames: int) -> Skeleton:
+    """A dance from bars (a dance and the beat that they begin on), warped onto the song's beats and blended."""
     from stgmamba.music_to_skeleton.postprocessing import place_on_floor
 
     times = np.arange(frames + 1) / FPS
     poses, step, turn = np.zeros((frames, 66)), np.zeros((frames, 2)), np.zeros(frames)
-    for number, (source, first) in enumerate(pieces):
-        there = beats[number * bar : number * bar + bar + 1]
+    for number, (source, first) in enumerate(sequence):
+        song_beats = beats[number * bar : number * bar + bar + 1]
         weight = np.ones(frames)
         if number > 0:
-            weight = _risen(times[:-1], there[0])
-        if number < len(pieces) - 1:
-            weight = weight - _risen(times[:-1], there[-1])
+            weight = _ramp(times[:-1], song_beats[0])
+        if number < len(sequence) - 1:
+            weight = weight - _ramp(times[:-1], song_beats[-1])
         used = np.flatnonzero(weight > 0)
         if len(used) == 0:
             continue
         part = slice(used[0], used[-1] + 1)
-        at = _warped(times[used[0] : used[-1] + 2], there, source.beats[first : first + bar + 1])
-        moved = source.motion(np.clip(at, 0.0, source.motion.x[-1]))
-        share = weight[part, None]
-        poses[part] += share * moved[:-1, :66]
-        # How the dancer goes on is blended as seen by herself, so that place and heading need no fitting.
-        heading = moved[:, 68].astype(np.float32)
-        step[part] += share * rotate_yaw(np.diff(moved[:, 66:68], axis=0).astype(np.float32), -heading[:-1])
-        turn[part] += share[:, 0] * np.diff(moved[:, 68])
-    bodies = rebuild(poses.reshape(frames, -1, 3).astype(np.float32), Body())
-    bodies[..., [0, 2]] -= mid_hip(bodies)[:, None, [0, 2]]
+        warped = _warp(times[used[0] : used[-1] + 2], song_beats, source.beats[first : first + bar + 1])
+        motion = source.motion(np.clip(warped, 0.0, source.motion.x[-1]))
+        weights = weight[part, None]
+        poses[part] += weights * motion[:-1, :66]
+        # Displacement in the body's heading and turning are blended, then integrated over the whole dance.
+        heading = motion[:, 68].astype(np.float32)
+        step[part] += weights * rotate_yaw(np.diff(motion[:, 66:68], axis=0).astype(np.float32), -heading[:-1])
+        turn[part] += weights[:, 0] * np.diff(motion[:, 68])
+    joints = rebuild(poses.reshape(frames, -1, 3).astype(np.float32), Body())
+    joints[..., [0, 2]] -= mid_hip(joints)[:, None, [0, 2]]
     heading = np.concatenate([[0.0], np.cumsum(turn[:-1])]).astype(np.float32)
     trajectory = RootTrajectory(integrate_velocity((step * FPS).astype(np.float32), heading, FPS), heading)
-    return Skeleton(place_on_floor(bodies, trajectory, "free"), FPS, OPENPOSE_18_FEET)
+    return Skeleton(place_on_floor(joints, trajectory, "free"), FPS, OPENPOSE_18_FEET)
 
 
-def _warped(times: DoubleArray, there: DoubleArray, here: DoubleArray) -> DoubleArray:
-    """Seconds of a dance with beats ``here`` for seconds of a song with beats ``there``; linear between, and beyond."""
-    first, last = (here[1] - here[0]) / (there[1] - there[0]), (here[-1] - here[-2]) / (there[-1] - there[-2])
-    inside = np.interp(times, there, here)
-    early, late = np.minimum(times - there[0], 0.0), np.maximum(times - there[-1], 0.0)
-    return np.asarray(inside + first * early + last * late, np.float64)
+def _warp(times: DoubleArray, song_beats: DoubleArray, dance_beats: DoubleArray) -> DoubleArray:
+    """Map times in a song to times in a dance, beat to beat; linear between the beats and extrapolated beyond."""
+    first_rate = (dance_beats[1] - dance_beats[0]) / (song_beats[1] - song_beats[0])
+    last_rate = (dance_beats[-1] - dance_beats[-2]) / (song_beats[-1] - song_beats[-2])
+    before, after = np.minimum(times - song_beats[0], 0.0), np.maximum(times - song_beats[-1], 0.0)
+    inside = np.interp(times, song_beats, dance_beats)
+    return np.asarray(inside + first_rate * before + last_rate * after, np.float64)
 
 
-def _risen(times: DoubleArray, joint: float) -> DoubleArray:
-    """From 0 to 1 around a joint, smoothly, within _BLEND seconds."""
-    return np.asarray(smoothstep(joint - _BLEND / 2, joint + _BLEND / 2, times), np.float64)
+def _ramp(times: DoubleArray, centre: float) -> DoubleArray:
+    """Smooth step from 0 to 1 over _BLEND seconds around a time."""
+    return np.asarray(smoothstep(centre - _BLEND / 2, centre + _BLEND / 2, times), np.float64)
 
 
 def _whole_bars(beats: DoubleArray, seconds: float, bar: int) -> DoubleArray:
-    """The beats of a song, continued regularly at both ends so that whole bars cover all of 0..seconds."""
+    """The beats of a song, extended at both ends by the median interval to whole bars that cover 0..seconds."""
     interval = float(np.median(np.diff(beats))) if len(beats) > 1 else 0.5
     beats = beats[beats < seconds + interval] if beats[0] < seconds else beats[:1]
-    early = beats[0] - interval * np.arange(np.ceil(beats[0] / interval), 0, -1)
-    beats = np.concatenate([early, beats])
+    before = beats[0] - interval * np.arange(np.ceil(beats[0] / interval), 0, -1)
+    beats = np.concatenate([before, beats])
     missing = max(0, int(np.ceil((seconds - beats[-1]) / interval)))
     missing += -(len(beats) + missing - 1) % bar
     return np.concatenate([beats, beats[-1] + interval * np.arange(1, missing + 1)])
 
 
 def _profiles(audio: AudioFeatures, beats: DoubleArray) -> DoubleArray:
-    """Onsets and loudness between each beat and the next, [K - 1, 2 _PROFILE], K >= 1."""
-    share = (np.arange(_PROFILE) + 0.5) / _PROFILE
-    at = (beats[:-1, None] + np.diff(beats)[:, None] * share) * MODEL_FPS
+    """Onset strength and loudness at _PROFILE times between successive beats, [K - 1, 2 _PROFILE], K >= 1."""
+    phases = (np.arange(_PROFILE) + 0.5) / _PROFILE
+    positions = (beats[:-1, None] + np.diff(beats)[:, None] * phases) * MODEL_FPS
     frames = np.arange(len(audio))
-    heights = [np.interp(at, frames, audio.features[:, feature]) for feature in (0, 1)]
-    return np.concatenate(heights, axis=1)
+    return np.concatenate([np.interp(positions, frames, audio.features[:, feature]) for feature in (0, 1)], axis=1)
 
 
 def _over_bars(music: DoubleArray, bar: int) -> DoubleArray:
-    """Profiles of beats [K, F] as those of the bars that begin on each of them, [K - bar + 1, bar F]."""
+    """Profiles of beats [K, F] -> profiles of the bars that begin on them, [K - bar + 1, bar F]."""
     windows = np.lib.stride_tricks.sliding_window_view(music, bar, axis=0)  # [K - bar + 1, F, bar]
     return windows.reshape(len(windows), -1)
 

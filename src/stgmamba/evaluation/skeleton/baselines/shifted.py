@@ -1,4 +1,4 @@
-"""The real dance of the song, out of step: perfect movement with no ear."""
+"""Baseline ``shifted``: the real dance of the song at a random time offset."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from stgmamba.skeleton import Skeleton
 
 
 def shifted(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
-    """A method that begins the song's own real dance at a random moment and goes on from its start at its end.
+    """A method that returns the song's real dance, circularly shifted in time by a random offset.
 
-    What it shows is that the beat metrics fall to their floors. Its PFD is near 0 by construction, its VFD and jerk
-    come from the one jump where the end meets the start.
+    Its beat metrics show the chance level. Its PFD is near 0 by construction; its VFD and jerk are those of the jump
+    from the last to the first frame.
     """
 
     def baseline(song: Dance, seed: int) -> Skeleton:

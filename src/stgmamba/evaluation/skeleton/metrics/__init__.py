@@ -1,7 +1,7 @@
-"""Metrics of stage 1, one file each or one per kindred group, and their registry.
+"""Metrics of stage 1, one file each or one per group, and their registry.
 
-To add a metric: write one file with a pure function on skeletons (3-D, metres, OPENPOSE_18_FEET), then one line in
-``METRICS`` that says what it is fed and how its values of several dances become one.
+To add a metric: a file with a pure function on skeletons (3-D, metres, OPENPOSE_18_FEET), and a line in ``METRICS``
+with its arguments and the aggregation of its values.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from stgmamba.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class EvalSample:
-    """What is judged: the dances that one method made.
+    """The dances of one method, and what they are compared with.
 
     Attributes:
-        dances: for each song the dances made for it, one per seed.
-        beats: for each song its beats in seconds.
-        real: the real dances to compare with.
+        dances: for each song its dances, one per seed.
+        beats: for each song the times of its beats, seconds.
+        real: real dances.
     """
 
     dances: Sequence[Sequence[Skeleton]]
@@ -41,12 +41,12 @@ class EvalSample:
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure about a sample.
+    """A metric of a sample.
 
     Attributes:
-        compute: the figure; where positions are not finite it is NaN, or 0 for the beat metrics.
-        unit: for people; empty for pure numbers.
-        better: which way is good.
+        compute: its value; NaN where positions are not finite, or 0 for the beat metrics.
+        unit: for reports; empty for dimensionless values.
+        better: which values are good.
     """
 
     compute: Callable[[EvalSample], float]
@@ -55,12 +55,12 @@ class Metric:
 
 
 def against_real(measure: Callable[[Sequence[Skeleton], Sequence[Skeleton]], float]) -> Callable[[EvalSample], float]:
-    """All dances together against all real ones."""
+    """Of all dances together against all real dances."""
     return lambda sample: measure([dance for song in sample.dances for dance in song], sample.real)
 
 
 def per_dance(measure: Callable[[Skeleton], float]) -> Callable[[EvalSample], float]:
-    """Mean over the seeds of a song, then over songs, so that each song counts the same."""
+    """Mean over the seeds of a song, then over songs, so that songs have equal weights."""
     return lambda sample: _mean([_mean([measure(dance) for dance in song]) for song in sample.dances])
 
 
@@ -75,7 +75,7 @@ def on_beats(measure: Callable[[Skeleton, NDArray[np.float64]], float]) -> Calla
 
 
 def over_seeds(measure: Callable[[Sequence[Skeleton]], float]) -> Callable[[EvalSample], float]:
-    """Among the dances of one song, then the mean over songs."""
+    """Of the dances of one song, then the mean over songs."""
     return lambda sample: _mean([measure(song) for song in sample.dances])
 
 

@@ -1,4 +1,4 @@
-"""Bone-length variation: does the body keep its bones?"""
+"""Variation of bone lengths."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from stgmamba.skeleton import Skeleton
 
 
 def bone_variation(skeleton: Skeleton) -> float:
-    """Standard deviation of a bone's length over the dance by its mean, of the worst bone of the kinematic tree.
+    """Maximum over the bones of the kinematic tree of a length's standard deviation over the dance by its mean.
 
-    Definition ours; the worst bone, because one rubber arm is enough to see. 0.01 is 1 %; 0 is a rigid body. Optical
-    captures of real dances reach 0.2: markers slide on the skin, and from neck to hips the trunk bends.
+    Definition ours; the maximum, because one bone of varying length is visible. 0 for rigid bones. Optical captures of
+    real dances reach 0.2, since markers slide on the skin and the trunk bends between neck and hips.
     """
     parents, children = np.asarray(skeleton.layout.tree).T
     positions = skeleton.positions.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Diversity: how different the dances are that one song gets with different seeds."""
+"""Diversity of the dances of one song with different seeds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from stgmamba.skeleton import Skeleton
 
 
 def diversity(dances: Sequence[Skeleton]) -> float:
-    """Mean distance of a joint between two of the dances at the same moment, over all pairs. cm, higher is better.
+    """Mean distance between corresponding joints of two dances at the same time, over all pairs. cm, higher is better.
 
-    Joints as in ``pose_features`` (on the reference body, from the middle of the hips, facing +z), so that another
-    place or direction is no other dance. Definition ours, after the mean pairwise distance of Li et al. (ICCV 2021),
-    which compares whole-clip features. Of unequal dances the shorter decides the length. 0 for fewer than two dances.
+    Joints are those of ``pose_features``, which do not depend on position and direction. Definition ours, after the
+    mean pairwise distance of Li et al. (ICCV 2021), which compares features of whole clips. Two dances of different
+    length are compared over the shorter length. 0 for fewer than two dances.
     """
     joints = [features.reshape(len(features), -1, 3) for features in map(pose_features, dances)]
     distances = []

@@ -1,4 +1,4 @@
-"""PFD and VFD: Fréchet distances between generated and real dances on poses and on velocities."""
+"""PFD and VFD: Fréchet distances between generated and real dances, of poses and of velocities."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def pfd(generated: Sequence[Skeleton], real: Sequence[Skeleton]) -> float:
 
 
 def vfd(generated: Sequence[Skeleton], real: Sequence[Skeleton]) -> float:
-    """Velocity Fréchet distance: over all frames of all dances, on ``velocity_features``. (cm/frame)^2, lower is best.
+    """Velocity Fréchet distance: over all frames of all dances, on ``velocity_features``.
 
-    Same sources as ``pfd``. A frame lasts 1/25 s.
+    (cm/frame)^2 with frames of 1/25 s, lower is better. Same sources as ``pfd``.
     """
     return frechet_distance(_pool(generated, velocity_features), _pool(real, velocity_features))
 

@@ -1,4 +1,4 @@
-"""Jerk: how abruptly a dance moves."""
+"""Jerk, a measure of smoothness."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from stgmamba.skeleton import Skeleton
 def jerk(skeleton: Skeleton) -> float:
     """Mean magnitude of the third derivative of the joints' positions, over joints and frames. m/s^3, as real is best.
 
-    Third differences at 25 fps, a measure of smoothness since Flash, Hogan (J. Neuroscience 1985). Far below the real
-    dances' value a movement is numb, far above it trembles; 1 cm of marker noise alone adds some 1,000 m/s^3.
-    0 for fewer than four frames.
+    Third differences at 25 fps; a measure of smoothness after Flash, Hogan (J. Neuroscience 1985). Values far below
+    those of real dances indicate over-smoothed motion, values far above jitter; 1 cm of marker noise alone adds about
+    1,000 m/s^3. 0 for fewer than four frames.
     """
     positions = at_25_fps(skeleton).positions.astype(np.float64)
     if len(positions) < 4:

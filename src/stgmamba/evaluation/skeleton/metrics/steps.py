@@ -1,6 +1,6 @@
-"""SC: do the feet land on musical beats?
+"""SC, the consistency of foot strikes with musical beats, and its chance level, the floor.
 
-On ballroom dances BC hardly tells real dances from shifted ones; foot strikes do.
+On ballroom dances BC hardly separates real dances from shifted ones; SC does.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def step_consistency(skeleton: Skeleton, beats: DoubleArray) -> float:
 
 
 def step_floor(skeleton: Skeleton, beats: DoubleArray, seed: int = 0) -> float:
-    """The SC that the same dance reaches when shifted at random."""
+    """Chance level of SC: its mean over random circular shifts of the same dance."""
     return floor(foot_strikes(at_25_fps(skeleton)), beats, skeleton.seconds, np.random.default_rng(seed))

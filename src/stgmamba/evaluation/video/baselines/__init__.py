@@ -1,6 +1,6 @@
-"""Who makes frames of a person from one picture and poses: the registry of methods that are compared.
+"""Baselines of stage 2, which animate the person of one picture, and their registry.
 
-Add one by a file of its own and a line in ``BASELINES``.
+To add a baseline: a file, and a line in ``BASELINES``.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from stgmamba.person.pose import DetectedPerson
 
 
 class Baseline(Protocol):
-    """The person of one picture, ready to be moved."""
+    """An animator of the person of one picture."""
 
     @property
     def body(self) -> PhotoBody:
-        """The person, measured in the frames' pixels."""
+        """The person's body, in pixels of the frames."""
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the frames."""
 
     def render_placement(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[Frame]:
-        """One uint8 frame [H, W, 3] per frame of a placement, of the view's part of the picture."""
+        """One uint8 frame [H, W, 3] per frame of a placement, cropped and scaled to a view of the picture."""
 
 
 BuildBaseline = Callable[[Picture, DetectedPerson, int], Baseline]
-"""Makes a reenactor from a picture, the person in it, and the height of its frames."""
+"""Called as build(picture, person, height of the frames)."""
 
 BASELINES: dict[str, BuildBaseline] = {
     "limb_warp": LimbWarpRenderer,

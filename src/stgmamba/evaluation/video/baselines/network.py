@@ -1,4 +1,4 @@
-"""Trained networks as methods: ours, its ablations, and the peers that know no warps or see the frame before."""
+"""Trained networks as methods: ours, its ablations, and networks without warps or with previous frames as input."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from stgmamba.skeleton_to_video.model import MULTIPLE, FrameGenerator, Inputs
 from stgmamba.skeleton_to_video.pose_maps import pose_maps
 from stgmamba.skeleton_to_video.rendering import TRAINED_HEIGHT, NeuralRenderer, load_network
 
-_STATURE = 1.7  # metres: what the depth estimated in a picture is measured with
+_STATURE = 1.7  # metres, assumed, to convert estimated depth to pixels
 
 
 def network(weights: str | Path | None = None) -> BuildBaseline:
-    """A network with the weights of a file, or those in the package.
+    """A network with the weights of a file, or the default ones, as a method.
 
-    What sees warped sheets and frames one by one is drawn by our renderer, anything else by `ComparisonRenderer`.
+    Networks with warped layers and without previous frames as input use `NeuralRenderer`, others `ComparisonRenderer`.
 
     Raises:
         InputError: not weights of this network.
@@ -40,11 +40,11 @@ def network(weights: str | Path | None = None) -> BuildBaseline:
 
 
 class ComparisonRenderer:
-    """Draws with a network that sees the condition as it is, or its own last frame: one frame after the other.
+    """Renders with a network whose input includes the unwarped condition or its previous output, frame by frame.
 
     Args:
-        picture, person, size: as of `LimbWarpRenderer`.
-        model: trained.
+        picture, person, size: see `LimbWarpRenderer`.
+        model: a trained network.
 
     Raises:
         InputError: the picture shows no shoulder.
@@ -62,34 +62,34 @@ class ComparisonRenderer:
     def render_placement(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[Frame]:
         """One frame per frame of a placement, lazily; uint8 [H, W, 3].
 
-        The network works at the height that it was trained at where frames are higher. The frame before the first is
-        the condition.
+        Frames that are higher than those of training are rendered at the height of training and upscaled. The previous
+        frame of the first is the condition.
         """
-        shrink = min(1.0, TRAINED_HEIGHT / self.size[1])
-        small = round(self.size[0] * shrink), round(self.size[1] * shrink)
+        input_scale = min(1.0, TRAINED_HEIGHT / self.size[1])
+        small = round(self.size[0] * input_scale), round(self.size[1] * input_scale)
         padded = tuple(-(-side // MULTIPLE) * MULTIPLE for side in small)
 
-        def tensor(picture: NDArray[np.float32]) -> Tensor:
-            shrunk = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        def to_input(image: NDArray[np.float32]) -> Tensor:
+            resized = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
             right, below = padded[0] - small[0], padded[1] - small[1]
-            whole = cv2.copyMakeBorder(shrunk, 0, below, 0, right, cv2.BORDER_REPLICATE)
-            whole[..., :3] /= 255
-            return torch.from_numpy(np.ascontiguousarray(whole)).permute(2, 0, 1)[None]
+            array = cv2.copyMakeBorder(resized, 0, below, 0, right, cv2.BORDER_REPLICATE)
+            array[..., :3] /= 255
+            return torch.from_numpy(np.ascontiguousarray(array)).permute(2, 0, 1)[None]
 
-        def maps(points: NDArray[np.float64], depth: NDArray[np.float64]) -> Tensor:
+        def to_maps(points: NDArray[np.float64], depth: NDArray[np.float64]) -> Tensor:
             zoom, origin = view
-            at = ((points - (origin.real, origin.imag)) * zoom + 0.5) * shrink - 0.5
-            scale = zoom * shrink
-            drawn = pose_maps(at, depth * scale, self.body.torso * scale, (padded[0], padded[1]))
-            return torch.from_numpy(drawn)[None]
+            points = ((points - (origin.real, origin.imag)) * zoom + 0.5) * input_scale - 0.5
+            scale = zoom * input_scale
+            maps = pose_maps(points, depth * scale, self.body.torso * scale, (padded[0], padded[1]))
+            return torch.from_numpy(maps)[None]
 
-        shown = next(self._still.render_placement(placement, view))
-        condition, background = tensor(shown.astype(np.float32)), tensor(self._warp.background(view))
-        condition_pose = maps(self.body.joints, self._depth)
-        before = condition
-        for frame, layer in enumerate(self._warp.foreground(placement, view)):
-            pose = maps(placement.points[frame], placement.depth[frame])
-            made = self._model(Inputs(tensor(layer), background, pose, condition, condition_pose, before)).clamp(0, 1)
-            before = made
-            pixels = made[0, :, : small[1], : small[0]].permute(1, 2, 0).mul(255).add(0.5).clamp(0, 255)
+        picture = next(self._still.render_placement(placement, view))
+        condition, background = to_input(picture.astype(np.float32)), to_input(self._warp.background(view))
+        condition_pose = to_maps(self.body.joints, self._depth)
+        previous = condition
+        for frame, layers in enumerate(self._warp.foreground(placement, view)):
+            pose = to_maps(placement.points[frame], placement.depth[frame])
+            inputs = Inputs(to_input(layers), background, pose, condition, condition_pose, previous)
+            previous = self._model(inputs).clamp(0, 1)
+            pixels = previous[0, :, : small[1], : small[0]].permute(1, 2, 0).mul(255).add(0.5).clamp(0, 255)
             yield np.asarray(cv2.resize(np.ascontiguousarray(pixels.numpy()), self.size).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""The picture itself, whatever the pose: what every method has to beat."""
+"""Baseline ``copy``: the condition itself, for every pose."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from stgmamba.person.pose import DetectedPerson
 
 
 class StaticImage:
-    """Shows the picture.
+    """Returns the picture for every pose.
 
     Args:
-        picture: the picture.
-        person: found in it.
-        size: height of the frames in pixels.
+        picture: the condition.
+        person: detected in it.
+        size: height of the frames, pixels.
     """
 
     def __init__(self, picture: Picture, person: DetectedPerson, size: int) -> None:
@@ -31,9 +31,9 @@ class StaticImage:
         self.body = measure_body(person.skeleton).scaled(self.size[1] / picture.size[1])
 
     def render_placement(self, placement: Placement, view: View = IDENTITY_VIEW) -> Iterator[Frame]:
-        """The picture as often as the placement has frames."""
+        """The view of the picture, for every frame of the placement."""
         zoom, origin = view
-        into_view = np.asarray([[zoom, 0, -origin.real * zoom], [0, zoom, -origin.imag * zoom]])
-        shown = cv2.warpAffine(self._rgb, into_view, self.size, borderMode=cv2.BORDER_REFLECT_101)
+        matrix = np.asarray([[zoom, 0, -origin.real * zoom], [0, zoom, -origin.imag * zoom]])
+        frame = cv2.warpAffine(self._rgb, matrix, self.size, borderMode=cv2.BORDER_REFLECT_101)
         for _ in range(len(placement.points)):
-            yield np.asarray(shown)
+            yield np.asarray(frame)

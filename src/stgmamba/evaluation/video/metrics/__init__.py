@@ -1,6 +1,6 @@
-"""Metrics of stage 2. Each is a pure function in a file of its own and has a line in ``METRICS`` below.
+"""Metrics of stage 2, a pure function in a file each, and their registry.
 
-Those that need a trained network are in ``networks``: they take weights that the user gives.
+Metrics that need a trained network, whose weights the user provides, are in ``networks``.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from stgmamba.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class MethodOutput:
-    """What one method made of one scene.
+    """The frames of one method for one scene.
 
     Attributes:
-        scene: what was asked for.
+        scene: the scene.
         frames: uint8 [T, H, W, 3].
-        found: what the pose models see in them.
+        detected: poses detected in the frames, T frames.
     """
 
     scene: Scene
     frames: NDArray[np.uint8]
-    found: Skeleton
+    detected: Skeleton
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure about a take; the report has its mean over the scenes.
+    """A metric of one scene; reports have its mean over the scenes.
 
     Attributes:
-        compute: the figure, NaN where it is not defined.
-        unit: for people; empty for pure numbers.
-        better: which way is good.
+        compute: its value; NaN where it is not defined.
+        unit: for reports; empty for dimensionless values.
+        better: which values are good.
     """
 
     compute: Callable[[MethodOutput], float]
@@ -53,11 +53,14 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "ssim": Metric(lambda output: ssim(output.frames, output.scene.truth), "", "higher"),
     "psnr": Metric(lambda output: psnr(output.frames, output.scene.truth), "dB", "higher"),
-    "pck": Metric(lambda output: pck(output.found, output.scene.seen), "", "higher"),
+    "pck": Metric(lambda output: pck(output.detected, output.scene.detected), "", "higher"),
     "flicker": Metric(lambda output: flicker(output.frames, output.scene.truth), "of 255", "lower"),
     "identity": Metric(
         lambda output: identity_distance(
-            output.frames, output.found, output.scene.condition.picture.rgb, output.scene.seen_in_condition
+            output.frames,
+            output.detected,
+            output.scene.condition.picture.rgb,
+            output.scene.detected_in_condition,
         ),
         "",
         "lower",

@@ -1,4 +1,4 @@
-"""SSIM and PSNR: how near frames are to the true ones, pixel by pixel."""
+"""SSIM and PSNR of frames to the ground truth."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _BATCH = 16
 
 
 def check_can_measure() -> None:
-    """Refuse early what cannot be measured.
+    """Check before an evaluation that its packages are installed.
 
     Raises:
         InputError: torchmetrics or PyYAML is not installed.
     """
     for package, name in (("torchmetrics", "torchmetrics"), ("yaml", "PyYAML")):
         if find_spec(package) is None:
-            raise InputError(f"Judging films needs {name}; install it with: pip install stgmamba[train].")
+            raise InputError(f"Evaluating videos needs {name}; install it with: pip install stgmamba[train].")
 
 
 def ssim(frames: Frame, truth: Frame) -> float:
-    """Structural similarity, mean over frames; at most 1 (the same), higher is better.
+    """Structural similarity, mean over frames; at most 1 (equal frames), higher is better.
 
-    Wang et al. 2004: Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, on the three colours; by torchmetrics.
+    Wang et al. 2004: Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, on the three colour channels; by torchmetrics.
 
     Args:
         frames: uint8 [T, H, W, 3], sides of at least 11 pixels.
@@ -47,7 +47,7 @@ def ssim(frames: Frame, truth: Frame) -> float:
 def psnr(frames: Frame, truth: Frame) -> float:
     """Peak signal to noise ratio in dB, mean over frames of 10 log10(255^2 / mean squared error); higher is better.
 
-    A frame without any error counts as 100 dB. By torchmetrics.
+    Limited to 100 dB, the value of equal frames; by torchmetrics.
 
     Args:
         frames: uint8 [T, H, W, 3].
@@ -68,8 +68,9 @@ def as_tensor(frames: Frame) -> Tensor:
 
 
 def _mean(frames: Frame, truth: Frame, measure: Callable[[Tensor, Tensor], Tensor | tuple[Tensor, Tensor]]) -> float:
+    """Mean over frames of a function of two batches [B, 3, H, W] to a value per image."""
     if frames.shape != truth.shape or not len(frames):
-        raise ValueError(f"as many frames as true ones are needed, got {frames.shape} and {truth.shape}")
+        raise ValueError(f"frames and ground truth must have the same shape, got {frames.shape} and {truth.shape}")
     values = []
     for start in range(0, len(frames), _BATCH):
         value = measure(as_tensor(frames[start : start + _BATCH]), as_tensor(truth[start : start + _BATCH]))

@@ -1,4 +1,4 @@
-"""Flicker: what changes from frame to frame where nothing should."""
+"""Flicker: temporal change of static pixels."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ from numpy.typing import NDArray
 
 from stgmamba.arrays import Frame
 
-_STILL = 3.0  # grey levels by which a static pixel may change in the true frames: noise of the camera and the codec
-_BLUR = 1.0  # pixels; noise of single pixels is not what the eye calls flicker
+_STATIC = 3.0  # grey levels; limit of the change of static pixels in the ground truth, from camera noise and codec
+_BLUR = 1.0  # pixels; noise of single pixels is not perceived as flicker
 
 
 def flicker(frames: Frame, truth: Frame) -> float:
-    """Mean change from frame to frame beyond that of the true frames, in their static pixels; grey levels of 255.
+    """Mean change between successive frames in excess of that of the ground truth, at its static pixels; 0..255.
 
-    A pixel is static from one frame to the next when its slightly blurred brightness changes by less than 3 grey levels
-    in the true frames. Over those, max(0, |change| - |true change|) is averaged. 0 is as calm as the truth or calmer;
-    lower is better. A figure of our own, after the temporal differences of Lai et al., ECCV 2018.
+    A pixel is static from one frame to the next where its blurred brightness changes by less than 3 grey levels in the
+    ground truth. max(0, |change| - |change of the ground truth|) is averaged over these. 0 where no pixel changes more
+    than in the ground truth; lower is better. Definition ours, after the temporal differences of Lai et al., ECCV 2018.
 
     Args:
         frames: uint8 [T, H, W, 3].
         truth: uint8 [T, H, W, 3].
 
     Returns:
-        NaN for a single frame or where nothing is static.
+        NaN for a single frame, or where no pixel is static.
     """
     if frames.shape != truth.shape:
-        raise ValueError(f"as many frames as true ones are needed, got {frames.shape} and {truth.shape}")
+        raise ValueError(f"frames and ground truth must have the same shape, got {frames.shape} and {truth.shape}")
     excess, static = 0.0, 0
-    before = None
-    for frame, true in zip(frames, truth, strict=True):
-        now = _brightness(frame), _brightness(true)
-        if before is not None:
-            change, true_change = (np.abs(b - a) for a, b in zip(before, now, strict=True))
-            still = true_change < _STILL
-            excess += float(np.maximum(change - true_change, 0)[still].sum())
-            static += int(still.sum())
-        before = now
+    previous = None
+    for frame, true_frame in zip(frames, truth, strict=True):
+        current = _brightness(frame), _brightness(true_frame)
+        if previous is not None:
+            change, true_change = (np.abs(b - a) for a, b in zip(previous, current, strict=True))
+            mask = true_change < _STATIC
+            excess += float(np.maximum(change - true_change, 0)[mask].sum())
+            static += int(mask.sum())
+        previous = current
     return excess / static if static else float("nan")
 
 

@@ -1,8 +1,8 @@
-"""FVD's features: the I3D network trained on Kinetics 400, as Unterthiner et al. (2018) used it.
+"""Features of FVD: the I3D network trained on Kinetics 400 (Unterthiner et al. 2018).
 
-The weights are the user's: ``rgb_imagenet.pt`` of the port to PyTorch by Piergiovanni (pytorch-i3d), whose names are
-followed. The TorchScript file that many use instead would have to be executed, so it is not taken. Ports differ a
-little: compare FVD within a report only.
+The user provides the weights ``rgb_imagenet.pt`` of the PyTorch port by Piergiovanni (pytorch-i3d); module names are
+those of the file. The commonly used TorchScript file is not supported, since it would have to be executed. Ports differ
+slightly, so FVD can be compared within a report only.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.arrays import Frame
-from stgmamba.evaluation.video.metrics.weights import Embedding, fill
+from stgmamba.evaluation.video.metrics.weights import Embedding, load_weights
 
-PIECE = 16
-"""Frames of a piece of film that gives one feature; pieces do not overlap."""
+CLIP_FRAMES = 16
+"""Frames of a clip, of which one feature is computed; clips do not overlap."""
 
-_WHAT = "the weights rgb_imagenet.pt of pytorch-i3d (Kinetics 400)"
+_DESCRIPTION = "the weights rgb_imagenet.pt of pytorch-i3d (Kinetics 400)"
 _SIDE = 224
 _Size = tuple[int, int, int]
 
 
-class Unit(nn.Module):
-    """Convolution, batch norm, ReLU; or the bare convolution with a bias."""
+class Unit3d(nn.Module):
+    """Convolution, batch norm and ReLU; or, if ``bare``, a convolution with bias."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, bare: bool = False) -> None:
         super().__init__()
@@ -36,49 +36,49 @@ class Unit(nn.Module):
         self.bn = None if bare else nn.BatchNorm3d(outputs, eps=0.001)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, T, H, W] to [B, C', T', H', W']."""
+        """[B, C, T, H, W] -> [B, C', T', H', W']."""
         kernel, stride = self.conv3d.kernel_size, self.conv3d.stride
         x = self.conv3d(_padded(x, (kernel[0], kernel[1], kernel[2]), (stride[0], stride[1], stride[2])))
         return x if self.bn is None else F.relu(self.bn(x))
 
 
-class Block(nn.Module):
-    """Four ways from the same input, joined along the channels."""
+class InceptionModule(nn.Module):
+    """Four parallel branches, whose outputs are concatenated along the channels."""
 
     def __init__(self, inputs: int, outputs: tuple[int, int, int, int, int, int]) -> None:
         super().__init__()
-        self.b0 = Unit(inputs, outputs[0])
-        self.b1a, self.b1b = Unit(inputs, outputs[1]), Unit(outputs[1], outputs[2], 3)
-        self.b2a, self.b2b = Unit(inputs, outputs[3]), Unit(outputs[3], outputs[4], 3)
-        self.b3b = Unit(inputs, outputs[5])
+        self.b0 = Unit3d(inputs, outputs[0])
+        self.b1a, self.b1b = Unit3d(inputs, outputs[1]), Unit3d(outputs[1], outputs[2], 3)
+        self.b2a, self.b2b = Unit3d(inputs, outputs[3]), Unit3d(outputs[3], outputs[4], 3)
+        self.b3b = Unit3d(inputs, outputs[5])
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, T, H, W] to [B, C', T, H, W]."""
-        ways = self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(_pool(x, (3, 3, 3), (1, 1, 1)))
-        return torch.cat(ways, 1)
+        """[B, C, T, H, W] -> [B, C', T, H, W]."""
+        pooled = _pool(x, (3, 3, 3), (1, 1, 1))
+        return torch.cat((self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)), 1)
 
 
 class I3d(nn.Module):
-    """Films [B, 3, T, 224, 224] in -1..1, T at least 16, to the logits of 400 actions, [B, 400]."""
+    """Clips [B, 3, T, 224, 224] in -1..1, T >= 16 -> logits of 400 actions [B, 400]."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.Conv3d_1a_7x7 = Unit(3, 64, 7, 2)
-        self.Conv3d_2b_1x1 = Unit(64, 64)
-        self.Conv3d_2c_3x3 = Unit(64, 192, 3)
-        self.Mixed_3b = Block(192, (64, 96, 128, 16, 32, 32))
-        self.Mixed_3c = Block(256, (128, 128, 192, 32, 96, 64))
-        self.Mixed_4b = Block(480, (192, 96, 208, 16, 48, 64))
-        self.Mixed_4c = Block(512, (160, 112, 224, 24, 64, 64))
-        self.Mixed_4d = Block(512, (128, 128, 256, 24, 64, 64))
-        self.Mixed_4e = Block(512, (112, 144, 288, 32, 64, 64))
-        self.Mixed_4f = Block(528, (256, 160, 320, 32, 128, 128))
-        self.Mixed_5b = Block(832, (256, 160, 320, 32, 128, 128))
-        self.Mixed_5c = Block(832, (384, 192, 384, 48, 128, 128))
-        self.logits = Unit(1024, 400, bare=True)
+        self.Conv3d_1a_7x7 = Unit3d(3, 64, 7, 2)
+        self.Conv3d_2b_1x1 = Unit3d(64, 64)
+        self.Conv3d_2c_3x3 = Unit3d(64, 192, 3)
+        self.Mixed_3b = InceptionModule(192, (64, 96, 128, 16, 32, 32))
+        self.Mixed_3c = InceptionModule(256, (128, 128, 192, 32, 96, 64))
+        self.Mixed_4b = InceptionModule(480, (192, 96, 208, 16, 48, 64))
+        self.Mixed_4c = InceptionModule(512, (160, 112, 224, 24, 64, 64))
+        self.Mixed_4d = InceptionModule(512, (128, 128, 256, 24, 64, 64))
+        self.Mixed_4e = InceptionModule(512, (112, 144, 288, 32, 64, 64))
+        self.Mixed_4f = InceptionModule(528, (256, 160, 320, 32, 128, 128))
+        self.Mixed_5b = InceptionModule(832, (256, 160, 320, 32, 128, 128))
+        self.Mixed_5c = InceptionModule(832, (384, 192, 384, 48, 128, 128))
+        self.logits = Unit3d(1024, 400, bare=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, 3, T, 224, 224] to [B, 400]."""
+        """[B, 3, T, 224, 224] -> [B, 400]."""
         x = _pool(self.Conv3d_1a_7x7(x), (1, 3, 3), (1, 2, 2))  # [B, 64, T/2, 56, 56]
         x = _pool(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x)), (1, 3, 3), (1, 2, 2))  # [B, 192, T/2, 28, 28]
         x = _pool(self.Mixed_3c(self.Mixed_3b(x)), (3, 3, 3), (2, 2, 2))  # [B, 480, T/4, 14, 14]
@@ -93,7 +93,7 @@ def _pool(x: Tensor, kernel: _Size, stride: _Size) -> Tensor:
 
 
 def _padded(x: Tensor, kernel: _Size, stride: _Size) -> Tensor:
-    """Zeros at the rims, so that ceil(length / stride) results remain; the odd one at the end, as TensorFlow pads."""
+    """Zero padding of TensorFlow's mode SAME: ceil(length / stride) outputs, the odd zero at the end."""
     pads: list[int] = []
     for length, k, s in zip(x.shape[:1:-1], kernel[::-1], stride[::-1], strict=True):
         missing = max(k - (length % s or s), 0)
@@ -102,21 +102,21 @@ def _padded(x: Tensor, kernel: _Size, stride: _Size) -> Tensor:
 
 
 def load_fvd(path: Path) -> Embedding:
-    """FVD's features with weights from a file: takes frames uint8 [T, H, W, 3], gives float64 [T // 16, 400].
+    """Features of FVD with weights from a file: a function of frames, uint8 [T, H, W, 3], to float64 [T // 16, 400].
 
     Raises:
         InputError: not these weights.
     """
     network = I3d()
-    fill(network, path, _WHAT)
+    load_weights(network, path, _DESCRIPTION)
 
     def embed(frames: Frame) -> NDArray[np.float64]:
         features = []
-        for start in range(0, len(frames) - PIECE + 1, PIECE):
-            piece = np.stack([cv2.resize(f, (_SIDE, _SIDE)) for f in frames[start : start + PIECE]])
+        for start in range(0, len(frames) - CLIP_FRAMES + 1, CLIP_FRAMES):
+            clip = np.stack([cv2.resize(frame, (_SIDE, _SIDE)) for frame in frames[start : start + CLIP_FRAMES]])
             with torch.inference_mode():
-                film = torch.from_numpy(piece).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-                features.append(network(film)[0].double().numpy())
+                inputs = torch.from_numpy(clip).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+                features.append(network(inputs)[0].double().numpy())
         return np.asarray(features, np.float64).reshape(-1, 400)
 
     return embed

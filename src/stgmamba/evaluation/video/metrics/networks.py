@@ -1,7 +1,7 @@
-"""LPIPS, FID and FVD: distances in the features of trained networks, whose weights the user gives.
+"""LPIPS, FID and FVD: distances of features of pretrained networks, whose weights the user provides.
 
-Weights are read as plain tensors (safetensors, or a state dict saved by torch); nothing in a file is executed, so
-TorchScript is not taken.
+Weights are read as tensors (safetensors, or a state dict saved by torch). Nothing in a file is executed, so TorchScript
+is not supported.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from stgmamba.evaluation.video.metrics.weights import Embedding
 
 @dataclass(frozen=True)
 class Networks:
-    """What the given weights allow to measure.
+    """Functions of the networks whose weights are given.
 
     Attributes:
-        lpips: distance of frames to the true ones, or None.
-        fid: features [N, 2048] of the frames of a film, or None.
-        fvd: features [M, 400] of pieces of 16 frames, or None.
+        lpips: distance of frames to the ground truth, or None.
+        fid: features [T, 2048] of frames, or None.
+        fvd: features [T // 16, 400] of clips of 16 frames, or None.
     """
 
     lpips: Callable[[Frame, Frame], float] | None = None
@@ -31,15 +31,15 @@ class Networks:
 
     @property
     def embeddings(self) -> dict[str, Embedding]:
-        """Those whose features are compared as distributions, over all scenes together."""
+        """The functions whose features are compared as distributions over all scenes."""
         return {name: embed for name, embed in (("fid", self.fid), ("fvd", self.fvd)) if embed is not None}
 
 
 def load_networks(lpips: Path | None = None, fid: Path | None = None, fvd: Path | None = None) -> Networks:
-    """Read the weights that were given.
+    """Load the networks whose weights are given.
 
     Raises:
-        InputError: a file is missing or does not fit its network, or torchmetrics is not installed.
+        InputError: a file is missing or not of its network, or torchmetrics is not installed.
     """
     check_can_measure()
     from stgmamba.evaluation.video.metrics.fid import load_fid

@@ -1,4 +1,4 @@
-"""PCK: whether a pose model finds the pose in the frames that was to be drawn."""
+"""PCK of the poses detected in the frames, relative to the target poses."""
 
 from __future__ import annotations
 
@@ -14,41 +14,44 @@ JOINTS = [
         *(f"{s}_{p}" for s in ("left", "right") for p in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")),
     )
 ]
-"""What counts: ends of limbs and the nose. Eyes, ears, heels and toes move with these and would only flatter."""
+"""Joints that are evaluated. Eyes, ears, heels and toes are left out, since they move with these."""
 
-_SEEN = 0.5
+_VISIBLE = 0.5  # confidence
 
 
-def pck(found: Skeleton, target: Skeleton, share: float = 0.1) -> float:
-    """Percentage of correct keypoints: joints found within a share of the torso's length of where they belong, 0 to 1.
+def pck(detected: Skeleton, target: Skeleton, threshold: float = 0.1) -> float:
+    """Percentage of correct keypoints: joints detected within a fraction of the torso length of their target, 0..1.
 
-    Yang, Ramanan 2013, PCK normalised by the torso. The torso is the median over frames of the target's distance from
-    neck to the middle of the hips, so that bending forwards does not narrow the limit. Joints count that the target
-    shows (confidence of at least 0.5, in the picture); where nobody is found in a frame all its joints are wrong.
+    Yang, Ramanan 2013, with PCK normalised by the torso. The torso length is the median over frames of the target's
+    distance from the neck to the middle of the hips, so that bending forwards does not change the limit. Evaluated are
+    the visible joints of the target (confidence of at least 0.5, inside the frame); where no person is detected in a
+    frame, all its joints are incorrect.
 
     Args:
-        found: 2-D OPENPOSE_18_FEET, pixels: what the pose model sees in the frames.
+        detected: 2-D OPENPOSE_18_FEET, pixels: poses detected in the frames.
         target: 2-D OPENPOSE_18_FEET, pixels, with the frames' size.
-        share: of the torso's length.
+        threshold: relative to the torso length.
 
     Returns:
-        NaN when the target shows no joint.
+        NaN where the target has no visible joint.
     """
-    counts, right = joints_right(found, target, share)
-    return float(right.sum() / counts.sum()) if counts.any() else float("nan")
+    evaluated, correct = correct_keypoints(detected, target, threshold)
+    return float(correct.sum() / evaluated.sum()) if evaluated.any() else float("nan")
 
 
-def joints_right(found: Skeleton, target: Skeleton, share: float = 0.1) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which joints of ``JOINTS`` count and which of them are right, bool [T, 13] each; see ``pck``."""
-    if target.size is None or len(found) != len(target):
-        raise ValueError("a target with its frames' size and as many found poses are needed")
+def correct_keypoints(
+    detected: Skeleton, target: Skeleton, threshold: float = 0.1
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which joints of ``JOINTS`` are evaluated, and which of them are correct, bool [T, 13] each; see ``pck``."""
+    if target.size is None or len(detected) != len(target):
+        raise ValueError("a target with its frames' size and as many detected poses are needed")
     hips = (target.joint("left_hip") + target.joint("right_hip")) / 2
     known = target.confidence[:, JOINTS].max(axis=1) > 0
     lengths = np.linalg.norm(target.joint("neck") - hips, axis=1)[known]
-    limit = share * float(np.median(lengths)) if known.any() else 0.0
-    wanted = target.positions[:, JOINTS]
-    inside = ((wanted >= -0.5) & (wanted <= np.asarray(target.size) - 0.5)).all(axis=-1)
-    counts = (target.confidence[:, JOINTS] >= _SEEN) & inside
-    off = np.linalg.norm(found.positions[:, JOINTS] - wanted, axis=-1)
-    right = counts & (off <= limit) & (found.confidence[:, JOINTS] > 0)
-    return counts, right
+    limit = threshold * float(np.median(lengths)) if known.any() else 0.0
+    positions = target.positions[:, JOINTS]
+    inside = ((positions >= -0.5) & (positions <= np.asarray(target.size) - 0.5)).all(axis=-1)
+    evaluated = (target.confidence[:, JOINTS] >= _VISIBLE) & inside
+    distance = np.linalg.norm(detected.positions[:, JOINTS] - positions, axis=-1)
+    correct = evaluated & (distance <= limit) & (detected.confidence[:, JOINTS] > 0)
+    return evaluated, correct
