@@ -135,7 +135,7 @@ def test_a_quality_that_is_not_known_is_a_sentence(run: Run, dance_file: Path, t
     output = tmp_path / "x.mp4"
     code, _, err = run("render", str(dance_file), "--character", "mira", "--quality", "lovely", "-o", str(output))
     assert code == 2
-    assert "best or fast" in err
+    assert "best, fast" in err
     assert not output.exists()
 
 
