@@ -97,7 +97,7 @@ class BodyRenderer:
     def _placed(self, motion: BodyMotion) -> BodyMotion:
         """The movement about the place where the person stands, with travel small enough for the picture."""
         hips = _mid_hips(motion.keypoints(self._avatar.rest))
-        slow = gaussian_filter1d(hips, motion.fps, axis=0, mode="nearest")
+        slow = _smoothed(hips, motion.fps)
         slow[:, 1] = 0
         start = np.median(slow, axis=0)
         travel = slow - start
@@ -169,6 +169,13 @@ class BodyRenderer:
             part = slice(rows[0], rows[-1] + 1)
             result[part] = np.rint(background[part] * light[part, :, None]).astype(np.uint8)
         return result
+
+
+def _smoothed(path: DoubleArray, fps: float) -> DoubleArray:
+    """A path [T, 3] without what happens within a second; it goes on straight where it begins and ends."""
+    reach = min(round(3 * fps), len(path) - 1)
+    padded = np.pad(path, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd") if reach else path
+    return np.asarray(gaussian_filter1d(padded, fps, axis=0, mode="nearest")[reach : reach + len(path)])
 
 
 def _mid_hips(keypoints: DoubleArray | FloatArray) -> DoubleArray:

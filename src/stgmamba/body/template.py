@@ -94,7 +94,7 @@ class BodyTemplate:
 
     @cached_property
     def part(self) -> NDArray[np.int64]:
-        """The part of the body that each vertex belongs to, [V]: `TORSO`, `HEAD`, `LEFT_ARM`..."""
+        """The part of the body that each vertex belongs to, [V]: ``TORSO``, ``HEAD``, ``LEFT_ARM``..."""
         part_of_bone = np.full(len(self.bones), TORSO)
         part_of_bone[[self.bone("neck"), self.bone("head")]] = HEAD
         for arm, leg, side in ((LEFT_ARM, LEFT_LEG, "left"), (RIGHT_ARM, RIGHT_LEG, "right")):
