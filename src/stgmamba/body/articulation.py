@@ -102,10 +102,10 @@ class Articulation:
         template = self.template
         rest = points.mean + np.einsum("k,knc->nc", self.shape, points.basis)
         offsets = rest[:, None] - self.rest_heads
-        by_bone = np.einsum("bij,nbj->nbi", self.frames, offsets) + self.heads
+        by_bone = (self.frames @ offsets[..., None])[..., 0] + self.heads
         by_bone *= points.weights[..., None]
         hanging = points.weights @ template.descendants.T
-        levers = np.einsum("bd,ndc->nbc", template.descendants, by_bone) - hanging[..., None] * self.heads
+        levers = template.descendants @ by_bone - hanging[..., None] * self.heads
         axes = np.stack([self.frames[parent] if parent >= 0 else np.eye(3) for parent in template.parents])
         by_rotation = np.cross(axes.transpose(0, 2, 1)[None], levers[:, :, None])  # [N, B, axis, 3]
         by_rotation = by_rotation.reshape(len(rest), -1, 3).transpose(0, 2, 1)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
-from scipy.sparse.linalg import splu, spsolve
+from scipy.sparse.linalg import splu
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from stgmamba.body.fitting import FittedBody
@@ -185,7 +185,12 @@ def _offset_field(
     wanted[rigid] = 0.0
     bilaplacian, graph = _smoothness()
     system = sparse.diags(constrained + 2e-4) + stiffness * bilaplacian + 0.01 * graph
-    return np.asarray(spsolve(system.tocsc(), constrained * wanted))
+    return np.asarray(symmetric_solver(system).solve(constrained * wanted))
+
+
+def symmetric_solver(matrix: Any) -> Any:
+    """A factorised sparse symmetric positive definite matrix; its ``solve`` takes right-hand sides."""
+    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
 
 
 @lru_cache(maxsize=1)
@@ -197,7 +202,7 @@ def _smoothness() -> tuple[sparse.csc_matrix, sparse.csc_matrix]:
 
 
 @lru_cache(maxsize=1)
-def _smoothing_solver() -> object:
+def _smoothing_solver() -> tuple[Any, DoubleArray]:
     template = load_template()
     weight = np.asarray([_SMOOTHING[part] for part in range(len(_SMOOTHING))])[template.part]
     weight[template.of_bones("leftFoot", "rightFoot", "leftToes", "rightToes")] = _FOOT_SMOOTHING
@@ -207,13 +212,15 @@ def _smoothing_solver() -> object:
     for _ in range(10):  # no step in smoothness where parts meet
         weight = np.where(head, _SMOOTHING[HEAD], template.adjacency @ weight / degree)
     bilaplacian, _ = _smoothness()
-    return splu((sparse.eye(len(weight)) + sparse.diags(weight) @ bilaplacian).tocsc())
+    # Divided by the weights, (1 + w L^T L) x = v becomes symmetric; rigid vertices get a tiny one.
+    inverse = 1 / np.maximum(weight, 1e-4)
+    return symmetric_solver(sparse.diags(inverse) + bilaplacian), inverse
 
 
 def smooth_surface(vertices: FloatArray) -> FloatArray:
     """Vertices [V, 3] with the anatomy under clothes smoothed away, and shoes of toes; hands stay."""
-    solver = _smoothing_solver()
-    smooth = np.stack([solver.solve(vertices[:, c].astype(np.float64)) for c in range(3)], axis=1)  # type: ignore[attr-defined]
+    solver, inverse = _smoothing_solver()
+    smooth = np.stack([solver.solve(inverse * vertices[:, c]) for c in range(3)], axis=1)
     return np.where(load_template().skin[:, None], smooth, vertices).astype(np.float32)
 
 

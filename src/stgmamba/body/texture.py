@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
-from scipy.sparse.linalg import splu
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, unit
 from stgmamba.body.fitting import FittedBody
-from stgmamba.body.outline import OrthographicBuffer
+from stgmamba.body.outline import OrthographicBuffer, symmetric_solver
 from stgmamba.body.template import HEAD, KEYPOINTS, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, TORSO, load_template
 from stgmamba.characters.raster import rasterize, vertex_normals
 from stgmamba.limb_warp.inpainting import push_pull
@@ -54,9 +53,10 @@ class _Texels:
     corners: NDArray[np.int64]
     weights: FloatArray
 
-    def interpolate(self, values: NDArray[Any]) -> DoubleArray:
+    def interpolate(self, values: NDArray[Any]) -> FloatArray:
         """Values [N, C] of vertices [V, C]."""
-        return np.asarray(np.einsum("tk,tkc->tc", self.weights, values[self.corners]))
+        single = values.astype(np.float32)
+        return np.asarray(sum(self.weights[:, k, None] * single[self.corners[:, k]] for k in range(3)))
 
 
 @lru_cache(maxsize=1)
@@ -170,16 +170,16 @@ class _Photo:
             self.fitted.to_pixels(self.positions) - flat * (inset * self.fitted.pixels_per_metre)[:, None]
         )
 
-    def sample(self, pixels: NDArray[Any]) -> DoubleArray:
+    def sample(self, pixels: NDArray[Any]) -> FloatArray:
         """Foreground colours [N, 3] at pixels [N, 2] of the picture, bilinear."""
         rows = -(-len(pixels) // 1024)  # remap does not take pictures of any width
         padded = np.zeros((rows * 1024, 2), np.float32)
         padded[: len(pixels)] = pixels
         x, y = padded.reshape(rows, 1024, 2).transpose(2, 0, 1)
         colours = cv2.remap(self._colours, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(colours.reshape(-1, 3)[: len(pixels)], np.float64)
+        return np.asarray(colours.reshape(-1, 3)[: len(pixels)])
 
-    def sample_points(self, points: NDArray[Any]) -> DoubleArray:
+    def sample_points(self, points: NDArray[Any]) -> FloatArray:
         """Foreground colours [N, 3] at points [N, 2 or 3] in metres."""
         return self.sample(self.fitted.to_pixels(points))
 
@@ -210,8 +210,8 @@ def make_texture(fitted: FittedBody, vertices: FloatArray, rgb: Frame, mask: Flo
     return np.asarray(np.clip(atlas[nearest[0], nearest[1]], 0, 255), np.uint8)
 
 
-def _mixed(colours: DoubleArray, others: DoubleArray, share: NDArray[Any]) -> DoubleArray:
-    return np.asarray(colours * (1 - share[:, None]) + others * share[:, None])
+def _mixed(colours: FloatArray, others: FloatArray, share: NDArray[Any]) -> FloatArray:
+    return np.asarray(colours + (others - colours) * share[:, None], np.float32)
 
 
 def _front_weight(photo: _Photo) -> DoubleArray:
@@ -227,7 +227,7 @@ def _backness(photo: _Photo) -> DoubleArray:
     return np.asarray(np.clip((0.1 - photo.normals[:, 2]) / 0.3, 0, 1) * (photo.part == TORSO))
 
 
-def _back_colours(photo: _Photo) -> DoubleArray:
+def _back_colours(photo: _Photo) -> FloatArray:
     """Colours [N, 3] for the back of the trunk from the front's flanks, where no zip, button or neckline is.
 
     A place at a part x in -1..1 of the trunk's half width takes the colour at +-(0.42 + 0.52 |x|).
@@ -243,7 +243,7 @@ def _back_colours(photo: _Photo) -> DoubleArray:
     side = np.where(x < 0, -1.0, 1.0)
     flank = side * (0.42 + 0.52 * np.abs(x)) * half
 
-    def at(column: DoubleArray) -> DoubleArray:
+    def at(column: DoubleArray) -> FloatArray:
         return photo.sample(np.stack([(column + 0.5) / zoom - 0.5, photo.pixels[:, 1]], axis=1))
 
     # Both flanks meet in the middle of the back.
@@ -255,7 +255,7 @@ def _lab(colours: NDArray[Any]) -> FloatArray:
     return np.asarray(cv2.cvtColor((np.asarray(colours, np.float32).reshape(1, -1, 3) / 255), cv2.COLOR_RGB2LAB)[0])
 
 
-def _difference(colours: NDArray[Any], reference: DoubleArray, lightness: float) -> FloatArray:
+def _difference(colours: NDArray[Any], reference: FloatArray, lightness: float) -> FloatArray:
     """Difference [N] in CIELAB of colours [N, 3] from one colour [3], with a share of that in lightness."""
     off = (_lab(colours) - _lab(reference)) * np.asarray([lightness, 1, 1], np.float32)
     return np.asarray(np.linalg.norm(off, axis=1))
@@ -286,7 +286,7 @@ class _Head:
         return float(self.eyes[1] + 0.45 * (self.top - self.eyes[1]))
 
 
-def _skin_colour(photo: _Photo, colour: DoubleArray, front: DoubleArray) -> DoubleArray:
+def _skin_colour(photo: _Photo, colour: FloatArray, front: DoubleArray) -> FloatArray:
     """The median colour [3] of the cheeks, or of the whole face where they are hidden."""
     head = _Head.of(photo)
     face = (photo.bone == load_template().bone("head")) & (front > 0.8)
@@ -299,7 +299,7 @@ def _skin_colour(photo: _Photo, colour: DoubleArray, front: DoubleArray) -> Doub
     return np.asarray(np.median(colour, axis=0))
 
 
-def _hairline(photo: _Photo, head: _Head, skin: DoubleArray) -> float:
+def _hairline(photo: _Photo, head: _Head, skin: FloatArray) -> float:
     """Height in metres at which the forehead's skin ends."""
     heights = np.arange(head.top - 0.006, head.eyes[1], -0.003)
     if not len(heights):
@@ -313,8 +313,8 @@ def _hairline(photo: _Photo, head: _Head, skin: DoubleArray) -> float:
 
 
 def _complete_head(
-    photo: _Photo, colour: DoubleArray, weight: DoubleArray, front: DoubleArray, skin: DoubleArray
-) -> tuple[DoubleArray, DoubleArray]:
+    photo: _Photo, colour: FloatArray, weight: DoubleArray, front: DoubleArray, skin: FloatArray
+) -> tuple[FloatArray, DoubleArray]:
     """Colours [N, 3] and weights [N] with the back and sides of the head as hair and the nape as skin or hair."""
     template, head = load_template(), _Head.of(photo)
     on_head, on_neck = photo.bone == template.bone("head"), photo.bone == template.bone("neck")
@@ -355,7 +355,7 @@ def _complete_head(
     return _mixed(colour, covering, nape), np.maximum(weight, nape)
 
 
-def _neck_colour(colour: DoubleArray, seen: BoolArray, skin: DoubleArray) -> DoubleArray:
+def _neck_colour(colour: FloatArray, seen: BoolArray, skin: FloatArray) -> FloatArray:
     """The neck's skin colour [3]; the face's in shade where a collar or a scarf covers the neck."""
     if seen.sum() > 200:
         median = np.median(colour[seen], axis=0)
@@ -369,7 +369,7 @@ def _hand_texels(photo: _Photo) -> BoolArray:
     return np.isin(photo.bone, [template.bone("leftHand"), template.bone("rightHand")])
 
 
-def _hand_on_trunk(photo: _Photo, colour: DoubleArray, skin: DoubleArray) -> BoolArray:
+def _hand_on_trunk(photo: _Photo, colour: FloatArray, skin: FloatArray) -> BoolArray:
     """Whether a texel [N] of trunk or legs shows the skin of a hand that hung before it."""
     hands = photo.fitted.keypoints[[KEYPOINTS.index("left_hand"), KEYPOINTS.index("right_hand")], :2]
     distance = np.linalg.norm(photo.positions[:, None, :2] - hands, axis=2).min(axis=1)
@@ -378,8 +378,8 @@ def _hand_on_trunk(photo: _Photo, colour: DoubleArray, skin: DoubleArray) -> Boo
 
 
 def _complete_hands(
-    photo: _Photo, colour: DoubleArray, weight: DoubleArray, front: DoubleArray, skin: DoubleArray
-) -> tuple[DoubleArray, DoubleArray]:
+    photo: _Photo, colour: FloatArray, weight: DoubleArray, front: DoubleArray, skin: FloatArray
+) -> tuple[FloatArray, DoubleArray]:
     """Colours and weights with hands of skin only: what is not like skin there is background or cloth."""
     hands = _hand_texels(photo)
     seen = hands & (front > 0.5) & (_difference(colour, skin, _LIGHTNESS_SHARE) < 16)
@@ -389,7 +389,7 @@ def _complete_hands(
     return np.where(hands[:, None], as_skin, colour), np.where(hands, 1.0, weight)
 
 
-def _diffuse(vertices: FloatArray, colour: DoubleArray, weight: DoubleArray) -> DoubleArray:
+def _diffuse(vertices: FloatArray, colour: FloatArray, weight: DoubleArray) -> FloatArray:
     """Colours [N, 3] interpolated over the mesh from texels of high weight.
 
     They spread far along the horizontal and little along the vertical, so that hems stay level.
@@ -409,7 +409,7 @@ def _diffuse(vertices: FloatArray, colour: DoubleArray, weight: DoubleArray) -> 
     half = sparse.coo_matrix((strength, (a, b)), (count, count))
     graph = (half + half.T).tocsr()
     laplacian = sparse.diags(np.asarray(graph.sum(axis=1)).ravel()) - graph
-    solver = splu((sparse.diags(known + 1e-6) + 0.15 * laplacian).tocsc())
+    solver = symmetric_solver(sparse.diags(known + 1e-6) + 0.15 * laplacian)
     fallback = mean[known > 0.5].mean(axis=0) if (known > 0.5).any() else mean.mean(axis=0)
     solved = np.stack([solver.solve(known * mean[:, c] + 1e-6 * fallback[c]) for c in range(3)], axis=1)
     return texels.interpolate(solved)
