@@ -637,15 +637,15 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
 
 def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:
     """The result of a verb: one line, or JSON with everything needed to repeat it."""
-    taken = terminal.seconds
-    total = sum(taken.values())
+    stage_seconds = terminal.seconds
+    total = sum(stage_seconds.values())
     if as_json:
-        rounded = {name: round(value, 3) for name, value in {**taken, "total": total}.items()}
+        rounded = {name: round(value, 3) for name, value in {**stage_seconds, "total": total}.items()}
         result = {
             "output": str(output),
             **facts,
             "warnings": terminal.warnings,
-            "taken": rounded,
+            "stage_seconds": rounded,
             "versions": _versions(),
         }
         typer.echo(json.dumps(result))

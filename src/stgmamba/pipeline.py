@@ -149,7 +149,7 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             align_beats: align the steps with the song's beats.
-            report: told of the stages ``model``, ``song`` and ``skeleton``.
+            report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
             3-D, OPENPOSE_18_FEET, metres.
@@ -201,7 +201,7 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             align_beats: align the steps with the song's beats.
             quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
-            report: told of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
+            report: receives the progress of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
@@ -272,7 +272,7 @@ def render(
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
-        report: told of the stage ``subject``.
+        report: receives the progress of the stage ``subject``.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
