@@ -201,7 +201,8 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             align_beats: align the steps with the song's beats.
             quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
-            report: receives the progress of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
+            report: receives the progress of the stages ``model``, ``song``, ``subject`` and
+                ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
