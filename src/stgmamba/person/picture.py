@@ -68,8 +68,8 @@ class Picture:
 def load_picture(path: str | Path) -> Picture:
     """Read a picture as upright 8-bit sRGB.
 
-    JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF, HEIC; any colour mode; EXIF rotation applied; of an animation the first frame;
-    transparent parts over light grey, with the alpha kept; larger ones shrunk to ``MAX_SIDE``.
+    JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF, HEIC; any colour mode; EXIF rotation applied; of an animation the
+    first frame; transparent parts over light grey, with the alpha kept; larger ones shrunk to ``MAX_SIDE``.
 
     Raises:
         InputError: missing, a folder, not a picture, damaged or cut off, too small, too narrow, or too large to decode.

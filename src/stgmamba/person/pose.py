@@ -142,8 +142,8 @@ def resample_times(skeleton: Skeleton, times: DoubleArray) -> Skeleton:
         times: rising, seconds [T].
 
     Returns:
-        Frame k is that of ``times[0] + k / fps``. A joint between two frames has the lower of their confidences, and one
-        that is unknown in one of them is unknown.
+        Frame k is that of ``times[0] + k / fps``. A joint between two frames has the lower of their confidences,
+        and one that is unknown in one of them is unknown.
     """
     if len(times) < 3:
         return skeleton
