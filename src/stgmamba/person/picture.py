@@ -194,9 +194,9 @@ def _decode(image: Image.Image, data: bytes) -> tuple[NDArray[np.uint8], NDArray
     # JPEG can leave out detail while decoding; twice the final size keeps the following shrink smooth.
     image.draft(None, (2 * MAX_SIDE, 2 * MAX_SIDE))
     # Loading a PNG, which asking for its EXIF does too, empties the list of tiles.
-    deep_colour = image.mode in ("RGB", "RGBA") and any(";16" in str(tile) for tile in image.tile)
+    deep_colour = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", ""))
     image.load()
-    if deep_colour and max(top for _, top in image.getextrema()[:3]) < 256 >> 4:
+    if deep_colour and np.asarray(image)[..., :3].max() < 256 >> 4:
         image = _deep_colour_to_8_bit(data)
     profile = image.info.get("icc_profile")
     if image.mode == "P" and "transparency" in image.info:

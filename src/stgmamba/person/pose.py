@@ -148,7 +148,7 @@ def resample_times(skeleton: Skeleton, times: DoubleArray) -> Skeleton:
     if len(times) < 3:
         return skeleton
     step = float(np.median(np.diff(times)))
-    regular = np.polynomial.Polynomial.fit(np.arange(len(times)), times, 1)(np.arange(len(times)))
+    regular = np.polyval(np.polyfit(np.arange(len(times)), times, 1), np.arange(len(times)))
     if step <= 0 or np.abs(times - regular).max() < 0.75 * step:  # containers round times, to 1 ms and worse
         return skeleton
     grid = np.arange(round((times[-1] - times[0]) / step) + 1) * step + times[0]
