@@ -252,7 +252,10 @@ def skeleton(
 @app.command()
 def render(
     skeleton: Annotated[
-        Path, typer.Argument(help="A 3-D skeleton file.", metavar="SKELETON", callback=_file_or_folder)
+        Path,
+        typer.Argument(
+            help="A 3-D skeleton file, or a video of one person who dances.", metavar="DANCE", callback=_file_or_folder
+        ),
     ],
     output: VideoFile,
     image: Image = None,
@@ -270,14 +273,15 @@ def render(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """A skeleton file in, a video of somebody dancing it out."""
+    """A dance in, a video of somebody else dancing it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba import pipeline
-        from stgmamba.skeleton.formats import read_skeleton
 
+        dance, sound = pipeline.load_dance(skeleton, terminal)
+        song = song or sound
         video = pipeline.render(
-            read_skeleton(skeleton),
+            dance,
             image,
             character=character,
             pose=pose,

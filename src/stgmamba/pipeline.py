@@ -242,6 +242,34 @@ class DancePipeline:
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
 
 
+def load_dance(path: str | Path, report: Reporter | None = None) -> tuple[Skeleton, Path | None]:
+    """A dance to render: that of a skeleton file, or of the person in a video, lifted to 3-D.
+
+    Args:
+        path: a skeleton in any of our formats, or a video.
+        report: receives the progress of the stage ``pose`` where it is a video.
+
+    Returns:
+        The skeleton, and the file whose sound belongs to it: the video, where it has sound.
+
+    Raises:
+        InputError: neither, or nobody in the video.
+    """
+    from stgmamba.skeleton.formats import is_skeleton_file, read_skeleton
+
+    if is_skeleton_file(path):
+        return read_skeleton(path), None
+    from stgmamba.person.lifting import lift_video
+    from stgmamba.video_io import read_video
+
+    report = report or Silent()
+    with report.stage("pose") as progress:
+        dance, notes = lift_video(path, progress)
+    for note in notes:
+        report.warn(note)
+    return dance, Path(path) if read_video(path).has_audio else None
+
+
 def render(
     skeleton: Skeleton,
     image: ImageLike | None = None,

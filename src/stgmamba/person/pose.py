@@ -123,15 +123,22 @@ def estimate_video(path: str | Path, progress: Progress | None = None) -> Skelet
     Raises:
         InputError: not a readable video, or nobody in any of its frames.
     """
+    return estimate_video_3d(path, progress)[0]
+
+
+def estimate_video_3d(path: str | Path, progress: Progress | None = None) -> tuple[Skeleton, FloatArray]:
+    """As ``estimate_video``, and where the joints are in space, as of ``estimate_frames_3d``."""
     from stgmamba.video_io import read_video
 
     reader = read_video(path)
-    times: list[float] = []
-    frames = _record_times(_with_progress(iter(reader), reader.frames, progress), times)
-    skeleton = resample_times(estimate_frames(frames, reader.fps, reader.size), np.array(times))
-    if not skeleton.confidence.any():
+    recorded: list[float] = []
+    frames = _record_times(_with_progress(iter(reader), reader.frames, progress), recorded)
+    flat, world = estimate_frames_3d(frames, reader.fps, reader.size)
+    times = np.array(recorded)
+    flat, space = (resample_times(one, times) for one in (flat, replace(flat, positions=world, size=None)))
+    if not flat.confidence.any():
         raise InputError(f"{path}: no person was found in any frame; use a video that shows one whole person.")
-    return skeleton
+    return flat, space.positions
 
 
 def resample_times(skeleton: Skeleton, times: DoubleArray) -> Skeleton:

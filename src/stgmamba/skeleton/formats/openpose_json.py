@@ -5,7 +5,7 @@
 
 A frame is ``{"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}], "canvas_width": W, "canvas_height": H}`` with
 18 (COCO) or 25 (BODY-25) joints, before version 1.2 under ``pose_keypoints``; 3-D skeletons are in
-``pose_keypoints_3d`` as x, y, z, confidence. The other kinds of keypoint files that ``coco_json.py`` lists are read too.
+``pose_keypoints_3d`` as x, y, z, confidence. What ``coco_json.py`` lists is read too.
 OpenPose stores no frame rate: we add ``"fps"``, which others ignore, and take 25 where it is missing.
 """
 
