@@ -61,7 +61,7 @@ def _lift(flat: Skeleton, world: FloatArray, found: BoolArray) -> Skeleton:
     fps = flat.fps
     poses = _smooth(_fill(world.astype(np.float64), found), fps)
     points = _smooth(_fill(flat.positions.astype(np.float64), found), fps)
-    body = measure(Skeleton(poses, fps, OPENPOSE_18_FEET))
+    body = measure(Skeleton(poses.astype(np.float32), fps, OPENPOSE_18_FEET))
     poses = rebuild(poses, body)
     width, height = flat.size
     metres = _metres_per_pixel(points, poses, fps)
