@@ -67,6 +67,10 @@ class SwayingSampler:
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}
 
+    def genre_class(self, genre: str | None) -> int:
+        """As the sampler: any genre will do."""
+        return 0
+
     def generate(self, song: Song, **options: object) -> Skeleton:
         """As the generator; keeps the options it was asked with."""
         self.asked = options
