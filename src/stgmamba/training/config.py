@@ -12,6 +12,9 @@ import yaml
 
 from stgmamba.errors import InputError
 
+_COUNTS = ("steps", "batch", "warmup", "threads", "devices", "nodes")
+"""Settings that count something of which there is at least one."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -62,6 +65,8 @@ class TrainConfig:
             numeric = isinstance(default, float | int) and not isinstance(default, bool)
             if numeric and (isinstance(value, bool) or not isinstance(value, float | int) or value < 0):
                 raise ValueError(f"{setting.name} must be a number, not {value!r}")
+            if setting.name in _COUNTS and (value < 1 or value != int(value)):
+                raise ValueError(f"{setting.name} must be a whole number of 1 or more, not {value!r}")
             if isinstance(default, bool | str) and not isinstance(value, type(default)):
                 raise ValueError(f"{setting.name} must be of the kind of {default!r}, not {value!r}")
             if isinstance(default, tuple) and not (isinstance(value, tuple) and len(value)):
