@@ -207,7 +207,7 @@ def dance(
             write_skeleton(skeleton_out, video.skeleton)
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, genre, align_beats)
-    facts |= _subject_facts(image, pose, mask, quality) | {"skeleton": _name(skeleton_out)}
+    facts |= _subject_facts(pose, mask, quality) | {"skeleton": _name(skeleton_out)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -291,7 +291,7 @@ def render(
         )
         video.save(output, terminal)
     facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
-    facts |= _subject_facts(image, pose, mask, quality)
+    facts |= _subject_facts(pose, mask, quality)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -646,9 +646,9 @@ def _dance_facts(
     }
 
 
-def _subject_facts(image: Path | None, pose: Path | None, mask: Path | None, quality: str) -> dict[str, Any]:
-    """What the person of a picture was made from and how it was drawn; None for files that were not given."""
-    return {"image": _name(image), "pose": _name(pose), "mask": _name(mask), "quality": quality}
+def _subject_facts(pose: Path | None, mask: Path | None, quality: str) -> dict[str, Any]:
+    """How the person of a picture was found and drawn; None for files that were not given."""
+    return {"pose": _name(pose), "mask": _name(mask), "quality": quality}
 
 
 def _name(path: Path | None) -> str | None:

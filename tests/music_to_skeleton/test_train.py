@@ -104,6 +104,7 @@ def test_a_checkpoint_of_another_configuration_is_not_overwritten(tmp_path: Path
         ({"steps": 0}, "steps must be a whole number of 1 or more"),
         ({"warmup": 0}, "warmup must be a whole number of 1 or more"),
         ({"threads": 0}, "threads must be a whole number of 1 or more"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
         ({"batch": 1.5}, "batch must be a whole number of 1 or more"),
         ({"compile": "yes please"}, "compile"),
         ({"loss_weights": {"beauty": 1.0}}, "beauty"),

@@ -148,7 +148,7 @@ def _digest(dances: Sequence[Skeleton]) -> str:
     digest = hashlib.sha256()
     for dance in dances:
         digest.update(f"{dance.layout.name} {dance.fps} {dance.positions.shape}".encode())
-        digest.update(np.ascontiguousarray(dance.positions))
+        digest.update(dance.positions.tobytes())
     return digest.hexdigest()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,8 +64,8 @@ class TrainConfig:
         for setting in dataclasses.fields(self):
             value, default = getattr(self, setting.name), setting.default
             numeric = isinstance(default, float | int) and not isinstance(default, bool)
-            if numeric and (isinstance(value, bool) or not isinstance(value, float | int) or value < 0):
-                raise ValueError(f"{setting.name} must be a number, not {value!r}")
+            if numeric and (isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value < math.inf):
+                raise ValueError(f"{setting.name} must be a number of 0 or more, not {value!r}")
             if setting.name in _COUNTS and (value < 1 or value != int(value)):
                 raise ValueError(f"{setting.name} must be a whole number of 1 or more, not {value!r}")
             if isinstance(default, bool | str) and not isinstance(value, type(default)):
