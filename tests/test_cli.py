@@ -248,7 +248,7 @@ def test_render_makes_a_film_with_the_song(run: Run, dance_file: Path, short_son
     result = json.loads(out)
     assert result["output"] == str(film)
     assert result["frames"] == 50
-    assert set(result["taken"]) == {"subject", "video", "total"}
+    assert set(result["stage_seconds"]) == {"subject", "video", "total"}
     assert result["versions"]["stgmamba"]
     chosen = ("skeleton", "song", "start", "seed", "pose", "mask", "quality")
     assert [result[name] for name in chosen] == [str(dance_file), str(short_song), 0.0, 0, None, None, "best"]
@@ -359,8 +359,8 @@ def test_dance_writes_film_and_skeleton(
     )
     assert code == 0, err
     result = json.loads(out)
-    assert set(result["taken"]) == {"song", "subject", "model", "skeleton", "video", "total"}
-    del result["taken"], result["versions"], result["warnings"]
+    assert set(result["stage_seconds"]) == {"song", "subject", "model", "skeleton", "video", "total"}
+    del result["stage_seconds"], result["versions"], result["warnings"]
     assert result == {
         "output": str(film),
         "subject": str(person_picture),
