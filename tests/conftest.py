@@ -62,7 +62,7 @@ def sway() -> Skeleton:
 class SwayingSampler:
     """In the place of stage 1 where a test is about something else: the dance by formula, as long as the song."""
 
-    genres = ("swaying",)
+    styles = ("swaying",)
 
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}

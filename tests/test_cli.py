@@ -667,7 +667,7 @@ def test_disk_is_full(run: Run, dance_file: Path, tmp_path: Path) -> None:
         ("--start", "1000", "short.wav"),
         ("--seed", "-1", "seed"),
         ("--facing", "north", "facing"),
-        ("--genre", "yodelling", "yodelling"),
+        ("--style", "yodelling", "yodelling"),
         ("--character", "nobody", "nobody"),
         ("--character", "Koffi", "did you mean kofi?"),
         ("--colour", "red", "--colour"),

@@ -112,9 +112,15 @@ Facing = Annotated[
         metavar="camera|free",
     ),
 ]
-Genre = Annotated[
-    str | None, typer.Option(help="Style of dance (a wrong name lists the right ones); by default left to chance.")
+Style = Annotated[
+    str,
+    typer.Option(
+        help="auto: by the song; or a style (a wrong name lists the right ones), a mix as pop:0.7,lock:0.3, or "
+        "sections as 0:00=modern,0:45=krump.",
+        metavar="STYLE",
+    ),
 ]
+Travel = Annotated[float, typer.Option(help="Radius in metres within which the dancer stays.", metavar="METRES")]
 AlignBeats = Annotated[
     bool,
     typer.Option(
@@ -169,7 +175,8 @@ def dance(
     size: Size = None,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Travel = options.TRAVEL,
     align_beats: AlignBeats = True,
     quality: Quality = options.QUALITY,
     skeleton_out: Annotated[
@@ -198,7 +205,8 @@ def dance(
             size=options.parse_size(size),
             fps=fps,
             facing=facing,
-            genre=genre,
+            style=style,
+            travel=travel,
             align_beats=align_beats,
             quality=quality,
             report=terminal,
@@ -207,7 +215,7 @@ def dance(
             write_skeleton(skeleton_out, video.skeleton)
         with terminal.stage("video") as progress:
             video.save(output, progress)
-    facts = {"song": str(song), "seed": seed, "facing": facing or video.subject.facing, "genre": genre}
+    facts = {"song": str(song), "seed": seed, "facing": facing or video.subject.facing, "style": style}
     if skeleton_out is not None:
         facts["skeleton"] = str(skeleton_out)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
@@ -222,7 +230,13 @@ def skeleton(
     seed: Seed = options.SEED,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Annotated[
+        float | None,
+        typer.Option(
+            help="Radius in metres within which the dancer stays; by default the whole floor.", metavar="METRES"
+        ),
+    ] = None,
     align_beats: AlignBeats = True,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -239,13 +253,14 @@ def skeleton(
             start=start,
             seed=seed,
             fps=fps,
-            genre=genre,
+            style=style,
+            travel=travel,
             facing=facing or "free",
             align_beats=align_beats,
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = {"song": str(song), "seed": seed, "facing": facing or "free", "genre": genre}
+    facts = {"song": str(song), "seed": seed, "facing": facing or "free", "style": style}
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
@@ -379,7 +394,7 @@ def demo(
         )
         with terminal.stage("video") as progress:
             video.save(output, progress)
-    facts = {"song": "the demo song", "seed": seed, "facing": video.subject.facing, "genre": None}
+    facts = {"song": "the demo song", "seed": seed, "facing": video.subject.facing, "style": options.STYLE}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
