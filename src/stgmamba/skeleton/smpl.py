@@ -51,23 +51,25 @@ def smpl_to_openpose(skeleton: Skeleton) -> Skeleton:
         j = OPENPOSE_18_FEET.index(name)
         positions[:, j], confidence[:, j] = point, trust
 
+    def derive(name: str, point: DoubleArray, trust: np.ndarray) -> None:  # type: ignore[type-arg]
+        put(name, np.where(trust[:, None] > 0, point, 0), trust)  # a joint of confidence 0 lies at 0, as in ``convert``
+
     neck = (p["left_shoulder"] + p["right_shoulder"]) / 2
     shoulders = np.minimum(known["left_shoulder"], known["right_shoulder"])
-    put("neck", neck, shoulders)
+    derive("neck", neck, shoulders)
     for side in ("left", "right"):
         for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
             put(f"{side}_{part}", p[f"{side}_{part}"], known[f"{side}_{part}"])
     trust = DERIVED * np.minimum(shoulders, known["head"])
     for name, point in _face(p, neck).items():
-        put(name, point, trust)
+        derive(name, point, trust)
     for side in ("left", "right"):
         given = known[f"{side}_foot"] > _LOW_CONFIDENCE
         forward, upward = _sole_of_toe(p, side, skeleton.fps) if given.mean() > 0.5 else _sole(p, side, skeleton.fps)
         ankle = known[f"{side}_ankle"]
-        put(f"{side}_heel", p[f"{side}_ankle"] - _HEEL_BACK * forward - _ANKLE_HEIGHT * upward, DERIVED * ankle)
+        derive(f"{side}_heel", p[f"{side}_ankle"] - _HEEL_BACK * forward - _ANKLE_HEIGHT * upward, DERIVED * ankle)
         toe = p[f"{side}_ankle"] + _TOE_FORWARD * forward - _ANKLE_HEIGHT * upward
-        put(f"{side}_toe", toe, ankle if given.mean() > 0.5 else DERIVED * ankle)
-    positions[confidence == 0] = 0.0
+        derive(f"{side}_toe", toe, ankle if given.mean() > 0.5 else DERIVED * ankle)
     return replace(skeleton, positions=positions, confidence=confidence, layout=OPENPOSE_18_FEET)
 
 
