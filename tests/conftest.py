@@ -67,6 +67,9 @@ class SwayingSampler:
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}
 
+    def check_style(self, style: str) -> None:
+        """As the sampler: any style will do."""
+
     def generate(self, song: Song, **options: object) -> Skeleton:
         """As the generator; keeps the options it was asked with."""
         self.asked = options

@@ -248,7 +248,7 @@ def test_render_makes_a_film_with_the_song(run: Run, dance_file: Path, short_son
     result = json.loads(out)
     assert result["output"] == str(film)
     assert result["frames"] == 50
-    assert set(result["taken"]) == {"subject", "video", "total"}
+    assert set(result["stage_seconds"]) == {"subject", "video", "total"}
     assert result["versions"]["stgmamba"]
     media = probe(film)
     assert media.size == tuple(result["size"]) == (96, 128)
@@ -357,7 +357,7 @@ def test_dance_writes_film_and_skeleton(
     )
     assert code == 0, err
     result = json.loads(out)
-    assert set(result["taken"]) == {"song", "subject", "model", "skeleton", "video", "total"}
+    assert set(result["stage_seconds"]) == {"song", "subject", "model", "skeleton", "video", "total"}
     assert {name: result[name] for name in ("song", "seed", "facing", "size", "fps", "frames", "skeleton")} == {
         "song": str(short_song),
         "seed": 5,

@@ -267,7 +267,10 @@ def skeleton(
 @app.command()
 def render(
     skeleton: Annotated[
-        Path, typer.Argument(help="A 3-D skeleton file.", metavar="SKELETON", callback=_file_or_folder)
+        Path,
+        typer.Argument(
+            help="A 3-D skeleton file, or a video of one person who dances.", metavar="DANCE", callback=_file_or_folder
+        ),
     ],
     output: VideoFile,
     image: Image = None,
@@ -285,14 +288,15 @@ def render(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """A skeleton file in, a video of somebody dancing it out."""
+    """A dance in, a video of somebody else dancing it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba import pipeline
-        from stgmamba.skeleton.formats import read_skeleton
 
+        dance, sound = pipeline.load_dance(skeleton, terminal)
+        song = song or sound
         video = pipeline.render(
-            read_skeleton(skeleton),
+            dance,
             image,
             character=character,
             pose=pose,
@@ -652,15 +656,15 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
 
 def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:
     """The result of a verb: one line, or JSON with everything needed to repeat it."""
-    taken = terminal.seconds
-    total = sum(taken.values())
+    stage_seconds = terminal.seconds
+    total = sum(stage_seconds.values())
     if as_json:
-        rounded = {name: round(value, 3) for name, value in {**taken, "total": total}.items()}
+        rounded = {name: round(value, 3) for name, value in {**stage_seconds, "total": total}.items()}
         result = {
             "output": str(output),
             **facts,
             "warnings": terminal.warnings,
-            "taken": rounded,
+            "stage_seconds": rounded,
             "versions": _versions(),
         }
         typer.echo(json.dumps(result))

@@ -152,7 +152,7 @@ class DancePipeline:
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             travel: radius in metres within which the dancer stays; the whole floor when not given.
             align_beats: align the steps with the song's beats.
-            report: told of the stages ``model``, ``song`` and ``skeleton``.
+            report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
             3-D, OPENPOSE_18_FEET, metres.
@@ -206,7 +206,8 @@ class DancePipeline:
             travel: radius in metres within which the dancer stays.
             align_beats: align the steps with the song's beats.
             quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
-            report: told of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
+            report: receives the progress of the stages ``model``, ``song``, ``subject`` and
+                ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
@@ -263,6 +264,34 @@ class DancePipeline:
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
 
 
+def load_dance(path: str | Path, report: Reporter | None = None) -> tuple[Skeleton, Path | None]:
+    """A dance to render: that of a skeleton file, or of the person in a video, lifted to 3-D.
+
+    Args:
+        path: a skeleton in any of our formats, or a video.
+        report: receives the progress of the stage ``pose`` where it is a video.
+
+    Returns:
+        The skeleton, and the file whose sound belongs to it: the video, where it has sound.
+
+    Raises:
+        InputError: neither, or nobody in the video.
+    """
+    from stgmamba.skeleton.formats import is_skeleton_file, read_skeleton
+
+    if is_skeleton_file(path):
+        return read_skeleton(path), None
+    from stgmamba.person.lifting import lift_video
+    from stgmamba.video_io import read_video
+
+    report = report or Silent()
+    with report.stage("pose") as progress:
+        dance, notes = lift_video(path, progress)
+    for note in notes:
+        report.warn(note)
+    return dance, Path(path) if read_video(path).has_audio else None
+
+
 def render(
     skeleton: Skeleton,
     image: ImageLike | None = None,
@@ -294,7 +323,7 @@ def render(
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
-        report: told of the stage ``subject``.
+        report: receives the progress of the stage ``subject``.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.

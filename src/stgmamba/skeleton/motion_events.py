@@ -1,4 +1,4 @@
-"""Moments of a dance: when its feet land and when it halts.
+"""Events of a dance: when its feet land and when it halts.
 
 Both are defined at 25 fps on 3-D joints of OPENPOSE_18_FEET. The metrics judge by them (evaluation/metrics), and they
 are what is brought onto the beat (music_to_skeleton/timing.py).
