@@ -370,7 +370,7 @@ def test_dance_writes_film_and_skeleton(
         "seed": 5,
         "facing": "camera",
         "style": "auto",
-        "travel": None,
+        "travel": 0.8,
         "align_beats": True,
         "pose": None,
         "mask": None,
