@@ -24,6 +24,7 @@ ROOMS = [
     ("person",),
     ("characters",),
     ("datasets",),
+    ("builder",),
     ("limb_warp",),
     ("music_to_skeleton",),
     ("skeleton_to_video",),
