@@ -67,6 +67,10 @@ class SwayingSampler:
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}
 
+    def genre_class(self, genre: str | None) -> int:
+        """As the sampler: any genre will do."""
+        return 0
+
     def generate(self, song: Song, **options: object) -> Skeleton:
         """As the generator; keeps the options it was asked with."""
         self.asked = options
@@ -90,7 +94,7 @@ def research_data() -> Path:
 
 @pytest.fixture(scope="session")
 def person_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of one whole person: a built-in dancer, standing."""
+    """A picture of one whole person: a built-in character, standing."""
     from PIL import Image
 
     from stgmamba.characters import CHARACTERS

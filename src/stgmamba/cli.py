@@ -211,11 +211,9 @@ def dance(
         )
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"song": str(song), "seed": seed, "facing": facing or video.subject.facing, "genre": genre}
-    if skeleton_out is not None:
-        facts["skeleton"] = str(skeleton_out)
+        video.save(output, terminal)
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, genre, align_beats)
+    facts |= _subject_facts(pose, mask, quality) | {"skeleton": _name(skeleton_out)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -251,14 +249,17 @@ def skeleton(
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = {"song": str(song), "seed": seed, "facing": facing or "free", "genre": genre}
+    facts = _dance_facts(song, start, seed, facing or "free", genre, align_beats)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
 @app.command()
 def render(
     skeleton: Annotated[
-        Path, typer.Argument(help="A 3-D skeleton file.", metavar="SKELETON", callback=_file_or_folder)
+        Path,
+        typer.Argument(
+            help="A 3-D skeleton file, or a video of one person who dances.", metavar="DANCE", callback=_file_or_folder
+        ),
     ],
     output: VideoFile,
     image: Image = None,
@@ -276,14 +277,15 @@ def render(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """A skeleton file in, a video of somebody dancing it out."""
+    """A dance in, a video of somebody else dancing it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba import pipeline
-        from stgmamba.skeleton.formats import read_skeleton
 
+        dance, sound = pipeline.load_dance(skeleton, terminal)
+        song = song or sound
         video = pipeline.render(
-            read_skeleton(skeleton),
+            dance,
             image,
             character=character,
             pose=pose,
@@ -297,9 +299,9 @@ def render(
             name=str(skeleton),
             report=terminal,
         )
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"skeleton": str(skeleton), "song": None if song is None else str(song)}
+        video.save(output, terminal)
+    facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
+    facts |= _subject_facts(pose, mask, quality)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -383,9 +385,8 @@ def demo(
         video = DancePipeline().dance(
             song, character=character, seed=seed, size=options.parse_size(size), report=terminal
         )
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"song": "the demo song", "seed": seed, "facing": video.subject.facing, "genre": None}
+        video.save(output, terminal)
+    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, None, True)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -746,17 +747,40 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
     }
 
 
+def _dance_facts(
+    song: str | Path, start: float, seed: int, facing: str, genre: str | None, align_beats: bool
+) -> dict[str, Any]:
+    """What a dance was generated from."""
+    return {
+        "song": str(song),
+        "start": start,
+        "seed": seed,
+        "facing": facing,
+        "genre": genre,
+        "align_beats": align_beats,
+    }
+
+
+def _subject_facts(pose: Path | None, mask: Path | None, quality: str) -> dict[str, Any]:
+    """How the person of a picture was found and drawn; None for files that were not given."""
+    return {"pose": _name(pose), "mask": _name(mask), "quality": quality}
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
 def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:
     """The result of a verb: one line, or JSON with everything needed to repeat it."""
-    taken = terminal.seconds
-    total = sum(taken.values())
+    stage_seconds = terminal.seconds
+    total = sum(stage_seconds.values())
     if as_json:
-        rounded = {name: round(value, 3) for name, value in {**taken, "total": total}.items()}
+        rounded = {name: round(value, 3) for name, value in {**stage_seconds, "total": total}.items()}
         result = {
             "output": str(output),
             **facts,
             "warnings": terminal.warnings,
-            "taken": rounded,
+            "stage_seconds": rounded,
             "versions": _versions(),
         }
         typer.echo(json.dumps(result))

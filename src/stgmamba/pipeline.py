@@ -21,7 +21,7 @@ from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
-from stgmamba.progress import Progress, Reporter, Silent
+from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
 
@@ -70,12 +70,12 @@ class DanceVideo:
         """The frames, uint8 RGB [H, W, 3], drawn one at a time."""
         return self.subject.renderer.frames(self.skeleton)
 
-    def save(self, path: str | Path, progress: Progress | None = None) -> Path:
+    def save(self, path: str | Path, report: Reporter | None = None) -> Path:
         """Draw all frames into an mp4 with the song's sound (H.264 and AAC). Nothing is left behind if it fails.
 
         Args:
             path: the file to write, ending in .mp4; an older one is replaced.
-            progress: called with (frames done, frames in all).
+            report: told of the stage ``video`` and its progress in frames.
 
         Raises:
             InputError: the file cannot be written.
@@ -83,15 +83,16 @@ class DanceVideo:
         from stgmamba.video_io import write_video
 
         path = check_can_write(path, (".mp4",))
-        write_video(
-            path,
-            self.frames(),
-            self.fps,
-            audio=self.song,
-            audio_start=self.start,
-            seconds=self.seconds,
-            progress=progress,
-        )
+        with (report or Silent()).stage("video") as progress:
+            write_video(
+                path,
+                self.frames(),
+                self.fps,
+                audio=self.song,
+                audio_start=self.start,
+                seconds=self.seconds,
+                progress=progress,
+            )
         return path
 
 
@@ -149,7 +150,7 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             align_beats: align the steps with the song's beats.
-            report: told of the stages ``model``, ``song`` and ``skeleton``.
+            report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
             3-D, OPENPOSE_18_FEET, metres.
@@ -201,7 +202,8 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             align_beats: align the steps with the song's beats.
             quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
-            report: told of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
+            report: receives the progress of the stages ``model``, ``song``, ``subject`` and
+                ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
@@ -241,6 +243,34 @@ class DancePipeline:
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
 
 
+def load_dance(path: str | Path, report: Reporter | None = None) -> tuple[Skeleton, Path | None]:
+    """A dance to render: that of a skeleton file, or of the person in a video, lifted to 3-D.
+
+    Args:
+        path: a skeleton in any of our formats, or a video.
+        report: receives the progress of the stage ``pose`` where it is a video.
+
+    Returns:
+        The skeleton, and the file whose sound belongs to it: the video, where it has sound.
+
+    Raises:
+        InputError: neither, or nobody in the video.
+    """
+    from stgmamba.skeleton.formats import is_skeleton_file, read_skeleton
+
+    if is_skeleton_file(path):
+        return read_skeleton(path), None
+    from stgmamba.person.lifting import lift_video
+    from stgmamba.video_io import read_video
+
+    report = report or Silent()
+    with report.stage("pose") as progress:
+        dance, notes = lift_video(path, progress)
+    for note in notes:
+        report.warn(note)
+    return dance, Path(path) if read_video(path).has_audio else None
+
+
 def render(
     skeleton: Skeleton,
     image: ImageLike | None = None,
@@ -272,7 +302,7 @@ def render(
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
-        report: told of the stage ``subject``.
+        report: receives the progress of the stage ``subject``.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.

@@ -44,7 +44,7 @@ class Reporter(Protocol):
 
 
 class Silent:
-    """A reporter that nobody listens to."""
+    """A reporter that discards everything."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Progress]:

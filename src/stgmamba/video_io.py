@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, islice
@@ -23,6 +24,7 @@ from stgmamba.progress import Progress
 _BT709 = 1  # code of matrix, primaries and transfer in ITU-T H.273, and of the colour space in swscale
 _UNSPECIFIED = 2
 _LIMITED_RANGE = 1
+_ESTIMATED_DURATION = ("mp3", "aac")  # containers whose header may state none; FFmpeg then guesses by the bit rate
 _BITS_PER_CHANNEL = 128_000  # per second; FFmpeg's AAC encoder is good at this rate, and slower at lower ones
 
 
@@ -33,7 +35,7 @@ class MediaInfo:
     Attributes:
         path: the file.
         container: FFmpeg's name of the container, such as "mov,mp4,m4a,3gp,3g2,mj2".
-        seconds: duration; 0 where the header does not state it.
+        seconds: duration, of mp3 and raw AAC counted in packets; 0 where the header does not state it.
         fps: frames per second; None without video. Headers may be wrong: see `VideoReader.timestamps`.
         size: (width, height) as displayed, rotation applied; None without video.
         frames: number of frames stated by the header, or seconds x fps; None without video.
@@ -302,7 +304,19 @@ def probe(path: str | Path) -> MediaInfo:
                 "audio_rate": audio.codec_context.sample_rate,
                 "audio_channels": audio.codec_context.channels,
             }
+        if video is None and container.format.name in _ESTIMATED_DURATION:
+            seconds = _counted_seconds(container, audio) or seconds
         return MediaInfo(path, container.format.name, seconds, **properties)
+
+
+def _counted_seconds(container: Any, stream: Any) -> float:
+    """The sum of the durations of a stream's packets, seconds."""
+    container.seek(0)
+    ticks = 0
+    with suppress(av.error.FFmpegError):  # a damaged end
+        for packet in container.demux(stream):
+            ticks += packet.duration or 0
+    return ticks * float(stream.time_base)
 
 
 def _audio_start(container: Any) -> float | None:

@@ -46,7 +46,7 @@ def convert(skeleton: Skeleton, layout: Layout) -> Skeleton:
 
     Args:
         skeleton: any layout, 2-D or 3-D.
-        layout: the layout wanted.
+        layout: the layout of the result.
 
     Returns:
         A skeleton of ``layout``. Derived joints carry the lowest confidence of the joints they come from;

@@ -1,7 +1,7 @@
 """Skeleton layouts as data: joint names, kinematic tree, drawn bones, left-right pairs, graph.
 
 ``OPENPOSE_18`` is the paper's layout and the canonical one; ``OPENPOSE_18_FEET`` adds a heel and a toe to each foot and
-is what our models speak, because a dance is judged by its feet.
+is the one of our models, because a dance is judged by its feet.
 Left and right are always the dancer's own.
 """
 
