@@ -642,6 +642,37 @@ def data_filter(
     typer.echo(json.dumps(judged) if as_json else _judged(judged))
 
 
+@data.command("split")
+def data_split(
+    dataset: Dataset,
+    val: Annotated[float, typer.Option(help="Share of the seconds for choosing between models.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of the seconds for the final test.")] = 0.1,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Divide the clips into train, val and test, by video and by song."""
+    from stgmamba.builder.arranging import split_dataset
+
+    counts = split_dataset(dataset, val, test)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("merge")
+def data_merge(
+    datasets: Annotated[list[Path], typer.Argument(help="Folders of data sets.", metavar="DATASET...")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new one.", metavar="DATASET")],
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Join data sets, such as those that several machines made."""
+    with Terminal() as terminal:
+        from stgmamba.builder.arranging import merge_datasets
+
+        counts = merge_datasets(datasets, output, copy, terminal)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
 @data.command("verify")
 def data_verify(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> None:
     """Check that every clip is as it was written."""
