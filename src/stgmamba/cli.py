@@ -750,7 +750,7 @@ def _signals_as_interrupts(received: list[signal.Signals]) -> Iterator[None]:
 
 def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
     """The result of a training run."""
-    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
+    facts = {"output": str(weights), "stage_seconds": terminal.seconds, "versions": _versions()}
     typer.echo(json.dumps(facts) if as_json else str(weights))
 
 
