@@ -26,6 +26,7 @@ ROOMS = [
     ("datasets",),
     ("builder",),
     ("limb_warp",),
+    ("body",),
     ("music_to_skeleton",),
     ("skeleton_to_video",),
     ("subject",),
