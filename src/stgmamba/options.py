@@ -34,10 +34,16 @@ Facing = Literal["camera", "free"]
 FACINGS: tuple[Facing, ...] = ("camera", "free")
 
 Quality = Literal["best", "fast"]
-"""How a picture's person is drawn: ``best`` by the network G_r over the limb warp, ``fast`` by the limb warp alone."""
+"""How a picture's flat person is drawn: ``best`` by the network G_r over the limb warp, ``fast`` by the warp alone."""
 
 QUALITIES: tuple[Quality, ...] = ("best", "fast")
 QUALITY: Quality = "best"
+
+BodyKind = Literal["auto", "3d", "flat"]
+"""A picture's person: ``3d``, a body that turns; ``flat``, limbs that face the camera; ``auto``, 3-D where it fits."""
+
+BODIES: tuple[BodyKind, ...] = ("auto", "3d", "flat")
+BODY: BodyKind = "auto"
 
 Name = TypeVar("Name", bound=str)
 
@@ -54,6 +60,7 @@ def check_options(
     size: Size | None = None,
     facing: str | None = None,
     quality: str = QUALITY,
+    body: str = BODY,
 ) -> None:
     """Refuse options that are out of range, before any work is done.
 
@@ -74,6 +81,7 @@ def check_options(
     if facing is not None:
         parse_facing(facing)
     parse_quality(quality)
+    parse_body(body)
 
 
 def match_name(text: str, names: Sequence[Name], kind: str) -> Name:
@@ -102,6 +110,11 @@ def parse_facing(text: str) -> Facing:
 def parse_quality(text: str) -> Quality:
     """A quality by its name. Raises InputError where there is no such."""
     return match_name(text, QUALITIES, "quality")
+
+
+def parse_body(text: str) -> BodyKind:
+    """A kind of body by its name. Raises InputError where there is no such."""
+    return match_name(text, BODIES, "body")
 
 
 def parse_size(text: str | None) -> Size | None:

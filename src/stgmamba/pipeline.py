@@ -20,7 +20,7 @@ from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
-from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
+from stgmamba.options import BODY, FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
@@ -183,6 +183,7 @@ class DancePipeline:
         genre: str | None = None,
         align_beats: bool = True,
         quality: str = QUALITY,
+        body: str = BODY,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -198,23 +199,33 @@ class DancePipeline:
             seed: another seed, another dance.
             size: height of the video in pixels, or (width, height).
             fps: frames per second.
-            facing: by default ``camera`` for a picture, ``free`` for a character.
+            facing: by default ``free``; ``camera`` for a picture whose person is flat.
             genre: a style of dance the weights know; the null class when not given.
             align_beats: align the steps with the song's beats.
-            quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+            quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
+            body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
                 ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
+        check_options(
+            fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality, body=body
+        )
         check_subject(image, character, pose, mask)
         report = report or Silent()
         self._check_genre(genre, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
-        options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+        options: dict[str, Any] = {
+            "size": size,
+            "seed": seed,
+            "quality": quality,
+            "body": body,
+            "pose": pose,
+            "mask": mask,
+        }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
         skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, report)
@@ -282,6 +293,7 @@ def render(
     fps: float | None = None,
     seed: int = SEED,
     quality: str = QUALITY,
+    body: str = BODY,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     name: str = "The skeleton",
@@ -298,7 +310,8 @@ def render(
         size: height of the video in pixels, or (width, height).
         fps: frames per second of the video; the skeleton's own when not given.
         seed: of the character ``random``.
-        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
+        body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
@@ -307,11 +320,11 @@ def render(
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
     """
-    check_options(start=start, size=size, quality=quality, fps=FPS if fps is None else fps)
+    check_options(start=start, size=size, quality=quality, body=body, fps=FPS if fps is None else fps)
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "pose": pose, "mask": mask}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 
