@@ -112,9 +112,15 @@ Facing = Annotated[
         metavar="camera|free",
     ),
 ]
-Genre = Annotated[
-    str | None, typer.Option(help="Style of dance (a wrong name lists the right ones); by default left to chance.")
+Style = Annotated[
+    str,
+    typer.Option(
+        help="auto: by the song; or a style (a wrong name lists the right ones), a mix as pop:0.7,lock:0.3, or "
+        "sections as 0:00=modern,0:45=krump.",
+        metavar="STYLE",
+    ),
 ]
+Travel = Annotated[float, typer.Option(help="Radius in metres within which the dancer stays.", metavar="METRES")]
 AlignBeats = Annotated[
     bool,
     typer.Option(
@@ -178,7 +184,8 @@ def dance(
     size: Size = None,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Travel = options.TRAVEL,
     align_beats: AlignBeats = True,
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
@@ -208,7 +215,8 @@ def dance(
             size=options.parse_size(size),
             fps=fps,
             facing=facing,
-            genre=genre,
+            style=style,
+            travel=travel,
             align_beats=align_beats,
             quality=quality,
             body=body,
@@ -217,7 +225,7 @@ def dance(
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
         video.save(output, terminal)
-    facts = _dance_facts(song, start, seed, facing or video.subject.facing, genre, align_beats)
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
     facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
@@ -231,7 +239,13 @@ def skeleton(
     seed: Seed = options.SEED,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Annotated[
+        float | None,
+        typer.Option(
+            help="Radius in metres within which the dancer stays; by default the whole floor.", metavar="METRES"
+        ),
+    ] = None,
     align_beats: AlignBeats = True,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -248,13 +262,14 @@ def skeleton(
             start=start,
             seed=seed,
             fps=fps,
-            genre=genre,
+            style=style,
+            travel=travel,
             facing=facing or "free",
             align_beats=align_beats,
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = _dance_facts(song, start, seed, facing or "free", genre, align_beats)
+    facts = _dance_facts(song, start, seed, facing or "free", style, travel, align_beats)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
@@ -425,7 +440,7 @@ def demo(
             song, character=character, seed=seed, size=options.parse_size(size), report=terminal
         )
         video.save(output, terminal)
-    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, None, True)
+    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, options.STYLE, options.TRAVEL, True)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -682,7 +697,7 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
 
 
 def _dance_facts(
-    song: str | Path, start: float, seed: int, facing: str, genre: str | None, align_beats: bool
+    song: str | Path, start: float, seed: int, facing: str, style: str, travel: float | None, align_beats: bool
 ) -> dict[str, Any]:
     """What a dance was generated from."""
     return {
@@ -690,7 +705,8 @@ def _dance_facts(
         "start": start,
         "seed": seed,
         "facing": facing,
-        "genre": genre,
+        "style": style,
+        "travel": travel,
         "align_beats": align_beats,
     }
 

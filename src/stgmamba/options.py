@@ -39,6 +39,14 @@ Quality = Literal["best", "fast"]
 QUALITIES: tuple[Quality, ...] = ("best", "fast")
 QUALITY: Quality = "best"
 
+STYLE = "auto"
+"""Style of a dance: chosen by the music."""
+
+TRAVEL = 0.8
+"""Metres from the middle of the floor within which the dancer of a video stays; a skeleton's uses the floor freely."""
+
+SMALLEST_TRAVEL, LARGEST_TRAVEL = 0.1, 50.0
+
 BodyKind = Literal["auto", "3d", "flat"]
 """A picture's person: ``3d``, a body that turns; ``flat``, limbs that face the camera; ``auto``, 3-D where it fits."""
 
@@ -60,6 +68,7 @@ def check_options(
     size: Size | None = None,
     facing: str | None = None,
     quality: str = QUALITY,
+    travel: float | None = None,
     body: str = BODY,
 ) -> None:
     """Refuse options that are out of range, before any work is done.
@@ -82,6 +91,8 @@ def check_options(
         parse_facing(facing)
     parse_quality(quality)
     parse_body(body)
+    if travel is not None and not SMALLEST_TRAVEL <= travel <= LARGEST_TRAVEL:
+        raise InputError(f"travel {travel:g} is out of range; use {SMALLEST_TRAVEL:g} to {LARGEST_TRAVEL:g} metres.")
 
 
 def match_name(text: str, names: Sequence[Name], kind: str) -> Name:
