@@ -43,6 +43,8 @@ evaluate = typer.Typer(help="Measure the quality of a model.", no_args_is_help=T
 app.add_typer(bench, name="bench")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
+data = typer.Typer(help="Make data sets of dance videos.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
 
 
 def _file(path: Path | None) -> Path | None:
@@ -157,6 +159,10 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", help="The training configuration, a YAML file.", metavar="FILE", callback=_file)
 ]
 Minutes = Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")]
+Dataset = Annotated[Path, typer.Argument(help="Folder of a data set of clips.", metavar="DATASET")]
+ProfileName = Annotated[
+    str | None, typer.Option(help="strict, paper, all, or a YAML file of thresholds.", metavar="NAME|FILE")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -612,6 +618,136 @@ def evaluate_video(
     typer.echo(json.dumps(report) if as_json else markdown(report))
 
 
+@data.command("build")
+def data_build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Videos, folders, lists (.txt, .csv, .jsonl) of files or URLs, URLs.", metavar="SOURCE..."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.", metavar="DATASET")],
+    shortest: Annotated[float, typer.Option(help="Seconds of a clip at least.")] = 2.0,
+    longest: Annotated[float, typer.Option(help="Seconds of a clip at most.")] = 10.0,
+    all_people: Annotated[
+        bool, typer.Option("--all-people", help="Clips of everybody, not of the dancer only.")
+    ] = False,
+    height: Annotated[int, typer.Option(help="Rows of the clips at most.")] = 512,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds that one video may take.")] = 3600.0,
+    memory_limit: Annotated[float, typer.Option(help="Megabytes that one video may take.")] = 4096.0,
+    part: Annotated[
+        str, typer.Option(help="Do the k-th of n parts only, on one of n machines; see data merge.", metavar="K/N")
+    ] = "1/1",
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed in an earlier run.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Make a data set of the people who dance in videos; running again goes on, and adds what is new."""
+    with Terminal() as terminal:
+        from stgmamba.builder.build import build_dataset, parse_part
+        from stgmamba.builder.stages import BuildOptions
+        from stgmamba.builder.workers import Limits
+
+        report = build_dataset(
+            sources,
+            output,
+            BuildOptions(shortest, longest, all_people, height),
+            workers=workers,
+            limits=Limits(time_limit, memory_limit),
+            part=parse_part(part),
+            retry=retry,
+            report=terminal,
+        )
+    if as_json:
+        typer.echo(json.dumps({**report, "taken": terminal.seconds, "versions": _versions()}))
+        return
+    counts = f"{report['clips']} clips, {report['hours']:.2f} hours, of {len(report['sources'])} sources"
+    failed = f", of which {report['failed']} failed" if report["failed"] else ""
+    typer.echo(f"{output}: {counts}{failed}; {output / 'README.md'} tells more.")
+
+
+@data.command("info")
+def data_info(dataset: Dataset, profile: ProfileName = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """How many clips there are, their scores, and what each profile leaves out and why."""
+    from stgmamba.builder.card import describe_dataset
+
+    facts = describe_dataset(dataset, profile)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts["scores"]))
+    for name in ("clips", "hours", "videos", "styles", "licences"):
+        typer.echo(f"{name:<{width}}  {_plain(facts[name])}")
+    for name, values in facts["scores"].items():
+        typer.echo(f"{name:<{width}}  {_plain(values)}")
+    for name, judged in facts["profiles"].items():
+        typer.echo(f"profile {name}: {_judged(judged)}")
+
+
+@data.command("filter")
+def data_filter(
+    dataset: Dataset,
+    profile: Annotated[str, typer.Option(help="strict, paper, all, or a YAML file.", metavar="NAME|FILE")] = "paper",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write what remains as a data set.", metavar="DATASET")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Judge the clips by a profile of thresholds; takes seconds, since the scores are in the index."""
+    with Terminal() as terminal:
+        from stgmamba.builder.filtering import filter_dataset
+
+        judged = filter_dataset(dataset, profile, output, copy, terminal)
+    typer.echo(json.dumps(judged) if as_json else _judged(judged))
+
+
+@data.command("split")
+def data_split(
+    dataset: Dataset,
+    val: Annotated[float, typer.Option(help="Share of the seconds for choosing between models.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of the seconds for the final test.")] = 0.1,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Divide the clips into train, val and test, by video and by song."""
+    from stgmamba.builder.arranging import split_dataset
+
+    counts = split_dataset(dataset, val, test)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("merge")
+def data_merge(
+    datasets: Annotated[list[Path], typer.Argument(help="Folders of data sets.", metavar="DATASET...")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new one.", metavar="DATASET")],
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Join data sets, such as those that several machines made."""
+    with Terminal() as terminal:
+        from stgmamba.builder.arranging import merge_datasets
+
+        counts = merge_datasets(datasets, output, copy, terminal)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("verify")
+def data_verify(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Check that every clip is as it was written."""
+    from stgmamba.datasets.clips import ClipDataset
+
+    clips = ClipDataset(dataset)
+    faults = clips.verify()
+    if as_json:
+        typer.echo(json.dumps({"clips": len(clips), "faults": faults}))
+    else:
+        typer.echo("\n".join(faults) if faults else f"{dataset}: all {len(clips)} clips are as they were written.")
+    if faults:
+        raise typer.Exit(2)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
@@ -676,6 +812,12 @@ def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
     """The result of a training run."""
     facts = {"output": str(weights), "stage_seconds": terminal.seconds, "versions": _versions()}
     typer.echo(json.dumps(facts) if as_json else str(weights))
+
+
+def _judged(judged: dict[str, Any]) -> str:
+    """What a profile lets through, and the reasons against the rest."""
+    reasons = "".join(f"\n  {reason}: {count}" for reason, count in judged["left_out"].items())
+    return f"{judged['clips']} clips, {judged['hours']:.2f} hours{reasons}"
 
 
 def _report_figures(as_json: bool, figures: Any, print_table: Callable[[Any], None]) -> None:
