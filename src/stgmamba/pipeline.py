@@ -20,6 +20,7 @@ from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
+from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
 from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Progress, Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
@@ -136,6 +137,7 @@ class DancePipeline:
         genre: str | None = None,
         facing: str = "free",
         align_beats: bool = True,
+        beats: str | Path | None = None,
         report: Reporter | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
@@ -149,6 +151,7 @@ class DancePipeline:
             genre: a style of dance the weights know; the null class when not given.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             align_beats: align the steps with the song's beats.
+            beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             report: told of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
@@ -159,11 +162,15 @@ class DancePipeline:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing)
         report = report or Silent()
+        rhythm = None if beats is None else read_beats(beats)
         self._check_genre(genre, report)
-        if not isinstance(song, Song):
+        if isinstance(song, Song):
+            start = 0.0
+        else:
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
-        return self._generate(song, seed, fps, genre, parse_facing(facing), align_beats, report)
+        given = None if rhythm is None else excerpt(rhythm, start, song.seconds)
+        return self._generate(song, seed, fps, genre, parse_facing(facing), align_beats, given, report)
 
     def dance(
         self,
@@ -181,6 +188,7 @@ class DancePipeline:
         facing: str | None = None,
         genre: str | None = None,
         align_beats: bool = True,
+        beats: str | Path | None = None,
         quality: str = QUALITY,
         report: Reporter | None = None,
     ) -> DanceVideo:
@@ -200,6 +208,7 @@ class DancePipeline:
             facing: by default ``camera`` for a picture, ``free`` for a character.
             genre: a style of dance the weights know; the null class when not given.
             align_beats: align the steps with the song's beats.
+            beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
             report: told of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
 
@@ -209,13 +218,15 @@ class DancePipeline:
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
         check_subject(image, character, pose, mask)
         report = report or Silent()
+        rhythm = None if beats is None else read_beats(beats)
         self._check_genre(genre, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
         options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
-        skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, report)
+        given = None if rhythm is None else excerpt(rhythm, start, decoded.seconds)
+        skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, given, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
     def _check_genre(self, genre: str | None, report: Reporter) -> None:
@@ -231,11 +242,18 @@ class DancePipeline:
         genre: str | None,
         facing: Facing,
         align_beats: bool,
+        rhythm: Rhythm | None,
         report: Reporter,
     ) -> Skeleton:
         with report.stage("skeleton") as progress:
             dance = self.sampler.generate(
-                song, seed=seed, genre=genre, facing=facing, align_beats=align_beats, progress=progress
+                song,
+                seed=seed,
+                genre=genre,
+                facing=facing,
+                align_beats=align_beats,
+                beats=None if rhythm is None else rhythm.beats,
+                progress=progress,
             )
         # Frames of the model and of the video seldom end together; the video ends with the song.
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))

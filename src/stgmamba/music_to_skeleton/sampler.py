@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
@@ -61,6 +62,7 @@ class DanceSampler:
         facing: Facing = "free",
         progress: Progress | None = None,
         align_beats: bool = True,
+        beats: NDArray[np.float64] | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
 
@@ -72,6 +74,7 @@ class DanceSampler:
             facing: ``camera`` keeps the body's yaw within about 45 degrees of +z, ``free`` does not limit it.
             progress: called with (evaluations of the network done, in total).
             align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
+            beats: times of the beats, seconds [K], K > 0; tracked when not given.
 
         Returns:
             3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
@@ -81,7 +84,7 @@ class DanceSampler:
         """
         genre_class = self.genre_class(genre)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
-        audio = extract_audio_features(song.samples, frames)
+        audio = extract_audio_features(song.samples, frames, beats)
         nodes = self.sample_nodes(audio, seed, genre_class, progress)
         count = max(1, round((seconds or song.seconds) * FPS))
         return postprocess(nodes, count, facing, audio.beats if align_beats else None)
