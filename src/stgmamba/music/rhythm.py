@@ -37,7 +37,7 @@ class Rhythm:
     @property
     def downbeats(self) -> DoubleArray:
         """Times of the beats that begin a bar."""
-        return self.beats[self.positions == 0]
+        return np.asarray(self.beats[self.positions == 0])
 
     @property
     def beats_per_bar(self) -> int:

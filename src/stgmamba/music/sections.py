@@ -19,6 +19,7 @@ _PARTS = 4  # of a bar, whose features are kept apart: its rhythm
 _KERNEL = 4  # bars to either side of a boundary that are compared
 _SHORTEST = 4  # bars of a section
 _NOVELTY = 0.06  # of a boundary, in units of similarity; a song of one section has less
+_LEAST_CHANGE = 0.05  # root mean square, log10 amplitude; bars nearer to the song's mean are all the same
 _ALIKE = 0.85  # similarity from which two sections have the same letter
 
 
@@ -47,7 +48,7 @@ def find_sections(samples: FloatArray, rhythm: Rhythm) -> list[Section]:
 
 
 def bar_features(spectrogram: FloatArray, bars: DoubleArray) -> DoubleArray:
-    """Spectrum and rhythm of each bar, [B, F] of length 1, the song's mean taken out.
+    """Spectrum and rhythm of each bar, the song's mean taken out: [B, F] of length 1, or less where little differs.
 
     Args:
         spectrogram: [T, MELS], see beat_tracking/spectrogram.py.
@@ -63,7 +64,7 @@ def bar_features(spectrogram: FloatArray, bars: DoubleArray) -> DoubleArray:
     features = parts.reshape(len(bars), _PARTS * _BANDS)
     features = features - features.mean(axis=0)
     norm = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(features / np.maximum(norm, 1e-9))
+    return np.asarray(features / np.maximum(norm, _LEAST_CHANGE * np.sqrt(features.shape[1])))
 
 
 def boundaries(similarity: DoubleArray) -> list[int]:

@@ -51,7 +51,8 @@ class Evidence:
         """The largest value within a frame of each time, [5, K]."""
         last = self.channels.shape[1] - 1
         frames = np.clip(np.round(times * FPS).astype(int), 0, last)
-        return np.maximum.reduce([self.channels[:, np.clip(frames + shift, 0, last)] for shift in (-1, 0, 1)])
+        near = [self.channels[:, np.clip(frames + shift, 0, last)] for shift in (-1, 0, 1)]
+        return np.asarray(np.maximum.reduce(near))
 
 
 @dataclass(frozen=True)

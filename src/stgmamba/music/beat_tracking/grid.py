@@ -120,4 +120,4 @@ def activation_at(activation: FloatArray, times: DoubleArray) -> FloatArray:
     """The largest activation within a frame of each time; [K] -> [K]."""
     frames = np.clip(np.round(times * FPS).astype(int), 0, len(activation) - 1)
     last = len(activation) - 1
-    return np.maximum.reduce([activation[np.clip(frames + shift, 0, last)] for shift in (-1, 0, 1)])
+    return np.asarray(np.maximum.reduce([activation[np.clip(frames + shift, 0, last)] for shift in (-1, 0, 1)]))

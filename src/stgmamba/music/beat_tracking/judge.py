@@ -16,8 +16,8 @@ from stgmamba.music.rhythm import BEATS_PER_BAR
 METRES = tuple(BEATS_PER_BAR)
 """The answers of the metre's network."""
 
-_HIDDEN = 32
-_DROPOUT = 0.2
+_HIDDEN = 16
+_DROPOUT = 0.3
 
 
 class Standardised(nn.Module):

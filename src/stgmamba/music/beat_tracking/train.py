@@ -148,4 +148,4 @@ def draw_activations(network: nn.Module, batch: Batch) -> Frame:
             for beat, downbeat in (true, found)
         ]
         rows += [grey, *strips]
-    return (np.concatenate(rows) * 255).astype(np.uint8)
+    return np.asarray(np.concatenate(rows) * 255, np.uint8)

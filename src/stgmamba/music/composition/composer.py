@@ -305,7 +305,8 @@ def _ducking(rng: np.random.Generator, kicks: DoubleArray, n: int) -> FloatArray
     t = np.arange(n) / SAMPLE_RATE
     last = np.searchsorted(kicks, t) - 1
     since = np.where(last >= 0, t - kicks[np.maximum(last, 0)], 9.0)
-    return (1 - rng.uniform(0.4, 1) * np.exp(-((since / rng.uniform(0.06, 0.2)) ** 2))).astype(np.float32)
+    dips = np.exp(-((since / rng.uniform(0.06, 0.2)) ** 2))
+    return np.asarray(1 - rng.uniform(0.4, 1) * dips, np.float32)
 
 
 def _stop(rng: np.random.Generator, mix: FloatArray, timing: Timing) -> None:
@@ -323,7 +324,8 @@ def _record(rng: np.random.Generator, mix: FloatArray, recording: Recording) -> 
     n = len(mix)
     if rng.random() < 0.12:  # a long crescendo or fade
         quiet = 10 ** (-rng.uniform(3, 22) / 20)
-        mix = mix * np.linspace(*((quiet, 1) if rng.random() < 0.6 else (1, quiet)), n).astype(np.float32)
+        rise = np.linspace(quiet, 1, n, dtype=np.float32)
+        mix = mix * (rise if rng.random() < 0.6 else rise[::-1])
     if rng.random() < recording.voices:
         mix = mix + _babble(rng, n) * np.float32(rms(mix) * rng.uniform(0.3, 1.2))
     hertz = np.array([20.0, 60, 200, 800, 3000, 11025])

@@ -241,7 +241,7 @@ def _write_parts(
     bare: bool,
 ) -> dict[str, Part]:
     harmony = _Harmony(rng, style)
-    writers = {
+    writers: dict[str, _BassLine | _Accompaniment | _Melody] = {
         "bass": _BassLine(rng, style, harmony),
         "chords": _Accompaniment(rng, style, harmony),
         "melody": _Melody(rng, style, harmony, sorted(layers)),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stgmamba.arrays import DoubleArray
 
@@ -31,7 +30,7 @@ class Timing:
     steps: int
     swing: float
 
-    def seconds(self, positions: NDArray[np.floating]) -> DoubleArray:
+    def seconds(self, positions: DoubleArray) -> DoubleArray:
         """Times of positions, which are counted in steps from the first beat and may be fractions."""
         at = np.asarray(positions, np.float64)
         if self.steps == 4:

@@ -10,7 +10,7 @@ from stgmamba.music.decode import SAMPLE_RATE
 
 def librosa_beats(samples: FloatArray) -> tuple[DoubleArray, None]:
     """Beats of a song, seconds [K]; no downbeats."""
-    import librosa
+    from librosa.beat import beat_track
 
-    _, beats = librosa.beat.beat_track(y=samples, sr=SAMPLE_RATE, units="time")
+    _, beats = beat_track(y=samples, sr=SAMPLE_RATE, units="time")
     return np.asarray(beats, np.float64), None
