@@ -80,8 +80,8 @@ class BeatNetwork(nn.Module):
         self.blocks = nn.ModuleList([GatedBlock(config, 2**i) for i in range(config.blocks)])
         self.norm = FrameNorm(config.channels)
         self.head = nn.Conv1d(config.channels, 2, 1)
-        with torch.no_grad():
-            self.head.bias -= 3.0  # type: ignore[operator]  # about one frame in twenty is a beat
+        assert self.head.bias is not None
+        nn.init.constant_(self.head.bias, -3.0)  # about one frame in twenty is a beat
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         """Logits of beat and downbeat.

@@ -1,4 +1,4 @@
-"""Baseline ``librosa``: `librosa.beat.beat_track` with its defaults, also after Ellis (2007)."""
+"""Baseline ``librosa``: ``librosa.beat.beat_track`` with its defaults, also after Ellis (2007)."""
 
 from __future__ import annotations
 
