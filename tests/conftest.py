@@ -62,10 +62,13 @@ def sway() -> Skeleton:
 class SwayingSampler:
     """In the place of stage 1 where a test is about something else: the dance by formula, as long as the song."""
 
-    genres = ("swaying",)
+    styles = ("swaying",)
 
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}
+
+    def check_style(self, style: str) -> None:
+        """As the sampler: any style will do."""
 
     def generate(self, song: Song, **options: object) -> Skeleton:
         """As the generator; keeps the options it was asked with."""
@@ -90,7 +93,7 @@ def research_data() -> Path:
 
 @pytest.fixture(scope="session")
 def person_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of one whole person: a built-in dancer, standing."""
+    """A picture of one whole person: a built-in character, standing."""
     from PIL import Image
 
     from stgmamba.characters import CHARACTERS

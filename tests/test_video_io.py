@@ -302,3 +302,19 @@ def test_a_truncated_video_gives_the_frames_that_are_there(tmp_path: Path) -> No
     content = out.read_bytes()
     out.write_bytes(content[: len(content) // 2])  # the index is in front, so it survives
     assert 5 < sum(1 for _ in read_video(out)) < 40
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mp3", "libmp3lame"), ("a.aac", "aac")])
+def test_length_of_sound_without_a_header_that_states_it(tmp_path: Path, name: str, codec: str) -> None:
+    rate, seconds = 44_100, 20
+    noise = np.random.default_rng(0).normal(0, 0.1, rate * seconds).astype(np.float32)
+    noise[rate * 5 :] = 0  # of variable bit rate: FFmpeg's estimate from the beginning is far off
+    options = {"write_xing": "0"} if name == "a.mp3" else {}
+    with av.open(str(tmp_path / name), "w", options=options) as output:
+        stream = output.add_stream(codec, rate=rate, layout="mono", options={"q": "2"} if name == "a.mp3" else {})
+        for begin in range(0, len(noise), 4096):
+            frame = av.AudioFrame.from_ndarray(noise[None, begin : begin + 4096], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate, begin
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    assert probe(tmp_path / name).seconds == pytest.approx(seconds, abs=0.1)

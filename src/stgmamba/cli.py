@@ -43,6 +43,8 @@ evaluate = typer.Typer(help="Measure the quality of a model.", no_args_is_help=T
 app.add_typer(bench, name="bench")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
+data = typer.Typer(help="Make data sets of dance videos.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
 
 
 def _file(path: Path | None) -> Path | None:
@@ -108,13 +110,19 @@ Fps = Annotated[float, typer.Option(help="Frames per second.")]
 Facing = Annotated[
     str | None,
     typer.Option(
-        help="camera: keep facing the camera (default with --image); free: turn at will (default without).",
+        help="free: turn at will (default); camera: keep facing the camera (default for a flat person, see --body).",
         metavar="camera|free",
     ),
 ]
-Genre = Annotated[
-    str | None, typer.Option(help="Style of dance (a wrong name lists the right ones); by default left to chance.")
+Style = Annotated[
+    str,
+    typer.Option(
+        help="auto: by the song; or a style (a wrong name lists the right ones), a mix as pop:0.7,lock:0.3, or "
+        "sections as 0:00=modern,0:45=krump.",
+        metavar="STYLE",
+    ),
 ]
+Travel = Annotated[float, typer.Option(help="Radius in metres within which the dancer stays.", metavar="METRES")]
 AlignBeats = Annotated[
     bool,
     typer.Option(
@@ -133,8 +141,17 @@ Beats = Annotated[
 Quality = Annotated[
     str,
     typer.Option(
-        help="How a person in a picture is drawn: best by the network, fast by the limb warp alone.",
+        help="How a flat person is drawn (--body): best by the network, fast by the limb warp alone.",
         metavar="best|fast",
+    ),
+]
+BodyKind = Annotated[
+    str,
+    typer.Option(
+        "--body",
+        help="What a person in a picture becomes: 3d, a body that turns; flat, limbs that face the camera; auto, 3d "
+        "where it fits the picture.",
+        metavar="auto|3d|flat",
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Other weights than those of the package.", metavar="FILE")]
@@ -151,6 +168,10 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", help="The training configuration, a YAML file.", metavar="FILE", callback=_file)
 ]
 Minutes = Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")]
+Dataset = Annotated[Path, typer.Argument(help="Folder of a data set of clips.", metavar="DATASET")]
+ProfileName = Annotated[
+    str | None, typer.Option(help="strict, paper, all, or a YAML file of thresholds.", metavar="NAME|FILE")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -178,10 +199,12 @@ def dance(
     size: Size = None,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Travel = options.TRAVEL,
     align_beats: AlignBeats = True,
     beats: Beats = None,
     quality: Quality = options.QUALITY,
+    body: BodyKind = options.BODY,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
@@ -208,19 +231,19 @@ def dance(
             size=options.parse_size(size),
             fps=fps,
             facing=facing,
-            genre=genre,
+            style=style,
+            travel=travel,
             align_beats=align_beats,
             beats=beats,
             quality=quality,
+            body=body,
             report=terminal,
         )
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"song": str(song), "seed": seed, "facing": facing or video.subject.facing, "genre": genre}
-    if skeleton_out is not None:
-        facts["skeleton"] = str(skeleton_out)
+        video.save(output, terminal)
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
+    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -233,7 +256,13 @@ def skeleton(
     seed: Seed = options.SEED,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Annotated[
+        float | None,
+        typer.Option(
+            help="Radius in metres within which the dancer stays; by default the whole floor.", metavar="METRES"
+        ),
+    ] = None,
     align_beats: AlignBeats = True,
     beats: Beats = None,
     as_json: AsJson = False,
@@ -251,21 +280,25 @@ def skeleton(
             start=start,
             seed=seed,
             fps=fps,
-            genre=genre,
+            style=style,
+            travel=travel,
             facing=facing or "free",
             align_beats=align_beats,
             beats=beats,
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = {"song": str(song), "seed": seed, "facing": facing or "free", "genre": genre}
+    facts = _dance_facts(song, start, seed, facing or "free", style, travel, align_beats)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
 @app.command()
 def render(
     skeleton: Annotated[
-        Path, typer.Argument(help="A 3-D skeleton file.", metavar="SKELETON", callback=_file_or_folder)
+        Path,
+        typer.Argument(
+            help="A 3-D skeleton file, or a video of one person who dances.", metavar="DANCE", callback=_file_or_folder
+        ),
     ],
     output: VideoFile,
     image: Image = None,
@@ -280,17 +313,19 @@ def render(
     size: Size = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second; by default the skeleton's own.")] = None,
     quality: Quality = options.QUALITY,
+    body: BodyKind = options.BODY,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """A skeleton file in, a video of somebody dancing it out."""
+    """A dance in, a video of somebody else dancing it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba import pipeline
-        from stgmamba.skeleton.formats import read_skeleton
 
+        dance, sound = pipeline.load_dance(skeleton, terminal)
+        song = song or sound
         video = pipeline.render(
-            read_skeleton(skeleton),
+            dance,
             image,
             character=character,
             pose=pose,
@@ -301,12 +336,13 @@ def render(
             fps=fps,
             seed=seed,
             quality=quality,
+            body=body,
             name=str(skeleton),
             report=terminal,
         )
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"skeleton": str(skeleton), "song": None if song is None else str(song)}
+        video.save(output, terminal)
+    facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
+    facts |= _subject_facts(pose, mask, quality, body)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -332,6 +368,38 @@ def pose(
             terminal.warn(note)
     facts = {"size": pose.size, "source": str(source)}
     _report(as_json, terminal, output, seconds=pose.seconds, frames=len(pose), fps=pose.fps, **facts)
+
+
+@app.command()
+def avatar(
+    image: Annotated[Path, typer.Argument(help="A picture of one person.", metavar="IMAGE", callback=_file)],
+    turntable: Annotated[
+        Path,
+        typer.Option("--turntable", help="A video in which they turn once round, ending in .mp4.", metavar="OUT.mp4"),
+    ],
+    pose: Pose = None,
+    mask: Mask = None,
+    size: Size = None,
+    fps: Fps = options.FPS,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """A picture in, its person as a 3-D body out."""
+    check_can_write(turntable, (".mp4",), inputs=(image,))
+    with Terminal() as terminal:
+        from stgmamba.body.turntable import save_turntable
+        from stgmamba.subject import load_avatar
+
+        options.check_options(size=options.parse_size(size), fps=fps)
+        frame_size = options.frame_size(options.parse_size(size), options.CHARACTER_ASPECT)
+        with terminal.stage("subject"):
+            body, notes = load_avatar(image, pose, mask)
+        for note in notes:
+            terminal.warn(note)
+        with terminal.stage("video") as progress:
+            seconds = save_turntable(body, turntable, frame_size, fps, progress)
+    facts = {"image": str(image), "overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
+    _report(as_json, terminal, turntable, seconds=seconds, fps=fps, size=frame_size, **facts)
 
 
 @app.command()
@@ -404,9 +472,8 @@ def demo(
         video = DancePipeline().dance(
             song, character=character, seed=seed, size=options.parse_size(size), report=terminal
         )
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"song": "the demo song", "seed": seed, "facing": video.subject.facing, "genre": None}
+        video.save(output, terminal)
+    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, options.STYLE, options.TRAVEL, True)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -630,6 +697,136 @@ def evaluate_video(
     typer.echo(json.dumps(report) if as_json else markdown(report))
 
 
+@data.command("build")
+def data_build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Videos, folders, lists (.txt, .csv, .jsonl) of files or URLs, URLs.", metavar="SOURCE..."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.", metavar="DATASET")],
+    shortest: Annotated[float, typer.Option(help="Seconds of a clip at least.")] = 2.0,
+    longest: Annotated[float, typer.Option(help="Seconds of a clip at most.")] = 10.0,
+    all_people: Annotated[
+        bool, typer.Option("--all-people", help="Clips of everybody, not of the dancer only.")
+    ] = False,
+    height: Annotated[int, typer.Option(help="Rows of the clips at most.")] = 512,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds that one video may take.")] = 3600.0,
+    memory_limit: Annotated[float, typer.Option(help="Megabytes that one video may take.")] = 4096.0,
+    part: Annotated[
+        str, typer.Option(help="Do the k-th of n parts only, on one of n machines; see data merge.", metavar="K/N")
+    ] = "1/1",
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed in an earlier run.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Make a data set of the people who dance in videos; running again goes on, and adds what is new."""
+    with Terminal() as terminal:
+        from stgmamba.builder.build import build_dataset, parse_part
+        from stgmamba.builder.stages import BuildOptions
+        from stgmamba.builder.workers import Limits
+
+        report = build_dataset(
+            sources,
+            output,
+            BuildOptions(shortest, longest, all_people, height),
+            workers=workers,
+            limits=Limits(time_limit, memory_limit),
+            part=parse_part(part),
+            retry=retry,
+            report=terminal,
+        )
+    if as_json:
+        typer.echo(json.dumps({**report, "taken": terminal.seconds, "versions": _versions()}))
+        return
+    counts = f"{report['clips']} clips, {report['hours']:.2f} hours, of {len(report['sources'])} sources"
+    failed = f", of which {report['failed']} failed" if report["failed"] else ""
+    typer.echo(f"{output}: {counts}{failed}; {output / 'README.md'} tells more.")
+
+
+@data.command("info")
+def data_info(dataset: Dataset, profile: ProfileName = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """How many clips there are, their scores, and what each profile leaves out and why."""
+    from stgmamba.builder.card import describe_dataset
+
+    facts = describe_dataset(dataset, profile)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts["scores"]))
+    for name in ("clips", "hours", "videos", "styles", "licences"):
+        typer.echo(f"{name:<{width}}  {_plain(facts[name])}")
+    for name, values in facts["scores"].items():
+        typer.echo(f"{name:<{width}}  {_plain(values)}")
+    for name, judged in facts["profiles"].items():
+        typer.echo(f"profile {name}: {_judged(judged)}")
+
+
+@data.command("filter")
+def data_filter(
+    dataset: Dataset,
+    profile: Annotated[str, typer.Option(help="strict, paper, all, or a YAML file.", metavar="NAME|FILE")] = "paper",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write what remains as a data set.", metavar="DATASET")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Judge the clips by a profile of thresholds; takes seconds, since the scores are in the index."""
+    with Terminal() as terminal:
+        from stgmamba.builder.filtering import filter_dataset
+
+        judged = filter_dataset(dataset, profile, output, copy, terminal)
+    typer.echo(json.dumps(judged) if as_json else _judged(judged))
+
+
+@data.command("split")
+def data_split(
+    dataset: Dataset,
+    val: Annotated[float, typer.Option(help="Share of the seconds for choosing between models.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of the seconds for the final test.")] = 0.1,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Divide the clips into train, val and test, by video and by song."""
+    from stgmamba.builder.arranging import split_dataset
+
+    counts = split_dataset(dataset, val, test)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("merge")
+def data_merge(
+    datasets: Annotated[list[Path], typer.Argument(help="Folders of data sets.", metavar="DATASET...")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new one.", metavar="DATASET")],
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Join data sets, such as those that several machines made."""
+    with Terminal() as terminal:
+        from stgmamba.builder.arranging import merge_datasets
+
+        counts = merge_datasets(datasets, output, copy, terminal)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("verify")
+def data_verify(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Check that every clip is as it was written."""
+    from stgmamba.datasets.clips import ClipDataset
+
+    clips = ClipDataset(dataset)
+    faults = clips.verify()
+    if as_json:
+        typer.echo(json.dumps({"clips": len(clips), "faults": faults}))
+    else:
+        typer.echo("\n".join(faults) if faults else f"{dataset}: all {len(clips)} clips are as they were written.")
+    if faults:
+        raise typer.Exit(2)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code.
 
@@ -692,8 +889,14 @@ def _signals_as_interrupts(received: list[signal.Signals]) -> Iterator[None]:
 
 def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
     """The result of a training run."""
-    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
+    facts = {"output": str(weights), "stage_seconds": terminal.seconds, "versions": _versions()}
     typer.echo(json.dumps(facts) if as_json else str(weights))
+
+
+def _judged(judged: dict[str, Any]) -> str:
+    """What a profile lets through, and the reasons against the rest."""
+    reasons = "".join(f"\n  {reason}: {count}" for reason, count in judged["left_out"].items())
+    return f"{judged['clips']} clips, {judged['hours']:.2f} hours{reasons}"
 
 
 def _report_figures(as_json: bool, figures: Any, print_table: Callable[[Any], None]) -> None:
@@ -714,17 +917,41 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
     }
 
 
+def _dance_facts(
+    song: str | Path, start: float, seed: int, facing: str, style: str, travel: float | None, align_beats: bool
+) -> dict[str, Any]:
+    """What a dance was generated from."""
+    return {
+        "song": str(song),
+        "start": start,
+        "seed": seed,
+        "facing": facing,
+        "style": style,
+        "travel": travel,
+        "align_beats": align_beats,
+    }
+
+
+def _subject_facts(pose: Path | None, mask: Path | None, quality: str, body: str) -> dict[str, Any]:
+    """How the person of a picture was found and drawn; None for files that were not given."""
+    return {"pose": _name(pose), "mask": _name(mask), "quality": quality, "body": body}
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
 def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:
     """The result of a verb: one line, or JSON with everything needed to repeat it."""
-    taken = terminal.seconds
-    total = sum(taken.values())
+    stage_seconds = terminal.seconds
+    total = sum(stage_seconds.values())
     if as_json:
-        rounded = {name: round(value, 3) for name, value in {**taken, "total": total}.items()}
+        rounded = {name: round(value, 3) for name, value in {**stage_seconds, "total": total}.items()}
         result = {
             "output": str(output),
             **facts,
             "warnings": terminal.warnings,
-            "taken": rounded,
+            "stage_seconds": rounded,
             "versions": _versions(),
         }
         typer.echo(json.dumps(result))

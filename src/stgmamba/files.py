@@ -69,12 +69,12 @@ def check_can_write(
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
-        wanted = " or ".join(suffixes)
+        endings = " or ".join(suffixes)
         try:
             better = f"; try {path.with_suffix(suffixes[0]).name}" if path.name else ""
         except ValueError:  # a name of dots only
             better = ""
-        raise InputError(f"{path}: the output's name must end in {wanted}{better}.")
+        raise InputError(f"{path}: the output's name must end in {endings}{better}.")
     try:
         target = path.resolve()  # an output that is a symbolic link is written where it points to
         folder = target.parent

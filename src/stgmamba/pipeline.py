@@ -21,8 +21,8 @@ from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
-from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
-from stgmamba.progress import Progress, Reporter, Silent
+from stgmamba.options import BODY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
+from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
 
@@ -71,12 +71,12 @@ class DanceVideo:
         """The frames, uint8 RGB [H, W, 3], drawn one at a time."""
         return self.subject.renderer.frames(self.skeleton)
 
-    def save(self, path: str | Path, progress: Progress | None = None) -> Path:
+    def save(self, path: str | Path, report: Reporter | None = None) -> Path:
         """Draw all frames into an mp4 with the song's sound (H.264 and AAC). Nothing is left behind if it fails.
 
         Args:
             path: the file to write, ending in .mp4; an older one is replaced.
-            progress: called with (frames done, frames in all).
+            report: told of the stage ``video`` and its progress in frames.
 
         Raises:
             InputError: the file cannot be written.
@@ -84,15 +84,16 @@ class DanceVideo:
         from stgmamba.video_io import write_video
 
         path = check_can_write(path, (".mp4",))
-        write_video(
-            path,
-            self.frames(),
-            self.fps,
-            audio=self.song,
-            audio_start=self.start,
-            seconds=self.seconds,
-            progress=progress,
-        )
+        with (report or Silent()).stage("video") as progress:
+            write_video(
+                path,
+                self.frames(),
+                self.fps,
+                audio=self.song,
+                audio_start=self.start,
+                seconds=self.seconds,
+                progress=progress,
+            )
         return path
 
 
@@ -134,8 +135,9 @@ class DancePipeline:
         start: float = 0.0,
         seed: int = SEED,
         fps: float = FPS,
-        genre: str | None = None,
+        style: str = STYLE,
         facing: str = "free",
+        travel: float | None = None,
         align_beats: bool = True,
         beats: str | Path | None = None,
         report: Reporter | None = None,
@@ -148,11 +150,13 @@ class DancePipeline:
             start: the second of the song at which to begin.
             seed: another seed, another dance.
             fps: frames per second of the result.
-            genre: a style of dance the weights know; the null class when not given.
+            style: a style of dance the weights know; a mix as ``pop:0.7,lock:0.3``, or sections as
+                ``0:00=modern,0:45=krump``; ``auto`` chooses by the music.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
+            travel: radius in metres within which the dancer stays; the whole floor when not given.
             align_beats: align the steps with the song's beats.
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
-            report: told of the stages ``model``, ``song`` and ``skeleton``.
+            report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
             3-D, OPENPOSE_18_FEET, metres.
@@ -160,17 +164,17 @@ class DancePipeline:
         Raises:
             InputError: the song cannot be used, or an option is out of range.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel)
         report = report or Silent()
         rhythm = None if beats is None else read_beats(beats)
-        self._check_genre(genre, report)
+        self._check_style(style, report)
         if isinstance(song, Song):
             start = 0.0
         else:
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
         given = None if rhythm is None else excerpt(rhythm, start, song.seconds)
-        return self._generate(song, seed, fps, genre, parse_facing(facing), align_beats, given, report)
+        return self._generate(song, seed, fps, style, parse_facing(facing), travel, align_beats, given, report)
 
     def dance(
         self,
@@ -186,10 +190,12 @@ class DancePipeline:
         size: Size | None = None,
         fps: float = FPS,
         facing: str | None = None,
-        genre: str | None = None,
+        style: str = STYLE,
+        travel: float = TRAVEL,
         align_beats: bool = True,
         beats: str | Path | None = None,
         quality: str = QUALITY,
+        body: str = BODY,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -205,42 +211,63 @@ class DancePipeline:
             seed: another seed, another dance.
             size: height of the video in pixels, or (width, height).
             fps: frames per second.
-            facing: by default ``camera`` for a picture, ``free`` for a character.
-            genre: a style of dance the weights know; the null class when not given.
+            facing: by default ``free``; ``camera`` for a picture whose person is flat.
+            style: as for ``skeleton``.
+            travel: radius in metres within which the dancer stays.
             align_beats: align the steps with the song's beats.
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
-            quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
-            report: told of the stages ``model``, ``song``, ``subject`` and ``skeleton``; drawing comes with ``save``.
+            quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
+            body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+            report: receives the progress of the stages ``model``, ``song``, ``subject`` and
+                ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
+        check_options(
+            fps=fps,
+            seconds=seconds,
+            start=start,
+            seed=seed,
+            facing=facing,
+            size=size,
+            quality=quality,
+            travel=travel,
+            body=body,
+        )
         check_subject(image, character, pose, mask)
         report = report or Silent()
         rhythm = None if beats is None else read_beats(beats)
-        self._check_genre(genre, report)
+        self._check_style(style, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
-        options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+        options: dict[str, Any] = {
+            "size": size,
+            "seed": seed,
+            "quality": quality,
+            "body": body,
+            "pose": pose,
+            "mask": mask,
+        }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
         given = None if rhythm is None else excerpt(rhythm, start, decoded.seconds)
-        skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, given, report)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, align_beats, given, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
-    def _check_genre(self, genre: str | None, report: Reporter) -> None:
-        """Load stage 1 and refuse early a genre that it does not know."""
+    def _check_style(self, style: str, report: Reporter) -> None:
+        """Load stage 1 and refuse early a style that it does not know."""
         with report.stage("model"):
-            self.sampler.genre_class(genre)
+            self.sampler.check_style(style)
 
     def _generate(
         self,
         song: Song,
         seed: int,
         fps: float,
-        genre: str | None,
+        style: str,
         facing: Facing,
+        travel: float | None,
         align_beats: bool,
         rhythm: Rhythm | None,
         report: Reporter,
@@ -249,14 +276,44 @@ class DancePipeline:
             dance = self.sampler.generate(
                 song,
                 seed=seed,
-                genre=genre,
+                style=style,
                 facing=facing,
+                travel=travel,
                 align_beats=align_beats,
                 beats=None if rhythm is None else rhythm.beats,
+                chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),
                 progress=progress,
             )
         # Frames of the model and of the video seldom end together; the video ends with the song.
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
+
+
+def load_dance(path: str | Path, report: Reporter | None = None) -> tuple[Skeleton, Path | None]:
+    """A dance to render: that of a skeleton file, or of the person in a video, lifted to 3-D.
+
+    Args:
+        path: a skeleton in any of our formats, or a video.
+        report: receives the progress of the stage ``pose`` where it is a video.
+
+    Returns:
+        The skeleton, and the file whose sound belongs to it: the video, where it has sound.
+
+    Raises:
+        InputError: neither, or nobody in the video.
+    """
+    from stgmamba.skeleton.formats import is_skeleton_file, read_skeleton
+
+    if is_skeleton_file(path):
+        return read_skeleton(path), None
+    from stgmamba.person.lifting import lift_video
+    from stgmamba.video_io import read_video
+
+    report = report or Silent()
+    with report.stage("pose") as progress:
+        dance, notes = lift_video(path, progress)
+    for note in notes:
+        report.warn(note)
+    return dance, Path(path) if read_video(path).has_audio else None
 
 
 def render(
@@ -270,6 +327,7 @@ def render(
     fps: float | None = None,
     seed: int = SEED,
     quality: str = QUALITY,
+    body: str = BODY,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     name: str = "The skeleton",
@@ -286,20 +344,21 @@ def render(
         size: height of the video in pixels, or (width, height).
         fps: frames per second of the video; the skeleton's own when not given.
         seed: of the character ``random``.
-        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
+        body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
-        report: told of the stage ``subject``.
+        report: receives the progress of the stage ``subject``.
 
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
     """
-    check_options(start=start, size=size, quality=quality, fps=FPS if fps is None else fps)
+    check_options(start=start, size=size, quality=quality, body=body, fps=FPS if fps is None else fps)
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "pose": pose, "mask": mask}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 

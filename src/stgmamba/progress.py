@@ -25,6 +25,9 @@ TITLES = {
     "train": "Training",
     "evaluate": "Evaluating",
     "benchmark": "Measuring",
+    "sources": "Reading the sources",
+    "videos": "Analysing the videos",
+    "shards": "Writing the data set",
 }
 """Stages of work, and what the terminal calls them."""
 
@@ -36,18 +39,25 @@ class Reporter(Protocol):
         """One stage, a key of `TITLES`, for as long as the block lasts; what it yields is called with the progress."""
         ...
 
+    def say(self, sentence: str) -> None:
+        """A sentence about what is done."""
+        ...
+
     def warn(self, sentence: str) -> None:
         """A sentence that the user should read."""
         ...
 
 
 class Silent:
-    """A reporter that nobody listens to."""
+    """A reporter that discards everything."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Progress]:
         """Nothing is shown."""
         yield lambda done, total: None
+
+    def say(self, sentence: str) -> None:
+        """Nothing is shown."""
 
     def warn(self, sentence: str) -> None:
         """Nothing is shown."""

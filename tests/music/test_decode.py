@@ -248,3 +248,17 @@ def test_a_start_beyond_the_end_is_refused(tmp_path: Path) -> None:
         load_song(path, start=90)
     with pytest.raises(InputError, match="must lie in the song"):
         load_song(path, start=-1)
+
+
+@pytest.mark.parametrize("part", [1.0, 0.9])
+def test_channels_of_opposite_phase_are_not_silence(tmp_path: Path, part: float) -> None:
+    sound = clicks(44_100)
+    path = write_sound(tmp_path / "a.flac", np.stack([sound, -part * sound]), "flac", 44_100, "stereo")
+    song, right = load_song(path), load_song(write_sound(tmp_path / "b.flac", sound, "flac", 44_100))
+    np.testing.assert_allclose(song.samples, (1 + part) / 2 * right.samples, atol=2e-3)
+
+
+def test_channels_that_only_differ_are_mixed_by_their_mean(tmp_path: Path) -> None:
+    left, right = np.random.default_rng(0).normal(0, 0.1, (2, 4 * SAMPLE_RATE)).astype(np.float32)
+    path = write_sound(tmp_path / "a.flac", np.stack([left, right]), "flac", SAMPLE_RATE, "stereo")
+    np.testing.assert_allclose(load_song(path).samples, (left + right) / 2, atol=1e-3)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from stgmamba.errors import InputError
-from stgmamba.person.picture import BACKGROUND, MAX_SIDE, load_picture
+from stgmamba.person.picture import BACKGROUND, MAX_SIDE, is_picture, load_picture
 
 from ..support.input_errors import read_or_refused
 
@@ -64,6 +65,38 @@ def test_colour_modes(tmp_path: Path, make: Callable[[Image.Image], Image.Image]
     picture = load_picture(tmp_path / name)
     assert_flag(picture.rgb, tolerance=12)
     assert picture.alpha is None
+
+
+@pytest.mark.parametrize("name", ["a.heic", "a.heif", "a.HIF"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_pictures_of_an_iphone(tmp_path: Path, name: str, turned: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6 if turned else 1
+    image = flag().transpose(Image.Transpose.ROTATE_90) if turned else flag()
+    image.save(tmp_path / name, format="HEIF", quality=90, exif=exif.tobytes())
+    assert is_picture(tmp_path / name)
+    assert_flag(load_picture(tmp_path / name).rgb, tolerance=12)
+
+
+def test_a_damaged_heic_picture(tmp_path: Path) -> None:
+    flag().save(tmp_path / "a.heic", format="HEIF")
+    whole = (tmp_path / "a.heic").read_bytes()
+    (tmp_path / "a.heic").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        load_picture(tmp_path / "a.heic")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("bits", [10, 12, 16])
+@pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
+def test_fewer_bits_in_16_keep_their_brightness(tmp_path: Path, suffix: str, bits: int, colour: bool) -> None:
+    values = np.tile(np.linspace(0, 2**bits - 1, WIDTH), (HEIGHT, 1)).astype(np.uint16)
+    path = tmp_path / f"a{suffix}"
+    cv2.imwrite(str(path), np.stack([values // 4, values // 2, values], -1) if colour else values)
+    rgb = load_picture(path).rgb.astype(float)
+    expected = np.linspace(0, 255, WIDTH)
+    for channel, share in enumerate((1.0, 0.5, 0.25) if colour else (1.0, 1.0, 1.0)):
+        assert np.abs(rgb[..., channel].mean(axis=0) - share * expected).max() < 1.5
 
 
 def test_grey_and_16_bit_keep_their_range(tmp_path: Path) -> None:

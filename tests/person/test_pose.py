@@ -1,4 +1,4 @@
-"""On the built-in dancers, whose joints are known; real photos where the research data is at hand."""
+"""On the built-in characters, whose joints are known; real photos where the research data is at hand."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from stgmamba.characters import CHARACTERS
 from stgmamba.characters.render import CharacterRenderer
 from stgmamba.errors import InputError
 from stgmamba.person.picture import Picture, load_picture
-from stgmamba.person.pose import GUESSED, estimate_frames, estimate_video, find_person
+from stgmamba.person.pose import GUESSED, estimate_frames, estimate_video, find_person, resample_times
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import frame_dance, project_skeleton
@@ -21,7 +21,7 @@ SIZE = (384, 512)
 
 
 def drawn(dance: Skeleton, name: str) -> tuple[Iterator[np.ndarray], Skeleton]:
-    """Frames of a built-in dancer and where the joints are in them."""
+    """Frames of a built-in character and where the joints are in them."""
     own = retarget(dance, CHARACTERS[name].body)
     camera = frame_dance(own, SIZE)
     return CharacterRenderer(CHARACTERS[name], camera=camera).frames(dance), project_skeleton(own, camera)
@@ -160,3 +160,36 @@ def test_the_models_need_no_network(monkeypatch: pytest.MonkeyPatch, dancer: tup
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setitem(os.environ, "HTTPS_PROXY", "http://127.0.0.1:9")
     assert find_person(Picture(dancer[0])).missing == ()
+
+
+def _moving(times: np.ndarray) -> Skeleton:
+    """A body that is at x = 100 t at the time t."""
+    positions = np.ones((len(times), len(OPENPOSE_18_FEET), 2), np.float32)
+    positions[..., 0] = 100 * times[:, None]
+    return Skeleton(positions, 23.3, OPENPOSE_18_FEET, size=(640, 480))
+
+
+def test_a_variable_frame_rate_is_resampled_on_its_time_stamps() -> None:
+    times = np.concatenate([np.arange(30) / 30, 1.0 + np.arange(6) / 5])
+    even = resample_times(_moving(times), times)
+    assert even.fps == pytest.approx(30)
+    assert len(even) == 61
+    np.testing.assert_allclose(even.positions[:, 0, 0], 100 * np.arange(61) / 30, atol=1e-3)
+
+
+def test_a_joint_lost_between_two_frames_is_unknown_there() -> None:
+    times = np.concatenate([np.arange(30) / 30, 1.0 + np.arange(6) / 5])
+    skeleton = _moving(times)
+    skeleton.confidence[32] = 0  # the frame of 1.4 s
+    even = resample_times(skeleton, times)
+    lost = np.flatnonzero((even.confidence == 0).all(axis=1)) / 30
+    assert lost.min() == pytest.approx(1.2 + 1 / 30, abs=1e-6)
+    assert lost.max() == pytest.approx(1.6 - 1 / 30, abs=1e-6)
+    assert (even.positions[even.confidence == 0] == 0).all()
+
+
+@pytest.mark.parametrize("jitter", [0.0, 1e-3])
+def test_rounded_time_stamps_are_left_alone(jitter: float) -> None:
+    times = np.arange(40) / 25 + np.random.default_rng(0).uniform(-jitter, jitter, 40)
+    skeleton = _moving(times)
+    assert resample_times(skeleton, times) is skeleton

@@ -97,10 +97,10 @@ def pattern_scales() -> Mapping[str, float]:
 
 def neckline(appearance: Appearance) -> Neckline:
     """The neckline of a top: its own, where its kind has one, else the appearance's."""
-    own = load_tables("garments").get("top_necklines", {})
+    necklines = load_tables("garments").get("top_necklines", {})
     kind = appearance.top.kind
-    if kind in own:
-        return to_record(Neckline, own[kind], f"garments.yaml: top_necklines: {kind}")
+    if kind in necklines:
+        return to_record(Neckline, necklines[kind], f"garments.yaml: top_necklines: {kind}")
     return _necklines()[appearance.top.neckline]
 
 

@@ -47,7 +47,7 @@ def material_table(appearance: Appearance) -> FloatArray:
     """Materials of an appearance, float32 [len(ROWS), COLUMNS]."""
     table = np.zeros((len(ROWS), COLUMNS), np.float32)
 
-    def put(
+    def add_material(
         name: str, kind: int, colour: str, second: str | None = None, under: str | None = None, gloss: float = 0.04
     ) -> FloatArray:
         row: FloatArray = table[ROWS[name]]
@@ -58,17 +58,17 @@ def material_table(appearance: Appearance) -> FloatArray:
         row[GLOSS] = gloss
         return row
 
-    def put_cloth(name: str, kind: int, garment: Cloth, under: str | None = None) -> FloatArray:
-        row = put(name, kind, garment.colour, garment.second_colour, under, 0.03)
+    def add_cloth(name: str, kind: int, garment: Cloth, under: str | None = None) -> FloatArray:
+        row = add_material(name, kind, garment.colour, garment.second_colour, under, 0.03)
         row[PATTERN] = PATTERNS.index(garment.pattern)
         row[PATTERN_SCALE] = pattern_scales()[garment.pattern]
         return row
 
-    put("skin", SKIN, appearance.skin, gloss=0.10)
-    put("face", FACE, appearance.skin, appearance.hair.colour, appearance.face.lips, 0.10)
-    put("leg", SKIN, appearance.skin, gloss=0.10)
-    put("hair", HAIR, appearance.hair.colour, gloss=0.35)
-    top = put_cloth("top", TOP, appearance.top, appearance.skin)
+    add_material("skin", SKIN, appearance.skin, gloss=0.10)
+    add_material("face", FACE, appearance.skin, appearance.hair.colour, appearance.face.lips, 0.10)
+    add_material("leg", SKIN, appearance.skin, gloss=0.10)
+    add_material("hair", HAIR, appearance.hair.colour, gloss=0.35)
+    top = add_cloth("top", TOP, appearance.top, appearance.skin)
     height = appearance.figure.height
     neck = neckline(appearance)
     top[NECK_HEIGHT] = neck.height * height / REFERENCE_HEIGHT if neck.scaled else neck.height
@@ -79,24 +79,24 @@ def material_table(appearance: Appearance) -> FloatArray:
     top[FRONT_DETAIL] = {"shirt": PLACKET, "hoodie": POCKET}.get(appearance.top.kind, NO_DETAIL)
     top[SPINE] = appearance.body.spine
     # Patterns that lie on the chest do not go on over sleeves, hood and trousers.
-    sleeve = put_cloth("sleeve", CLOTH, appearance.top)
+    sleeve = add_cloth("sleeve", CLOTH, appearance.top)
     if appearance.top.pattern in ("band", "fade", "print"):
         sleeve[PATTERN] = 0
-    put_cloth("hood", CLOTH, appearance.top)[PATTERN] = 0
-    bottom = put_cloth("bottom", CLOTH, appearance.bottom)
+    add_cloth("hood", CLOTH, appearance.top)[PATTERN] = 0
+    bottom = add_cloth("bottom", CLOTH, appearance.bottom)
     if appearance.bottom.pattern in ("band", "print"):
         bottom[PATTERN] = 0
-    put_cloth("skirt", CLOTH, appearance.bottom)[UNROLLED] = 1.0
-    shoe = put("shoe", SHOE, appearance.shoes.colour, appearance.shoes.sole, gloss=0.18)
+    add_cloth("skirt", CLOTH, appearance.bottom)[UNROLLED] = 1.0
+    shoe = add_material("shoe", SHOE, appearance.shoes.colour, appearance.shoes.sole, gloss=0.18)
     shoe[LACES] = float(appearance.shoes.kind in ("sneaker", "hightop"))
-    put("sock", CLOTH, appearance.shoes.socks)
+    add_material("sock", CLOTH, appearance.shoes.socks)
     for name in ("jacket", "jacket_sleeve"):
-        put_cloth(name, CLOTH, appearance.jacket or appearance.top)[GLOSS] = 0.08
-    put("headwear", CLOTH, appearance.hair.accent)
-    put("brim", PLAIN, appearance.hair.accent)
-    put("glasses", PLAIN, appearance.face.glasses or "#1a1a1c", gloss=0.5)
-    put("earring", PLAIN, appearance.face.earrings or "#d8b04a", gloss=0.9)
-    put("band", PLAIN, appearance.hair.accent)
+        add_cloth(name, CLOTH, appearance.jacket or appearance.top)[GLOSS] = 0.08
+    add_material("headwear", CLOTH, appearance.hair.accent)
+    add_material("brim", PLAIN, appearance.hair.accent)
+    add_material("glasses", PLAIN, appearance.face.glasses or "#1a1a1c", gloss=0.5)
+    add_material("earring", PLAIN, appearance.face.earrings or "#d8b04a", gloss=0.9)
+    add_material("band", PLAIN, appearance.hair.accent)
     for row in table:
         row[UNIFORM] = float(row[KIND] in (SKIN, HAIR, PLAIN) or (row[KIND] == CLOTH and row[PATTERN] == 0))
     return table

@@ -106,16 +106,16 @@ class PoseDetector:
         image = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
         with native_log_dropped():
             if self._video:
-                found = self._models.detect_for_video(image, round(seconds * 1000))
+                result = self._models.detect_for_video(image, round(seconds * 1000))
             else:
-                found = self._models.detect(image)
+                result = self._models.detect(image)
         poses = []
-        for i, (landmarks, world) in enumerate(zip(found.pose_landmarks, found.pose_world_landmarks, strict=True)):
+        for i, (landmarks, world) in enumerate(zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)):
             points = np.array([(p.x * width - 0.5, p.y * height - 0.5) for p in landmarks], np.float32)
             visibility = np.array([p.visibility for p in landmarks], np.float32)
             metres = np.array([(p.x, p.y, p.z) for p in world], np.float32)
             mask = None
-            if found.segmentation_masks:
-                mask = np.array(found.segmentation_masks[i].numpy_view(), np.float32)
+            if result.segmentation_masks:
+                mask = np.array(result.segmentation_masks[i].numpy_view(), np.float32)
             poses.append(Pose(points, visibility, metres, mask))
         return poses

@@ -235,8 +235,8 @@ def _drawn_pixels(rgb: NDArray[np.uint8]) -> BoolArray | None:
 def _touching(mask: BoolArray, bones: FloatArray) -> BoolArray:
     """The parts of a mask in which bones lie."""
     _, labels = cv2.connectedComponents(mask.astype(np.uint8))
-    wanted = np.unique(labels[_near_bones(mask.shape, bones, 1.0)])
-    return np.asarray(np.isin(labels, wanted[wanted > 0]))
+    touched = np.unique(labels[_near_bones(mask.shape, bones, 1.0)])
+    return np.asarray(np.isin(labels, touched[touched > 0]))
 
 
 def _soft(mask: BoolArray, size: tuple[int, int]) -> FloatArray:
@@ -256,7 +256,7 @@ def _detected_mask(picture: Picture, points: FloatArray, known: BoolArray) -> Fl
 
 
 def _grabcut_mask(rgb: NDArray[np.uint8], bones: FloatArray, points: FloatArray) -> FloatArray:
-    """The mask that GrabCut (Rother et al. 2004) makes when told where the bones are."""
+    """The mask that GrabCut (Rother et al. 2004) makes of the pixels at the bones."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _WORK_SIDE / max(height, width))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb

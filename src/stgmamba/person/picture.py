@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from stgmamba.errors import InputError
 
@@ -22,9 +24,13 @@ MAX_PIXELS = 450_000_000  # 20,000 x 20,000 and a little; decoded that is about 
 BACKGROUND = (235, 235, 235)  # neutral light grey under what is transparent
 
 # Only formats that Pillow decodes by itself: others (EPS) would start programs that the user did not ask for.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF")
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".heic"})
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
+_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".heic", ".heif", ".hif"}
+)
+_BIT_DEPTHS = (8, 10, 12)  # of cameras and scanners that store their values unscaled in 16 bits
 _bomb_limit_lock = threading.Lock()
+register_heif_opener()
 
 ImageLike = str | Path | Image.Image | NDArray[Any]
 """A picture: its file, a PIL image, or an array uint8 [H, W], [H, W, 3] or [H, W, 4]."""
@@ -62,8 +68,8 @@ class Picture:
 def load_picture(path: str | Path) -> Picture:
     """Read a picture as upright 8-bit sRGB.
 
-    JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF; any colour mode; EXIF rotation applied; of an animation the first frame;
-    transparent parts over light grey, with the alpha kept; larger ones shrunk to ``MAX_SIDE``.
+    JPEG, PNG, WebP, BMP, GIF, TIFF, PPM, AVIF, HEIC; any colour mode; EXIF rotation applied; of an animation the
+    first frame; transparent parts over light grey, with the alpha kept; larger ones shrunk to ``MAX_SIDE``.
 
     Raises:
         InputError: missing, a folder, not a picture, damaged or cut off, too small, too narrow, or too large to decode.
@@ -89,8 +95,8 @@ def load_picture(path: str | Path) -> Picture:
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         notes.append("it is animated: its first frame is used")
     try:
+        rgb, alpha = _decode(image, data)
         lies_on_its_side = image.getexif().get(0x0112) in (5, 6, 7, 8)
-        rgb, alpha = _decode(image)
     except Exception as error:  # as above; a file that was cut off shows only here
         raise InputError(f"{path}: the picture is damaged or cut off ({error}); save or download it again.") from error
     if min(rgb.shape[:2]) < MIN_SIDE:
@@ -175,20 +181,23 @@ def _any_size_allowed() -> Iterator[None]:
 def _what_it_is(data: bytes) -> str:
     """Name the wrong thing where it is a common one."""
     if data[4:8] == b"ftyp":
-        kind = data[8:12]
-        if kind in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
-            return "this is a HEIC picture, which cannot be read here"
+        if data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+            return "this HEIC picture is damaged"
         return "this is a video, not a picture"
     if data.lstrip()[:5].lower() in (b"<svg ", b"<?xml"):
         return "this is a vector drawing, not a pixel picture"
     return "this is not a picture that can be read"
 
 
-def _decode(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-    """Pixels of an opened image: shrunk, upright, sRGB over the background; and its alpha, where it has any."""
+def _decode(image: Image.Image, data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+    """Pixels of the image opened from ``data``: shrunk, upright, sRGB over the background; and its alpha, if any."""
     # JPEG can leave out detail while decoding; twice the final size keeps the following shrink smooth.
     image.draft(None, (2 * MAX_SIDE, 2 * MAX_SIDE))
+    # Loading a PNG, which asking for its EXIF does too, empties the list of tiles.
+    deep_colour = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", ""))
     image.load()
+    if deep_colour and np.asarray(image)[..., :3].max() < 256 >> 4:
+        image = _deep_colour_to_8_bit(data)
     profile = image.info.get("icc_profile")
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
@@ -211,12 +220,28 @@ def _decode(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.float32] 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Grey of 16 or 32 bits or floating point to 8 bits; ``convert`` would clip instead of scaling."""
     values = np.asarray(image, np.float32)
-    # 16 bits come under the name of 32 as well; floats are 0..1 or hold whatever their maker measured.
-    top = 65535.0 if image.mode != "F" and values.max() <= 65535 else max(1.0, float(values.max()))
+    top = _top_value(float(values.max()), integers=image.mode != "F")
     grey = Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8))
     if (orientation := image.getexif().get(0x0112)) is not None:
         grey.getexif()[0x0112] = orientation
     return grey
+
+
+def _deep_colour_to_8_bit(data: bytes) -> Image.Image:
+    """Colour of 16 bits that holds 12 or fewer, to 8 bits; Pillow keeps the upper 8 of the 16 alone."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        raise ValueError("its 16-bit colours cannot be read")
+    colours = values[..., 2::-1].astype(np.float32)
+    return Image.fromarray(np.clip(colours * (255.0 / _top_value(float(colours.max()))) + 0.5, 0, 255).astype(np.uint8))
+
+
+def _top_value(largest: float, integers: bool = True) -> float:
+    """The value that stands for white, from the largest of a picture."""
+    if not integers or largest > 65535:  # floats are 0..1 or hold whatever their maker measured
+        return max(1.0, largest)
+    # 16 bits come under the name of 32 as well. A picture of 16 bits never brighter than 1/16 is one of fewer bits.
+    return next((2.0**bits - 1 for bits in _BIT_DEPTHS if largest < 2**bits), 65535.0)
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.arrays import FloatArray
+from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.errors import InputError
 from stgmamba.options import FPS
 from stgmamba.person.blazepose import Pose, PoseDetector
@@ -43,6 +43,7 @@ class DetectedPerson:
         others: how many further persons were seen.
         missing: names of joints that cannot be seen (outside of the picture or hidden): their places are guessed.
         depth: float32 [22], metres relative to the hips, smaller is nearer to the camera; an estimate.
+        hands: float32 [2, 2], pixels of the middle of the knuckles, left and right; None where not detected.
     """
 
     skeleton: Skeleton
@@ -50,6 +51,7 @@ class DetectedPerson:
     others: int
     missing: tuple[str, ...]
     depth: FloatArray
+    hands: FloatArray | None = None
 
 
 def find_person(picture: Picture) -> DetectedPerson:
@@ -71,7 +73,7 @@ def find_person(picture: Picture) -> DetectedPerson:
     if picture.alpha is not None:
         mask = np.minimum(mask, picture.alpha)
     skeleton, missing = _to_skeleton(pose, picture.size)
-    return DetectedPerson(skeleton, mask, len(people) - 1, missing, _depth(pose))
+    return DetectedPerson(skeleton, mask, len(people) - 1, missing, _depth(pose), _hands(pose))
 
 
 def detection_notes(picture: Picture, person: DetectedPerson) -> tuple[str, ...]:
@@ -117,19 +119,59 @@ def estimate_video(path: str | Path, progress: Progress | None = None) -> Skelet
         progress: called with (frames done, frames in all).
 
     Returns:
-        2-D ``OPENPOSE_18_FEET`` at the video's own rate; confidence 0 where the person was not found.
+        2-D ``OPENPOSE_18_FEET`` at the video's own rate, frame k shown k / fps seconds after the first; confidence 0
+        where the person was not found. A variable frame rate is resampled to the one that most frames have.
 
     Raises:
         InputError: not a readable video, or nobody in any of its frames.
     """
+    return estimate_video_3d(path, progress)[0]
+
+
+def estimate_video_3d(path: str | Path, progress: Progress | None = None) -> tuple[Skeleton, FloatArray]:
+    """As ``estimate_video``, and where the joints are in space, as of ``estimate_frames_3d``."""
     from stgmamba.video_io import read_video
 
     reader = read_video(path)
-    frames = _with_progress(iter(reader), reader.frames, progress)
-    skeleton = estimate_frames(frames, reader.fps, reader.size)
-    if not skeleton.confidence.any():
+    recorded: list[float] = []
+    frames = _record_times(_with_progress(iter(reader), reader.frames, progress), recorded)
+    flat, world = estimate_frames_3d(frames, reader.fps, reader.size)
+    times = np.array(recorded)
+    flat, space = (resample_times(one, times) for one in (flat, replace(flat, positions=world, size=None)))
+    if not flat.confidence.any():
         raise InputError(f"{path}: no person was found in any frame; use a video that shows one whole person.")
-    return skeleton
+    return flat, space.positions
+
+
+def resample_times(skeleton: Skeleton, times: DoubleArray) -> Skeleton:
+    """Bring frames with times of their own to a uniform rate by linear interpolation.
+
+    Args:
+        skeleton: T frames; its rate is kept where the times are uniform.
+        times: rising, seconds [T].
+
+    Returns:
+        Frame k is that of ``times[0] + k / fps``. A joint between two frames has the lower of their confidences,
+        and one that is unknown in one of them is unknown.
+    """
+    if len(times) < 3:
+        return skeleton
+    step = float(np.median(np.diff(times)))
+    regular = np.polyval(np.polyfit(np.arange(len(times)), times, 1), np.arange(len(times)))
+    if step <= 0 or np.abs(times - regular).max() < 0.75 * step:  # containers round times, to 1 ms and worse
+        return skeleton
+    grid = np.arange(round((times[-1] - times[0]) / step) + 1) * step + times[0]
+    after = np.clip(np.searchsorted(times, grid), 1, len(times) - 1)
+    before = after - 1
+    share = np.clip((grid - times[before]) / np.maximum(times[after] - times[before], 1e-9), 0, 1)
+    weight = share[:, None, None].astype(np.float32)
+    positions = (1 - weight) * skeleton.positions[before] + weight * skeleton.positions[after]
+    confidence = np.minimum(skeleton.confidence[before], skeleton.confidence[after])
+    for end, at in ((before, 0.0), (after, 1.0)):
+        exact = np.abs(share - at) < 1e-6
+        positions[exact], confidence[exact] = skeleton.positions[end[exact]], skeleton.confidence[end[exact]]
+    positions[confidence == 0] = 0
+    return replace(skeleton, positions=positions, confidence=confidence, fps=1 / step)
 
 
 def estimate_frames(frames: Iterable[tuple[float, NDArray[np.uint8]]], fps: float, size: tuple[int, int]) -> Skeleton:
@@ -174,6 +216,14 @@ def estimate_frames_3d(
     flat = Skeleton(np.stack(positions), fps, MEDIAPIPE_33, np.stack(confidence), size)
     space = Skeleton(np.stack(world), fps, MEDIAPIPE_33, np.stack(confidence))
     return convert(flat, OPENPOSE_18_FEET), convert(space, OPENPOSE_18_FEET).positions
+
+
+def _record_times(
+    frames: Iterator[tuple[float, NDArray[np.uint8]]], times: list[float]
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    for seconds, rgb in frames:
+        times.append(seconds)
+        yield seconds, rgb
 
 
 def _with_progress(
@@ -309,6 +359,11 @@ def _area(pose: Pose, size: tuple[int, int]) -> float:
 def _depth(pose: Pose) -> FloatArray:
     world = Skeleton(pose.world[None], FPS, MEDIAPIPE_33)
     return np.asarray(convert(world, OPENPOSE_18_FEET).positions[0, :, 2])
+
+
+def _hands(pose: Pose) -> FloatArray:
+    knuckles = [[MEDIAPIPE_33.index(f"{side}_{finger}") for finger in ("index", "pinky")] for side in ("left", "right")]
+    return np.asarray(pose.points[knuckles].mean(axis=1))
 
 
 def _to_skeleton(pose: Pose, size: tuple[int, int]) -> tuple[Skeleton, tuple[str, ...]]:

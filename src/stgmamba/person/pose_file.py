@@ -38,6 +38,7 @@ _UNSURE = (
     0.3  # confidence in a skeleton file below which a joint counts as left out, as it does when bodies are measured
 )
 _EXTRAS = ("size", "mask")
+_SKELETON_KEYS = ("people", "keypoints", "annotations")  # of JSON that `stgmamba.skeleton.formats` reads
 
 # Their neck is the nose and their torso the neck: so they name the points that their own estimator finds.
 _ANIMATED_DRAWINGS = {"neck": "nose", "torso": "neck"} | {
@@ -82,7 +83,7 @@ def read_pose(path: str | Path) -> ManualPose:
     if path.is_dir() or path.suffix.lower() == ".npz":
         return pose_of(read_skeleton(path), str(path))
     found = _load(path)
-    if isinstance(found, list) or (isinstance(found, dict) and "people" in found):
+    if isinstance(found, list) or (isinstance(found, dict) and not found.keys().isdisjoint(_SKELETON_KEYS)):
         if path.suffix.lower() != ".json":
             raise InputError(f"{path}: this looks like OpenPose JSON; give it a name that ends in .json.")
         return pose_of(read_skeleton(path), str(path))

@@ -1,4 +1,4 @@
-"""Skeletons: layouts, sequences, camera, drawing, pose estimation and file formats."""
+"""Skeletons: layouts, sequences, camera, drawing and file formats."""
 
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.layouts import (
@@ -8,6 +8,7 @@ from stgmamba.skeleton.layouts import (
     MEDIAPIPE_33,
     OPENPOSE_18,
     OPENPOSE_18_FEET,
+    SMPL_22,
     TANG_23,
     Layout,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "MEDIAPIPE_33",
     "OPENPOSE_18",
     "OPENPOSE_18_FEET",
+    "SMPL_22",
     "TANG_23",
     "Layout",
     "Skeleton",

@@ -150,7 +150,7 @@ def retarget(skeleton: Skeleton, body: Body) -> Skeleton:
 
     Args:
         skeleton: 3-D, OPENPOSE_18_FEET.
-        body: the lengths wanted.
+        body: the lengths that the result has.
     """
     source = measure(_checked(skeleton))
     scale = body.leg / source.leg

@@ -140,7 +140,7 @@ def test_the_largest_person_is_followed_whatever_the_order(tmp_path: Path) -> No
         (3, "no list of people"),
         ({"people": {}}, "no list of people"),
         ({"people": [3]}, "not an object"),
-        ({"people": [{"pose_keypoints_2d": [1.0] * 7}]}, "list of 54 or 75 numbers"),
+        ({"people": [{"pose_keypoints_2d": [1.0] * 7}]}, "list of 51 or 54 or 75 numbers"),
         ({"people": [{"pose_keypoints_2d": ["1"] * 54}]}, "not a number"),
         ({"people": [{"pose_keypoints_2d": [1e40] * 54}]}, "not a number"),
         ({"people": [person()], "fps": -3}, "fps"),
@@ -194,3 +194,85 @@ def test_names_choose_the_format(tmp_path: Path, sway: Skeleton) -> None:
         read_skeleton(tmp_path / "empty")
     write_skeleton(tmp_path / "empty", sway.slice(0, 1))
     assert len(read_skeleton(tmp_path / "empty")) == 1
+
+
+def _json(path: Path, content: Any, bom: bool = False) -> Path:
+    path.write_text(json.dumps(content), encoding="utf-8-sig" if bom else "utf-8")
+    return path
+
+
+def _triples(count: int, x: float = 100.0) -> list[float]:
+    return [value for j in range(count) for value in (x + j, 2.0 * j + 1, 0.9)]
+
+
+def test_openpose_before_version_1_2_and_a_byte_order_mark(tmp_path: Path) -> None:
+    read = read_skeleton(_json(tmp_path / "a.json", {"people": [{"pose_keypoints": _triples(18)}]}, bom=True))
+    assert read.layout == OPENPOSE_18
+    np.testing.assert_allclose(read.positions[0, 3], [103, 7])
+
+
+def test_the_keypoints_of_an_editor(tmp_path: Path) -> None:
+    joints: list[Any] = [[10.0 + j, 20.0 + j] for j in range(18)]
+    joints[4] = None
+    frame = {"width": 512, "height": 768, "keypoints": joints}
+    read = read_skeleton(_json(tmp_path / "a.json", frame))
+    assert (read.layout, read.size, len(read)) == (OPENPOSE_18, (512, 768), 1)
+    assert read.confidence[0].tolist() == [1.0] * 4 + [0.0] + [1.0] * 13
+    np.testing.assert_allclose(read.positions[0, 5], [15, 25])
+
+
+def test_results_of_alphapose_with_frames_in_which_nobody_is(tmp_path: Path) -> None:
+    entries = [
+        {"image_id": f"{n}.jpg", "category_id": 1, "keypoints": _triples(17, 100 + n), "score": 2.9}
+        for n in (10, 2, 3, 0)
+    ]
+    read = read_skeleton(_json(tmp_path / "a.json", entries))
+    assert (read.layout.name, len(read)) == ("coco17", 11)
+    assert np.flatnonzero(read.confidence.any(axis=1)).tolist() == [0, 2, 3, 10]
+    np.testing.assert_allclose(read.positions[[0, 2, 3, 10], 0, 0], [100, 102, 103, 110])
+
+
+def test_halpe_joints_of_alphapose_begin_with_those_of_coco(tmp_path: Path) -> None:
+    read = read_skeleton(_json(tmp_path / "a.json", [{"image_id": "0.jpg", "keypoints": _triples(26)}]))
+    np.testing.assert_allclose(read.positions[0, 16], [116, 33])
+
+
+def test_a_coco_data_set(tmp_path: Path) -> None:
+    hidden = [value if i % 3 < 2 else 1 + (i > 3) for i, value in enumerate(_triples(17))]
+    content = {
+        "images": [{"id": 7, "file_name": "b.jpg", "width": 640, "height": 480}],
+        "annotations": [
+            {"image_id": 7, "keypoints": hidden, "num_keypoints": 17},
+            {"image_id": 7, "bbox": [0, 0, 1, 1]},
+        ],
+    }
+    read = read_skeleton(_json(tmp_path / "a.json", content))
+    assert (read.size, len(read)) == ((640, 480), 1)
+    assert read.confidence[0].tolist() == [0.5] + [1.0] * 16
+
+
+def test_normalised_coordinates_of_which_a_joint_overhangs(tmp_path: Path) -> None:
+    joints = [value for j in range(18) for value in (0.05 * j, 0.5, 1.0)]
+    joints[3 * 17] = 1.113
+    frame = {"people": [{"pose_keypoints_2d": joints}], "canvas_width": 400, "canvas_height": 800}
+    read = read_skeleton(_json(tmp_path / "a.json", frame))
+    np.testing.assert_allclose(read.positions[0, [16, 17]], [[320, 400], [445.2, 400]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"annotations": [{"keypoints": [1, 2, 2] * 17}]},
+        {"annotations": [{"image_id": [1], "keypoints": [1, 2, 2] * 17}]},
+        [{"image_id": "0.jpg", "keypoints": [1, 2]}],
+        [{"image_id": "0.jpg", "keypoints": {"x": 1}}],
+        {"keypoints": [[1, 2]] * 17},
+        {"keypoints": [[[1, 2]] * 17]},
+        {"keypoints": [["a", "b"]] * 18},
+        {"keypoints": [[1]] * 18},
+        {"images": [3], "annotations": []},
+    ],
+)
+def test_other_keypoint_files_that_are_malformed(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(InputError, match=r"a\.json"):
+        read_skeleton(_json(tmp_path / "a.json", content))

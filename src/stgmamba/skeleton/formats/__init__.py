@@ -52,6 +52,12 @@ def read_skeleton(path: str | Path) -> Skeleton:
     return _format_of(path).read(path)
 
 
+def is_skeleton_file(path: str | Path) -> bool:
+    """Whether the name's ending is that of a skeleton format, or the path a folder."""
+    path = Path(path)
+    return path.is_dir() or any(path.suffix.lower() in entry.suffixes for entry in FORMATS.values() if path.suffix)
+
+
 def write_skeleton(path: str | Path, skeleton: Skeleton) -> None:
     """Write a skeleton in the format that the name's ending tells; a name without ending becomes a folder.
 

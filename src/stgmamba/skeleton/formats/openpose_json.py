@@ -1,10 +1,11 @@
-"""OpenPose JSON, in the two shapes found in the wild.
+"""OpenPose JSON, in the two forms that programs write.
 
 - A folder of one file per frame, ``NAME_000000000000_keypoints.json``, as OpenPose itself writes.
 - One .json file: a list of such frames, as the ControlNet tools write; or a single frame.
 
 A frame is ``{"people": [{"pose_keypoints_2d": [x, y, confidence, ...]}], "canvas_width": W, "canvas_height": H}`` with
-18 (COCO) or 25 (BODY-25) joints; 3-D skeletons are in ``pose_keypoints_3d`` as x, y, z, confidence.
+18 (COCO) or 25 (BODY-25) joints, before version 1.2 under ``pose_keypoints``; 3-D skeletons are in
+``pose_keypoints_3d`` as x, y, z, confidence. What ``coco_json.py`` lists is read too.
 OpenPose stores no frame rate: we add ``"fps"``, which others ignore, and take 25 where it is missing.
 """
 
@@ -24,10 +25,15 @@ from stgmamba.errors import InputError
 from stgmamba.files import atomic_output, check_can_write
 from stgmamba.options import FPS
 from stgmamba.skeleton.convert import convert
-from stgmamba.skeleton.layouts import BODY_25, OPENPOSE_18
+from stgmamba.skeleton.formats.coco_json import openpose_frames
+from stgmamba.skeleton.layouts import BODY_25, COCO_17, OPENPOSE_18
 from stgmamba.skeleton.sequence import Skeleton
 
-_BY_COUNT = {len(layout): layout for layout in (OPENPOSE_18, BODY_25)}
+_WRITTEN = (OPENPOSE_18, BODY_25)
+_BY_COUNT = {len(layout): layout for layout in (COCO_17, *_WRITTEN)}
+_NORMALISED = (
+    0.9  # of the coordinates lie in 0..1 where a tool writes them as parts of the canvas; some joints overhang
+)
 _DECIMALS = {2: 3, 3: 5}  # thousandths of a pixel, hundredths of a millimetre
 
 
@@ -72,15 +78,14 @@ def read(path: Path) -> Skeleton:
     Raises:
         InputError: malformed, or nobody in any frame.
     """
-    frames = _load_folder(path) if path.is_dir() else _load_file(path)
     try:
-        return _from_frames(frames)
+        return _from_frames(_load_folder(path) if path.is_dir() else _load_file(path))
     except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"{path}: not OpenPose JSON: {error}; write it again.") from error
+        raise InputError(f"{path}: not a pose file that can be used: {error}; write it again.") from error
 
 
 def _to_frames(skeleton: Skeleton) -> list[dict[str, Any]]:
-    if skeleton.layout not in _BY_COUNT.values():
+    if skeleton.layout not in _WRITTEN:
         skeleton = convert(skeleton, BODY_25)
     known = skeleton.confidence[..., None] > 0
     values = np.concatenate([np.where(known, skeleton.positions, 0), skeleton.confidence[..., None]], axis=-1)
@@ -100,17 +105,21 @@ def _load_folder(path: Path) -> list[Any]:
     files = sorted(path.glob("*_keypoints.json")) or sorted(path.glob("*.json"))
     if not files:
         raise InputError(f"{path}: no *_keypoints.json file is in this folder; name one that OpenPose wrote.")
-    return [_load_json(file) for file in files]
+    contents = [_load_json(file) for file in files]
+    return [frame for content in contents for frame in openpose_frames(content) or [content]]
 
 
 def _load_file(path: Path) -> list[Any]:
-    found = _load_json(path)
-    return found if isinstance(found, list) else [found]
+    content = _load_json(path)
+    frames = openpose_frames(content)
+    if frames is not None:
+        return frames
+    return content if isinstance(content, list) else [content]
 
 
 def _load_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); write it again.") from error
 
@@ -140,16 +149,21 @@ def _from_frames(frames: list[Any]) -> Skeleton:
     shape = shapes.pop()
     values = np.stack([np.zeros(shape, np.float32) if pose is None else pose for pose in poses])
     positions, confidence = values[..., :-1], values[..., -1]
-    if positions.shape[-1] == 2 and size is not None and positions.max() <= 1.0 and positions.min() >= 0.0:
+    if positions.shape[-1] == 2 and size is not None and _is_normalised(positions[confidence > 0]):
         positions = positions * np.array(size, np.float32)
     return Skeleton(positions, fps, _BY_COUNT[shape[0]], np.clip(confidence, 0, 1), size)
+
+
+def _is_normalised(known: FloatArray) -> bool:
+    """Whether coordinates [N, 2] of known joints are parts of the canvas, of which a few may lie outside of it."""
+    return bool(((known >= 0) & (known <= 1)).mean() >= _NORMALISED and np.abs(known - 0.5).max() < 2)
 
 
 def _pose(person: Any, frame: int) -> FloatArray | None:
     """[J, 2 or 3 coordinates and the confidence] of one person, None where no joint is known."""
     if not isinstance(person, dict):
         raise ValueError(f"a person of frame {frame} is not an object")
-    for key, columns in (("pose_keypoints_3d", 4), ("pose_keypoints_2d", 3)):
+    for key, columns in (("pose_keypoints_3d", 4), ("pose_keypoints_2d", 3), ("pose_keypoints", 3)):
         numbers = person.get(key)
         if not numbers:
             continue
