@@ -129,6 +129,15 @@ AlignBeats = Annotated[
         "--align-beats/--free-timing", help="Align the steps with the song's beats, or leave the timing as generated."
     ),
 ]
+Beats = Annotated[
+    Path | None,
+    typer.Option(
+        "--beats",
+        help="The song's beats, where the tracker is wrong: a text file of seconds, one beat per line.",
+        metavar="FILE",
+        callback=_file,
+    ),
+]
 Quality = Annotated[
     str,
     typer.Option(
@@ -193,6 +202,7 @@ def dance(
     style: Style = options.STYLE,
     travel: Travel = options.TRAVEL,
     align_beats: AlignBeats = True,
+    beats: Beats = None,
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
     skeleton_out: Annotated[
@@ -230,6 +240,7 @@ def dance(
             style=style,
             travel=travel,
             align_beats=align_beats,
+            beats=beats,
             quality=quality,
             body=body,
             report=terminal,
@@ -261,6 +272,7 @@ def skeleton(
         ),
     ] = None,
     align_beats: AlignBeats = True,
+    beats: Beats = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -280,6 +292,7 @@ def skeleton(
             travel=travel,
             facing=facing or "free",
             align_beats=align_beats,
+            beats=beats,
             report=terminal,
         )
         write_skeleton(output, dance)
@@ -418,16 +431,30 @@ def info(
             help="A song, picture, video, skeleton or weights file.", metavar="FILE", callback=_file_or_folder
         ),
     ],
+    beats: Beats = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw a song's tempo, bars and sections into this picture.", metavar="FILE.png"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What is in a file: a song, a picture, a video, a skeleton or weights."""
+    """What is in a file: a song (tempo, metre, bars, sections), a picture, a video, a skeleton or weights."""
     from stgmamba.info import describe
 
-    facts = describe(file)
+    if plot is not None:
+        check_can_write(plot, (".png",), inputs=(file, beats))
+    facts = describe(file, beats)
+    if plot is not None:
+        from stgmamba.music.song_plot import plot_song
+
+        plot_song(plot, file, facts)
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    if "sections" in facts:  # a line each; all beats would fill the screen
+        facts["sections"] = [f"{_clock(each['start'])} {each['label']}" for each in facts["sections"]]
+        del facts["beats"], facts["downbeats"]
     width = max(map(len, facts))
     for name, value in facts.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
@@ -541,6 +568,58 @@ def train_video(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = F
     _report_weights(as_json, terminal, weights)
 
 
+@train.command("beats")
+def train_beats(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Train the beat tracker on songs composed for it; a run that was stopped goes on where it was."""
+    with Terminal() as terminal:
+        from stgmamba.music.beat_tracking.train import prepare, read_beat_config
+        from stgmamba.music.beat_tracking.train import train as run
+
+        settings = read_beat_config(config)
+        with terminal.stage("songs") as progress:
+            prepare(settings, progress)
+        with terminal.stage("train"):
+            weights = run(settings, minutes, log=terminal.say)
+    _report_weights(as_json, terminal, weights)
+
+
+@evaluate.command("beats")
+def evaluate_beats(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of songs with known beats; by default beats in $STGM_DATA."),
+    ] = None,
+    transformed: Annotated[
+        bool, typer.Option(help="Judge on the same songs at 0.94 and 1.06 speed and through an mp3 too.")
+    ] = True,
+    composed: Annotated[int, typer.Option(help="Judge on so many composed songs, by kind.")] = 0,
+    dances: Annotated[
+        Path | None, typer.Option(help="Folder of dances: compare with the published tempos of their music.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of the dances; by default all.")] = None,
+    output: ReportFile = None,
+    seed: Annotated[int, typer.Option(help="Other composed songs.")] = options.SEED,
+    weights: Weights = None,
+    compare: Annotated[bool, typer.Option(help="Judge other beat trackers too, those that are installed.")] = True,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure the beat tracker on songs whose beats are known, beside other trackers."""
+    with Terminal() as terminal:
+        from stgmamba.evaluation.beats.evaluate import BeatInputs, markdown, run
+
+        with terminal.stage("evaluate") as progress:
+            report = run(
+                BeatInputs.with_defaults(data, transformed, composed, dances, split),
+                output,
+                weights=weights,
+                seed=seed,
+                compare=compare,
+                progress=progress,
+            )
+    typer.echo(json.dumps(report) if as_json else markdown(report))
+
+
 @evaluate.command("skeleton")
 def evaluate_skeleton(
     data: Annotated[Path | None, typer.Option(help="Folder of dances; by default tang2018 in $STGM_DATA.")] = None,
@@ -557,6 +636,7 @@ def evaluate_skeleton(
 ) -> None:
     """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.skeleton.evaluate import run
         from stgmamba.evaluation.skeleton.report import markdown
 
@@ -567,10 +647,7 @@ def evaluate_skeleton(
                 output,
                 seed=seed,
                 seeds=seeds,
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -619,6 +696,7 @@ def evaluate_video(
 ) -> None:
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.video.evaluate import EvalInputs, run
         from stgmamba.evaluation.video.metrics.networks import load_networks
         from stgmamba.evaluation.video.report import markdown
@@ -630,10 +708,7 @@ def evaluate_video(
                 size=size,
                 seed=seed,
                 networks=load_networks(lpips_weights, fid_weights, fvd_weights),
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -913,6 +988,11 @@ def _versions() -> dict[str, str]:
 
     names = ("stgmamba", "torch", "numpy", "mediapipe", "av", "librosa", "opencv-contrib-python")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _plain(value: Any) -> str:
