@@ -53,6 +53,9 @@ BodyKind = Literal["auto", "3d", "flat"]
 BODIES: tuple[BodyKind, ...] = ("auto", "3d", "flat")
 BODY: BodyKind = "auto"
 
+BACKGROUND = "photo"
+"""Behind a picture's person: ``photo``, their own place; ``blur``, that blurred; a colour; or a picture's file."""
+
 Name = TypeVar("Name", bound=str)
 
 Size = int | tuple[int, int]

@@ -21,7 +21,19 @@ from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
-from stgmamba.options import BODY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
+from stgmamba.options import (
+    BACKGROUND,
+    BODY,
+    FPS,
+    QUALITY,
+    SEED,
+    STYLE,
+    TRAVEL,
+    Facing,
+    Size,
+    check_options,
+    parse_facing,
+)
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
@@ -215,6 +227,7 @@ class DancePipeline:
         beats: str | Path | None = None,
         quality: str = QUALITY,
         body: str = BODY,
+        background: str | Path = BACKGROUND,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -237,6 +250,7 @@ class DancePipeline:
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+            background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
                 ``skeleton``; drawing comes with ``save``.
 
@@ -265,6 +279,7 @@ class DancePipeline:
             "seed": seed,
             "quality": quality,
             "body": body,
+            "background": background,
             "pose": pose,
             "mask": mask,
         }
@@ -347,6 +362,7 @@ def render(
     seed: int = SEED,
     quality: str = QUALITY,
     body: str = BODY,
+    background: str | Path = BACKGROUND,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     name: str = "The skeleton",
@@ -365,6 +381,7 @@ def render(
         seed: of the character ``random``.
         quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+        background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
@@ -377,7 +394,15 @@ def render(
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "pose": pose, "mask": mask}
+    options: dict[str, Any] = {
+        "size": size,
+        "seed": seed,
+        "quality": quality,
+        "body": body,
+        "background": background,
+        "pose": pose,
+        "mask": mask,
+    }
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 
