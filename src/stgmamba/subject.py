@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,14 +116,14 @@ def _find_person(
     picture: Picture, pose: PoseLike | None, mask: ImageLike | None
 ) -> tuple[DetectedPerson, tuple[str, ...]]:
     """The person as detected, or as given by hand; and the notes on it."""
-    from stgmamba.person.drawn_figure import figure_from_pose, load_mask
+    from stgmamba.person.drawn_figure import figure_from_pose, masked_person
     from stgmamba.person.picture import as_picture
     from stgmamba.person.pose import detection_notes, find_person
 
     if pose is None:
         person = find_person(picture)
         if mask is not None:
-            person = replace(person, mask=load_mask(as_picture(mask), picture))
+            person = masked_person(person, as_picture(mask), picture)
         return person, detection_notes(picture, person)
     manual = _as_manual_pose(pose)
     mask = manual.mask if mask is None else mask
