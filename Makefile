@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0 --timeout 600
 
 help:
-	@echo "make demo       film a built-in dancer to the built-in song: out/demo.mp4"
+	@echo "make demo       film a built-in character to the built-in song: out/demo.mp4"
 	@echo "make test       all fast tests"
 	@echo "make test-slow  the slow tests"
 	@echo "make test-wheel the wheel in an environment of its own makes the demo"

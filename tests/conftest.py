@@ -94,7 +94,7 @@ def research_data() -> Path:
 
 @pytest.fixture(scope="session")
 def person_picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of one whole person: a built-in dancer, standing."""
+    """A picture of one whole person: a built-in character, standing."""
     from PIL import Image
 
     from stgmamba.characters import CHARACTERS

@@ -250,6 +250,8 @@ def test_render_makes_a_film_with_the_song(run: Run, dance_file: Path, short_son
     assert result["frames"] == 50
     assert set(result["stage_seconds"]) == {"subject", "video", "total"}
     assert result["versions"]["stgmamba"]
+    chosen = ("skeleton", "song", "start", "seed", "pose", "mask", "quality")
+    assert [result[name] for name in chosen] == [str(dance_file), str(short_song), 0.0, 0, None, None, "best"]
     media = probe(film)
     assert media.size == tuple(result["size"]) == (96, 128)
     assert (media.frames, media.fps, media.audio_codec) == (50, 25.0, "aac")
@@ -358,10 +360,20 @@ def test_dance_writes_film_and_skeleton(
     assert code == 0, err
     result = json.loads(out)
     assert set(result["stage_seconds"]) == {"song", "subject", "model", "skeleton", "video", "total"}
-    assert {name: result[name] for name in ("song", "seed", "facing", "size", "fps", "frames", "skeleton")} == {
+    del result["stage_seconds"], result["versions"], result["warnings"]
+    assert result == {
+        "output": str(film),
+        "subject": str(person_picture),
         "song": str(short_song),
+        "start": 1.0,
+        "seconds": 2.0,
         "seed": 5,
         "facing": "camera",
+        "genre": None,
+        "align_beats": True,
+        "pose": None,
+        "mask": None,
+        "quality": "best",
         "size": [96, 128],
         "fps": 24.0,
         "frames": 48,

@@ -26,6 +26,11 @@ FOLDERS = "docs|src|tests|configs|examples|benchmarks|compared"
 # A path of the repository; *, <name> and NAME.py stand for a family of files.
 PATH = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./*<>-]*[\w/*>])")
 COMMAND = re.compile(r"stgmamba (?:[a-z][a-z-]*)(?: [^`\n]*)?")
+OPTION = re.compile(r"(?<![\w+-])--[a-z][a-z-]*[a-z](?![-\w]*[->])")
+# A Python file by its name or by the end of its path; NAME.py and <name>.py stand for a family of files.
+PYTHON_FILE = re.compile(r"(?<![\w./<>*-])((?:\w+/)*[a-z]\w*\.py)\b")
+PYTHON_FILES = {str(path.relative_to(ROOT)) for folder in FOLDERS.split("|") for path in (ROOT / folder).rglob("*.py")}
+IMPORT = re.compile(r"^\s*(from stgmamba[\w.]* import [\w, ]+)$", re.MULTILINE)
 DOTTED = re.compile(r"(?<![\w/.])(stgmamba(?:\.[A-Za-z_]\w*)+)")
 
 
@@ -83,6 +88,18 @@ def command_tree() -> Any:
     return typer.main.get_command(app)
 
 
+@cache
+def every_option() -> set[str]:
+    """The options of all verbs."""
+    every: set[str] = set()
+    commands = [command_tree()]
+    while commands:
+        command = commands.pop()
+        every |= options_of(command)
+        commands += verbs_of(command).values()
+    return every
+
+
 def verbs_of(command: Any) -> dict[str, Any]:
     return getattr(command, "commands", {})
 
@@ -132,6 +149,22 @@ def resolves(name: str) -> bool:
     return False
 
 
+def unresolved_imports(code: str) -> list[str]:
+    """Names that a piece of Python imports from us and that do not exist."""
+    return [
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse(dedent(code)))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "stgmamba"
+        for alias in node.names
+        if not resolves(f"{node.module}.{alias.name}")
+    ]
+
+
+def is_python_file(name: str) -> bool:
+    """Whether one of our Python files has this name or path, or a path that ends with it."""
+    return any(f"/{path}".endswith(f"/{name}") for path in PYTHON_FILES)
+
+
 def anchors_of(document: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
@@ -172,11 +205,26 @@ def test_modules_that_documents_name_exist(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=id_of)
 def test_python_in_documents_imports_what_exists(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        for node in ast.walk(ast.parse(dedent(block))):
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "stgmamba":
-                for alias in node.names:
-                    assert resolves(f"{node.module}.{alias.name}"), f"{node.module}.{alias.name}"
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert [name for block in blocks for name in unresolved_imports(block)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=id_of)
+def test_python_files_that_documents_name_exist(document: Path) -> None:
+    named = {name for code in code_of(document) for name in PYTHON_FILE.findall(code)}
+    assert sorted(name for name in named if not is_python_file(name)) == []
+
+
+# Of benchmarks/frame_generator.py, tensorboard and mypy.
+OTHER_OPTIONS = {"--compile", "--logdir", "--strict"}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=id_of)
+def test_options_that_documents_name_exist(document: Path) -> None:
+    if document.name == "CHANGELOG.md":
+        pytest.skip("history names what has gone")
+    named = set(OPTION.findall(document.read_text(encoding="utf-8")))
+    assert named - every_option() - OTHER_OPTIONS == set()
 
 
 CLASS = re.compile(r"(?<![\w.`/-])([A-Z][a-z0-9]+[A-Z]\w*)(?:\.(\w+))?(?=$|[(.,\s])")
@@ -186,7 +234,7 @@ CLASS = re.compile(r"(?<![\w.`/-])([A-Z][a-z0-9]+[A-Z]\w*)(?:\.(\w+))?(?=$|[(.,\
 def test_classes_that_documents_name_exist(document: Path) -> None:
     if document.name == "CHANGELOG.md":
         pytest.skip("history names what has gone")
-    source = "\n".join(path.read_text(encoding="utf-8") for path in [*MODULES, *ROOT.glob("compared/**/*.py")])
+    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES)
     spans = re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8"))
     named = {match.group(1) for span in spans for match in [CLASS.match(span)] if match}
     assert sorted(name for name in named if not re.search(rf"\b{name}\b", source)) == []
@@ -215,18 +263,12 @@ def test_commands_that_messages_give_exist() -> None:
 
 
 def test_options_that_messages_name_exist() -> None:
-    every: set[str] = set()
-    commands = [command_tree()]
-    while commands:
-        command = commands.pop()
-        every |= options_of(command)
-        commands += verbs_of(command).values()
     unknown = [
         (id_of(module), option)
         for module in MODULES
         for text in strings(module)
-        for option in re.findall(r"(?<![\w+-])--[a-z][a-z-]*[a-z](?![-\w]*[->])", text)
-        if option not in every
+        for option in OPTION.findall(text)
+        if option not in every_option()
     ]
     assert unknown == []
 
@@ -240,6 +282,25 @@ def test_modules_that_docstrings_name_exist() -> None:
         if not name.endswith((".safetensors", ".npz")) and not resolves(name)
     ]
     assert unknown == []
+
+
+def test_python_files_that_docstrings_name_exist() -> None:
+    unknown = [
+        (id_of(module), name)
+        for module in MODULES
+        for text in docstrings(module)
+        for name in PYTHON_FILE.findall(text)
+        if not is_python_file(name)
+    ]
+    assert unknown == []
+
+
+def test_python_in_docstrings_imports_what_exists() -> None:
+    imports = [
+        (id_of(module), line) for module in MODULES for text in docstrings(module) for line in IMPORT.findall(text)
+    ]
+    assert len(imports) >= 2, "the package and the pipeline show how they are used"
+    assert [(module, line) for module, line in imports if unresolved_imports(line)] == []
 
 
 def test_single_backticks_in_docstrings_name_what_exists() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from stgmamba.options import check_options
 from stgmamba.person.picture import as_picture
 from stgmamba.person.pose import estimate_pose
 from stgmamba.pipeline import DancePipeline, DanceVideo, drawable, render
+from stgmamba.progress import Progress, Silent
 from stgmamba.skeleton import COCO_17, OPENPOSE_18, OPENPOSE_18_FEET, Skeleton
 from stgmamba.subject import Subject, load_subject
 from stgmamba.video_io import probe
@@ -54,16 +57,27 @@ def test_package_is_lazy_and_complete() -> None:
 # Dancing
 
 
+class Recorder(Silent):
+    """A reporter that keeps the progress of all stages: (stage, done, total)."""
+
+    def __init__(self) -> None:
+        self.progress: list[tuple[str, int, int | None]] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Progress]:
+        yield lambda done, total: self.progress.append((name, done, total))
+
+
 def test_dance_with_a_built_in_character(pipeline: DancePipeline, song: Path, tmp_path: Path) -> None:
     video = pipeline.dance(song, character="random", size=96, fps=30, seconds=1.5, start=1.0)
     assert isinstance(video, DanceVideo)
     assert (len(video.skeleton), video.fps, video.seconds, video.size) == (45, 30, 1.5, (72, 96))
     assert pipeline.sampler.asked["facing"] == "free"  # type: ignore[attr-defined]
-    seen: list[tuple[int, int | None]] = []
-    path = video.save(tmp_path / "out.mp4", progress=lambda done, total: seen.append((done, total)))
+    report = Recorder()
+    path = video.save(tmp_path / "out.mp4", report)
     media = probe(path)
     assert (media.frames, media.fps, media.size) == (45, 30.0, (72, 96))
-    assert seen == [(i + 1, 45) for i in range(45)]
+    assert report.progress == [("video", i + 1, 45) for i in range(45)]
 
 
 def test_dance_with_a_picture(pipeline: DancePipeline, song: Path, person_picture: Path) -> None:

@@ -1,7 +1,7 @@
 """A song and one picture of somebody in, a video of that somebody dancing to that song out.
 
-from stgmamba import Dancer
-Dancer.from_pretrained().dance("song.mp3", image="me.jpg").save("out.mp4")
+from stgmamba import DancePipeline
+DancePipeline.from_pretrained().dance("song.mp3", image="me.jpg").save("out.mp4")
 """
 
 from __future__ import annotations

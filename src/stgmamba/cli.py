@@ -205,11 +205,9 @@ def dance(
         )
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"song": str(song), "seed": seed, "facing": facing or video.subject.facing, "genre": genre}
-    if skeleton_out is not None:
-        facts["skeleton"] = str(skeleton_out)
+        video.save(output, terminal)
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, genre, align_beats)
+    facts |= _subject_facts(pose, mask, quality) | {"skeleton": _name(skeleton_out)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -245,7 +243,7 @@ def skeleton(
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = {"song": str(song), "seed": seed, "facing": facing or "free", "genre": genre}
+    facts = _dance_facts(song, start, seed, facing or "free", genre, align_beats)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
@@ -295,9 +293,9 @@ def render(
             name=str(skeleton),
             report=terminal,
         )
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"skeleton": str(skeleton), "song": None if song is None else str(song)}
+        video.save(output, terminal)
+    facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
+    facts |= _subject_facts(pose, mask, quality)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -381,9 +379,8 @@ def demo(
         video = DancePipeline().dance(
             song, character=character, seed=seed, size=options.parse_size(size), report=terminal
         )
-        with terminal.stage("video") as progress:
-            video.save(output, progress)
-    facts = {"song": "the demo song", "seed": seed, "facing": video.subject.facing, "genre": None}
+        video.save(output, terminal)
+    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, None, True)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -617,7 +614,7 @@ def _signals_as_interrupts(received: list[signal.Signals]) -> Iterator[None]:
 
 def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
     """The result of a training run."""
-    facts = {"output": str(weights), "taken": terminal.seconds, "versions": _versions()}
+    facts = {"output": str(weights), "stage_seconds": terminal.seconds, "versions": _versions()}
     typer.echo(json.dumps(facts) if as_json else str(weights))
 
 
@@ -637,6 +634,29 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
         "size": video.size,
         "subject": video.subject.name,
     }
+
+
+def _dance_facts(
+    song: str | Path, start: float, seed: int, facing: str, genre: str | None, align_beats: bool
+) -> dict[str, Any]:
+    """What a dance was generated from."""
+    return {
+        "song": str(song),
+        "start": start,
+        "seed": seed,
+        "facing": facing,
+        "genre": genre,
+        "align_beats": align_beats,
+    }
+
+
+def _subject_facts(pose: Path | None, mask: Path | None, quality: str) -> dict[str, Any]:
+    """How the person of a picture was found and drawn; None for files that were not given."""
+    return {"pose": _name(pose), "mask": _name(mask), "quality": quality}
+
+
+def _name(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:

@@ -21,7 +21,7 @@ from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
-from stgmamba.progress import Progress, Reporter, Silent
+from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
 
@@ -70,12 +70,12 @@ class DanceVideo:
         """The frames, uint8 RGB [H, W, 3], drawn one at a time."""
         return self.subject.renderer.frames(self.skeleton)
 
-    def save(self, path: str | Path, progress: Progress | None = None) -> Path:
+    def save(self, path: str | Path, report: Reporter | None = None) -> Path:
         """Draw all frames into an mp4 with the song's sound (H.264 and AAC). Nothing is left behind if it fails.
 
         Args:
             path: the file to write, ending in .mp4; an older one is replaced.
-            progress: called with (frames done, frames in all).
+            report: told of the stage ``video`` and its progress in frames.
 
         Raises:
             InputError: the file cannot be written.
@@ -83,15 +83,16 @@ class DanceVideo:
         from stgmamba.video_io import write_video
 
         path = check_can_write(path, (".mp4",))
-        write_video(
-            path,
-            self.frames(),
-            self.fps,
-            audio=self.song,
-            audio_start=self.start,
-            seconds=self.seconds,
-            progress=progress,
-        )
+        with (report or Silent()).stage("video") as progress:
+            write_video(
+                path,
+                self.frames(),
+                self.fps,
+                audio=self.song,
+                audio_start=self.start,
+                seconds=self.seconds,
+                progress=progress,
+            )
         return path
 
 

@@ -86,7 +86,7 @@ def test_ablations_leave_their_terms_out(tmp_path: Path) -> None:
     assert checkpoint["optimizers"].keys() == {"generator"}
 
 
-def test_a_checkpoint_of_another_recipe_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_configuration_is_not_overwritten(tmp_path: Path) -> None:
     train(read_skeleton_config(config(tmp_path, steps=1)), log=lambda _: None)
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     other = config(tmp_path, model={**SMALL["model"], "channels": 12})  # type: ignore[dict-item]
@@ -101,18 +101,23 @@ def test_a_checkpoint_of_another_recipe_is_not_overwritten(tmp_path: Path) -> No
         ({"objective": "magic"}, "magic"),
         ({"steps": "many"}, "steps"),
         ({"batch": -1}, "batch"),
+        ({"steps": 0}, "steps must be a whole number of 1 or more"),
+        ({"warmup": 0}, "warmup must be a whole number of 1 or more"),
+        ({"threads": 0}, "threads must be a whole number of 1 or more"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
+        ({"batch": 1.5}, "batch must be a whole number of 1 or more"),
         ({"compile": "yes please"}, "compile"),
         ({"loss_weights": {"beauty": 1.0}}, "beauty"),
         ({"speed": 9000}, "speed"),
         ({"model": {"spatial": False, "temporal_forward": False, "temporal_backward": False}}, "branches"),
     ],
 )
-def test_recipes_that_make_no_sense_are_refused(change: dict[str, object], complaint: str, tmp_path: Path) -> None:
+def test_invalid_configurations_are_refused(change: dict[str, object], complaint: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=complaint):
         read_skeleton_config(config(tmp_path, **change))
 
 
-def test_missing_and_broken_recipes_are_named(tmp_path: Path) -> None:
+def test_missing_and_broken_configurations_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nosuch\.yaml"):
         read_skeleton_config(tmp_path / "nosuch.yaml")
     (tmp_path / "broken.yaml").write_text("just a sentence")
@@ -120,7 +125,7 @@ def test_missing_and_broken_recipes_are_named(tmp_path: Path) -> None:
         read_skeleton_config(tmp_path / "broken.yaml")
 
 
-def test_a_recipe_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
+def test_a_configuration_says_only_what_differs_from_its_base(tmp_path: Path) -> None:
     config(tmp_path, "base", loss_weights={"velocity": 2.0})
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "own.yaml").write_text("base: ../base.yaml\nsteps: 7\nmodel: {blocks: 2}\n")

@@ -1,4 +1,4 @@
-"""On the built-in dancers, whose joints are known; real photos where the research data is at hand."""
+"""On the built-in characters, whose joints are known; real photos where the research data is at hand."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ SIZE = (384, 512)
 
 
 def drawn(dance: Skeleton, name: str) -> tuple[Iterator[np.ndarray], Skeleton]:
-    """Frames of a built-in dancer and where the joints are in them."""
+    """Frames of a built-in character and where the joints are in them."""
     own = retarget(dance, CHARACTERS[name].body)
     camera = frame_dance(own, SIZE)
     return CharacterRenderer(CHARACTERS[name], camera=camera).frames(dance), project_skeleton(own, camera)

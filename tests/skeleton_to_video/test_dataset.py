@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,10 +71,23 @@ def test_existing_files_are_not_computed_again(tmp_path: Path, monkeypatch: pyte
     assert len(PairDataset(tmp_path, 1, (64, 64), (0.5, 0.5), 0.0)) == 2
 
 
-def test_a_folder_with_examples_of_another_seed_is_refused(tmp_path: Path) -> None:
-    make_examples(tmp_path, Sources([], 0, None, 1, None, 1, HeldOut(frozenset(), 0.3), 0))
-    with pytest.raises(InputError, match="another way"):
-        make_examples(tmp_path, Sources([], 0, None, 1, None, 1, HeldOut(frozenset(), 0.3), 1))
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("seed", 1),
+        ("scenes", 2),
+        ("poses", 2),
+        ("held_out", HeldOut(frozenset(), 0.4)),
+        ("held_out", HeldOut(frozenset({"anna.jpg"}), 0.3)),
+        ("dances", [swaying(61)]),
+    ],
+)
+def test_a_folder_with_examples_of_other_settings_is_refused(name: str, other: object, tmp_path: Path) -> None:
+    sources = Sources([swaying(60)], 0, None, 1, None, 1, HeldOut(frozenset(), 0.3), 0)
+    make_examples(tmp_path, sources)
+    make_examples(tmp_path, sources)  # the same settings
+    with pytest.raises(InputError, match=rf"other settings \({name}\)"):
+        make_examples(tmp_path, replace(sources, **{name: other}))  # type: ignore[arg-type]
 
 
 def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stgmamba.skeleton_to_video.dataset import PairDataset
+from stgmamba.skeleton_to_video.discriminators import MultiScaleDiscriminator
 from stgmamba.skeleton_to_video.model import Config, FrameGenerator
 from stgmamba.skeleton_to_video.objective import LOSS_WEIGHTS, Batch, SelfSupervisedObjective
 
@@ -67,10 +68,52 @@ def test_a_term_of_weight_0_is_not_computed(zero: str, batch: Batch, monkeypatch
     count(losses, "forward_regularization", "fsr")
     count(losses, "backward_regularization", "bsr")
     count(module, "feature_matching", "matching")
+    count(module, "hinge_generator", "hinge")
     weights = dict.fromkeys(LOSS_WEIGHTS, 1.0) | {zero: 0.0}
     terms = objective(**weights)(batch, "generator")
     assert terms.keys() == LOSS_WEIGHTS.keys() - {zero}
+    assert calls.pop("hinge") == 2 - (zero in ("adversarial", "temporal"))
     assert calls.keys() == {"structure", "fsr", "bsr", "matching"} - {zero}
+
+
+# Calls of the discriminators of single frames and of three, in the update of the generator and in their own: one on
+# generated frames, another on real ones for feature matching; in their own update always both, where there is one.
+@pytest.mark.parametrize(
+    ("weights", "generator", "discriminators"),
+    [
+        ({"adversarial": 1.0}, {"frame": 1}, {"frame": 2}),
+        ({"temporal": 1.0}, {"sequence": 1}, {"sequence": 2}),
+        ({"matching": 1.0}, {"frame": 2}, {"frame": 2}),
+        ({"adversarial": 1.0, "matching": 1.0}, {"frame": 2}, {"frame": 2}),
+        ({"adversarial": 1.0, "temporal": 1.0}, {"frame": 1, "sequence": 1}, {"frame": 2, "sequence": 2}),
+        ({"temporal": 1.0, "matching": 1.0}, {"frame": 2, "sequence": 2}, {"frame": 2, "sequence": 2}),
+    ],
+)
+def test_only_discriminators_of_terms_in_use_are_built_and_called(
+    weights: dict[str, float],
+    generator: dict[str, int],
+    discriminators: dict[str, int],
+    batch: Batch,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = objective(reconstruction=1.0, **weights)
+    assert some.discriminators is not None
+    built = dict(some.discriminators.named_children())
+    assert built.keys() == generator.keys()
+    calls: dict[str, int] = {}
+    original = MultiScaleDiscriminator.forward
+
+    def forward(self: MultiScaleDiscriminator, frames: torch.Tensor, pose: torch.Tensor) -> object:
+        name = next(name for name, module in built.items() if module is self)
+        calls[name] = calls.get(name, 0) + 1
+        return original(self, frames, pose)
+
+    monkeypatch.setattr(MultiScaleDiscriminator, "forward", forward)
+    assert some(batch, "generator").keys() == {"reconstruction"} | weights.keys()
+    assert calls == generator
+    calls.clear()
+    some(batch, "discriminators")
+    assert calls == discriminators
 
 
 def test_discriminators_learn_and_the_generator_gets_gradients(batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""Skeletons: layouts, sequences, camera, drawing, pose estimation and file formats."""
+"""Skeletons: layouts, sequences, camera, drawing and file formats."""
 
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.layouts import (

@@ -1,7 +1,7 @@
-"""Events of a dance: when its feet land and when it halts.
+"""Motion events: the times at which feet land and at which the whole body is slowest.
 
-Both are defined at 25 fps on 3-D joints of OPENPOSE_18_FEET. The metrics judge by them (evaluation/metrics), and they
-are what is brought onto the beat (music_to_skeleton/timing.py).
+Both are defined at 25 fps on 3-D joints of OPENPOSE_18_FEET. The metrics measure them (evaluation/skeleton/metrics),
+and beat alignment moves them onto the beat (music_to_skeleton/beat_alignment.py).
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def foot_strikes(skeleton: Skeleton) -> DoubleArray:
 
     A foot's speed is the mean over ankle, heel and toe, smoothed by a Gaussian of one frame of 1/25 s. It lands where,
     after a swing peak of a prominence of 25 cm/s or more (for the reference body, otherwise in proportion to the
-    leg), the speed first falls below 35 % of that peak, to a fraction of a frame (method, section 4).
+    leg), the speed first falls below 35 % of that peak, to a fraction of a frame (ours; docs/method.md,
+    metrics).
     """
     prominence = PROMINENCE * measure(skeleton).leg / Body().leg
     speeds = joint_speeds(skeleton)

@@ -1,8 +1,7 @@
 """Rotations about the vertical, and the yaw of a body and of its shoulder and hip lines.
 
 Yaw is in radians: 0 faces +z, pi / 2 faces +x. A line between a left and a right joint has the yaw of the direction
-    that
-its body faces.
+that its body faces.
 """
 
 from __future__ import annotations

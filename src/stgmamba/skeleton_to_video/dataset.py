@@ -6,6 +6,7 @@ and photo, and memory-mapped. Files that exist are not computed again.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -123,12 +124,32 @@ def _files_in(folder: Path | None, suffixes: tuple[str, ...], what: str) -> list
 def _check_settings(folder: Path, sources: Sources) -> None:
     """Compare the settings of the folder's examples, or write them where there are none yet."""
     path = folder / "examples.json"
-    settings = {"seed": sources.seed, "scenes": sources.scenes, "poses": sources.poses, "size": list(SIZE)}
+    settings = {
+        "seed": sources.seed,
+        "scenes": sources.scenes,
+        "poses": sources.poses,
+        "size": list(SIZE),
+        "held_out": {"people": sorted(sources.held_out.people), "clips": sources.held_out.clips},
+        "dances": _digest(sources.dances),
+    }
     if not path.exists():
         with atomic_output(path) as part:
             part.write_text(json.dumps(settings), encoding="utf-8")
-    elif json.loads(path.read_text(encoding="utf-8")) != settings:
-        raise InputError(f"{folder}: holds examples made in another way ({path.name}); name another folder.")
+        return
+    made_with = json.loads(path.read_text(encoding="utf-8"))
+    different = [name for name, value in settings.items() if made_with.get(name) != value]
+    if different:
+        names = ", ".join(different)
+        raise InputError(f"{folder}: its examples were made with other settings ({names}); name another folder.")
+
+
+def _digest(dances: Sequence[Skeleton]) -> str:
+    """SHA-256 of the positions of dances, so that other dances are noticed."""
+    digest = hashlib.sha256()
+    for dance in dances:
+        digest.update(f"{dance.layout.name} {dance.fps} {dance.positions.shape}".encode())
+        digest.update(dance.positions.tobytes())
+    return digest.hexdigest()
 
 
 def _complete(path: Path) -> bool:

@@ -49,8 +49,13 @@ class MultiScaleDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """Discriminators of single frames, and of three consecutive frames whose middle one may be generated."""
+    """Discriminators of single frames, and of three consecutive frames whose middle one may be generated.
 
-    def __init__(self) -> None:
+    Args:
+        frame, sequence: whether there is one of single frames, and one of three.
+    """
+
+    def __init__(self, frame: bool = True, sequence: bool = True) -> None:
         super().__init__()
-        self.frame, self.sequence = MultiScaleDiscriminator(1), MultiScaleDiscriminator(3)
+        self.frame = MultiScaleDiscriminator(1) if frame else None
+        self.sequence = MultiScaleDiscriminator(3) if sequence else None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from stgmamba.skeleton_to_video import losses
-from stgmamba.skeleton_to_video.discriminators import Discriminators
+from stgmamba.skeleton_to_video.discriminators import Discriminators, MultiScaleDiscriminator
 from stgmamba.skeleton_to_video.model import FrameGenerator, Inputs
 from stgmamba.training.adversarial import feature_matching, hinge_discriminator, hinge_generator
 
@@ -28,7 +28,8 @@ LOSS_WEIGHTS = {
     "matching": 0.0,
 }
 """Default weights of the terms; a term of weight 0 is not computed. ``adversarial`` is L_gan of single frames,
-``temporal`` that of three consecutive frames, ``structure`` is 1 - SSIM (ours)."""
+``temporal`` that of three consecutive frames, ``matching`` L_f of the discriminator of single frames (with
+``temporal``, of both), ``structure`` is 1 - SSIM (ours)."""
 
 
 class Batch(NamedTuple):
@@ -70,9 +71,11 @@ class SelfSupervisedObjective(nn.Module):
     def __init__(self, model: FrameGenerator, loss_weights: Mapping[str, float], half: bool = False) -> None:
         super().__init__()
         self.model, self.loss_weights, self._half = model, loss_weights, half
-        adversarial = any(loss_weights[name] for name in ("adversarial", "temporal", "matching"))
-        self.discriminators = Discriminators() if adversarial else None
-        self.optimizer_groups: tuple[str, ...] = ("generator", "discriminators") if adversarial else ("generator",)
+        frame = bool(loss_weights["adversarial"] or loss_weights["matching"])
+        sequence = bool(loss_weights["temporal"])
+        self.discriminators = Discriminators(frame, sequence) if frame or sequence else None
+        groups = ("generator",) if self.discriminators is None else ("generator", "discriminators")
+        self.optimizer_groups: tuple[str, ...] = groups
         self._generated: Tensor | None = None  # output of the generator's update, for the discriminators' in that step
 
     def forward(self, batch: Batch, group: str) -> dict[str, Tensor]:
@@ -92,7 +95,7 @@ class SelfSupervisedObjective(nn.Module):
         for name, other in zip(regularizations, others, strict=True):
             terms[name] = functions[name](baseline, other, batch.weight)
         if self.discriminators is not None:
-            terms |= self._adversarial_terms(batch, baseline, self.discriminators)
+            terms |= self._adversarial_terms(batch, baseline)
         return {name: weights[name] * value for name, value in terms.items()}
 
     def _generate(self, batch: Batch, regularizations: list[str]) -> list[Tensor]:
@@ -115,28 +118,39 @@ class SelfSupervisedObjective(nn.Module):
             frames = self.model(inputs)
         return list(frames.float().chunk(count))
 
-    def _adversarial_terms(self, batch: Batch, generated: Tensor, discriminators: Discriminators) -> dict[str, Tensor]:
+    def _judged(self, batch: Batch, generated: Tensor) -> list[tuple[str, MultiScaleDiscriminator, Tensor, Tensor]]:
+        """Term of each discriminator in use, the discriminator, and what it judges: generated, real [B, 3 K, H, W]."""
+        assert self.discriminators is not None, "an objective without discriminators has no such terms"
+        judged = []
+        if self.discriminators.frame is not None:
+            judged.append(("adversarial", self.discriminators.frame, generated, batch.target))
+        if self.discriminators.sequence is not None:
+            fake, real = (torch.cat([batch.before, middle, batch.after], 1) for middle in (generated, batch.target))
+            judged.append(("temporal", self.discriminators.sequence, fake, real))
+        return judged
+
+    def _adversarial_terms(self, batch: Batch, generated: Tensor) -> dict[str, Tensor]:
         pose, weights = batch.baseline.pose, self.loss_weights
-        scores, features = discriminators.frame(generated, pose)
-        triple = torch.cat([batch.before, generated, batch.after], 1)
-        triple_scores, triple_features = discriminators.sequence(triple, pose)
         terms = {}
-        if weights["adversarial"]:
-            terms["adversarial"] = hinge_generator(scores)
-        if weights["temporal"]:
-            terms["temporal"] = hinge_generator(triple_scores)
+        features: list[Tensor] = []
+        real_features: list[Tensor] = []
+        for term, discriminator, fake, real in self._judged(batch, generated):
+            scores, layers = discriminator(fake, pose)
+            if weights[term]:
+                terms[term] = hinge_generator(scores)
+            if weights["matching"]:
+                features += layers
+                with torch.no_grad():
+                    real_features += discriminator(real, pose)[1]
         if weights["matching"]:
-            with torch.no_grad():
-                real = discriminators.frame(batch.target, pose)[1]
-                real += discriminators.sequence(torch.cat([batch.before, batch.target, batch.after], 1), pose)[1]
-            terms["matching"] = feature_matching([*features, *triple_features], real)
+            terms["matching"] = feature_matching(features, real_features)
         return terms
 
     def _discriminator_loss(self, batch: Batch) -> Tensor:
-        assert self.discriminators is not None, "an objective without discriminators has no such optimizer group"
         assert self._generated is not None, "the generator is updated first"
-        pose, generated = batch.baseline.pose, self._generated
-        frame, sequence = self.discriminators.frame, self.discriminators.sequence
-        single = hinge_discriminator(frame(batch.target, pose)[0], frame(generated, pose)[0])
-        real, fake = (torch.cat([batch.before, middle, batch.after], 1) for middle in (batch.target, generated))
-        return single + hinge_discriminator(sequence(real, pose)[0], sequence(fake, pose)[0])
+        pose = batch.baseline.pose
+        values = [
+            hinge_discriminator(discriminator(real, pose)[0], discriminator(fake, pose)[0])
+            for _, discriminator, fake, real in self._judged(batch, self._generated)
+        ]
+        return torch.stack(values).sum()

@@ -28,7 +28,9 @@ def selective_scan(
 
     On the CPU in float32, float16 and bfloat16 this is a compiled kernel with its own backward pass: time linear in
     L, memory O(B L D). On other devices, and where an input is float64, it is `selective_scan_reference`. Tensors may
-    have any strides and are not copied; channel-last data, passed as [B, D, L] by `transpose(1, 2)`, are fastest.
+    have any strides: those in float32 are not copied (but for A, which is small), those in half precision are copied to
+    float32. Channel-last data, passed as [B, D, L] by `transpose(1, 2)`, are fastest. The gate z and the states are for
+    blocks that gate the scan and for streaming, state by state; the networks of this package use neither.
 
     Args:
         u: input [B, D, L].

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any, TypeVar
 import yaml
 
 from stgmamba.errors import InputError
+
+_COUNTS = ("steps", "batch", "warmup", "threads", "devices", "nodes")
+"""Settings that count something of which there is at least one."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,10 @@ class TrainConfig:
         for setting in dataclasses.fields(self):
             value, default = getattr(self, setting.name), setting.default
             numeric = isinstance(default, float | int) and not isinstance(default, bool)
-            if numeric and (isinstance(value, bool) or not isinstance(value, float | int) or value < 0):
-                raise ValueError(f"{setting.name} must be a number, not {value!r}")
+            if numeric and (isinstance(value, bool) or not isinstance(value, float | int) or not 0 <= value < math.inf):
+                raise ValueError(f"{setting.name} must be a number of 0 or more, not {value!r}")
+            if setting.name in _COUNTS and (value < 1 or value != int(value)):
+                raise ValueError(f"{setting.name} must be a whole number of 1 or more, not {value!r}")
             if isinstance(default, bool | str) and not isinstance(value, type(default)):
                 raise ValueError(f"{setting.name} must be of the kind of {default!r}, not {value!r}")
             if isinstance(default, tuple) and not (isinstance(value, tuple) and len(value)):

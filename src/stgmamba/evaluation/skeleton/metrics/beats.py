@@ -14,7 +14,7 @@ SHIFTS = 40
 
 
 def consistency(events: DoubleArray, beats: DoubleArray, sigma: float = SIGMA) -> float:
-    """Mean over events k of exp(-min_b |k - b|^2 / (2 sigma^2)), 0..1 (method, section 4; Li et al. 2021).
+    """Mean over events k of exp(-min_b |k - b|^2 / (2 sigma^2)), 0..1 (Li et al. 2021, beat alignment score).
 
     Only events from half a beat before the first beat to half a beat after the last are used: beat trackers often
     omit an intro or a fade-out.
