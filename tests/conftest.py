@@ -62,14 +62,13 @@ def sway() -> Skeleton:
 class SwayingSampler:
     """In the place of stage 1 where a test is about something else: the dance by formula, as long as the song."""
 
-    genres = ("swaying",)
+    styles = ("swaying",)
 
     def __init__(self) -> None:
         self.asked: dict[str, object] = {}
 
-    def genre_class(self, genre: str | None) -> int:
-        """As the sampler: any genre will do."""
-        return 0
+    def check_style(self, style: str) -> None:
+        """As the sampler: any style will do."""
 
     def generate(self, song: Song, **options: object) -> Skeleton:
         """As the generator; keeps the options it was asked with."""

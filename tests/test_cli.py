@@ -120,11 +120,23 @@ def test_help_imports_nothing_heavy() -> None:
 def test_help_names_every_verb(run: Run) -> None:
     code, out, _ = run("--help")
     assert code == 0
-    for verb in ("dance", "skeleton", "render", "pose", "info", "characters", "demo", "bench", "train", "evaluate"):
+    for verb in (
+        "dance",
+        "skeleton",
+        "render",
+        "pose",
+        "avatar",
+        "info",
+        "characters",
+        "demo",
+        "bench",
+        "train",
+        "evaluate",
+    ):
         assert f"  {verb} " in out
 
 
-@pytest.mark.parametrize("verb", ["dance", "skeleton", "render", "pose", "info", "characters", "demo"])
+@pytest.mark.parametrize("verb", ["dance", "skeleton", "render", "pose", "avatar", "info", "characters", "demo"])
 def test_each_verb_explains_itself(run: Run, verb: str) -> None:
     code, out, _ = run(verb, "--help")
     assert code == 0
@@ -334,6 +346,45 @@ def test_a_pose_or_mask_that_cannot_be_used_is_a_sentence(
         assert not film.exists()
 
 
+def test_avatar_writes_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    film = tmp_path / "turn.mp4"
+    code, out, err = run("avatar", person_picture, "--turntable", film, "--size", "96", "--fps", "5", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["overlap"] > 0.85
+    assert result["joint_error"] < 0.03
+    assert (probe(film).frames, probe(film).size) == (30, (72, 96))
+
+
+def test_avatar_refuses_what_it_cannot_use(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    noise = tmp_path / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (100, 100, 3)).astype(np.uint8)).save(noise)
+    for arguments, mentioned in (
+        ((noise, "--turntable", tmp_path / "turn.mp4"), "no person was found"),
+        ((person_picture, "--turntable", tmp_path / "turn.gif"), ".mp4"),
+        ((person_picture, "--turntable", tmp_path / "turn.mp4", "--size", "9"), "size 9"),
+    ):
+        code, out, err = run("avatar", *arguments)
+        assert (code, out) == (2, "")
+        assert is_one_sentence(err.splitlines()[-1], mentioned), err
+    assert not (tmp_path / "turn.mp4").exists()
+
+
+def test_a_picture_without_a_human_body_is_drawn_flat_and_says_why(
+    run: Run, person_picture: Path, dance_file: Path, tmp_path: Path
+) -> None:
+    """The outline is a rectangle: no body has it."""
+    with Image.open(person_picture) as image:
+        mask = Image.new("L", image.size)
+        mask.paste(255, (20, 20, image.size[0] - 20, image.size[1] - 20))
+    mask.save(tmp_path / "mask.png")
+    film = tmp_path / "film.mp4"
+    options = ("--image", person_picture, "--mask", tmp_path / "mask.png", "--quality", "fast", "--size", "96")
+    code, out, err = run("render", dance_file, *options, "-o", film, "--json")
+    assert code == 0, err
+    assert any("drawn flat" in warning and "outline" in warning for warning in json.loads(out)["warnings"])
+
+
 def test_dance_writes_film_and_skeleton(
     run: Run, no_network: Any, short_song: Path, person_picture: Path, tmp_path: Path
 ) -> None:
@@ -368,12 +419,14 @@ def test_dance_writes_film_and_skeleton(
         "start": 1.0,
         "seconds": 2.0,
         "seed": 5,
-        "facing": "camera",
-        "genre": None,
+        "facing": "free",
+        "style": "auto",
+        "travel": 0.8,
         "align_beats": True,
         "pose": None,
         "mask": None,
         "quality": "best",
+        "body": "auto",
         "size": [96, 128],
         "fps": 24.0,
         "frames": 48,
@@ -679,7 +732,7 @@ def test_disk_is_full(run: Run, dance_file: Path, tmp_path: Path) -> None:
         ("--start", "1000", "short.wav"),
         ("--seed", "-1", "seed"),
         ("--facing", "north", "facing"),
-        ("--genre", "yodelling", "yodelling"),
+        ("--style", "yodelling", "yodelling"),
         ("--character", "nobody", "nobody"),
         ("--character", "Koffi", "did you mean kofi?"),
         ("--colour", "red", "--colour"),

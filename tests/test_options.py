@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.options import match_name
+from stgmamba.options import check_options, match_name
 
 NAMES = ("cha-cha", "Waltz", "la-hip-hop")
 
@@ -21,3 +21,10 @@ def test_a_near_miss_is_suggested() -> None:
         match_name("walz", NAMES, "style")
     with pytest.raises(InputError, match="style 'polka' is not known; there are cha-cha, Waltz, la-hip-hop"):
         match_name("polka", NAMES, "style")
+
+
+def test_travel_has_a_range() -> None:
+    check_options(travel=2.0)
+    for travel in (0.0, -1.0, 1e6, float("nan")):
+        with pytest.raises(InputError, match="travel"):
+            check_options(travel=travel)

@@ -80,9 +80,12 @@ def test_dance_with_a_built_in_character(pipeline: DancePipeline, song: Path, tm
     assert report.progress == [("video", i + 1, 45) for i in range(45)]
 
 
-def test_dance_with_a_picture(pipeline: DancePipeline, song: Path, person_picture: Path) -> None:
-    video = pipeline.dance(song, person_picture, size=128, seconds=1)
-    assert pipeline.sampler.asked["facing"] == "camera"  # type: ignore[attr-defined]
+@pytest.mark.parametrize(("body", "facing"), [("auto", "free"), ("flat", "camera")])
+def test_dance_with_a_picture(
+    pipeline: DancePipeline, song: Path, person_picture: Path, body: str, facing: str
+) -> None:
+    video = pipeline.dance(song, person_picture, size=128, seconds=1, body=body)
+    assert pipeline.sampler.asked["facing"] == facing  # type: ignore[attr-defined]
     frames = list(video.frames())
     assert len(frames) == 25
     assert frames[0].shape == (128, 96, 3)

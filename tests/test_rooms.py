@@ -25,6 +25,7 @@ ROOMS = [
     ("characters",),
     ("datasets",),
     ("limb_warp",),
+    ("body",),
     ("music_to_skeleton",),
     ("skeleton_to_video",),
     ("subject",),

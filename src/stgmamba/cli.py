@@ -108,13 +108,19 @@ Fps = Annotated[float, typer.Option(help="Frames per second.")]
 Facing = Annotated[
     str | None,
     typer.Option(
-        help="camera: keep facing the camera (default with --image); free: turn at will (default without).",
+        help="free: turn at will (default); camera: keep facing the camera (default for a flat person, see --body).",
         metavar="camera|free",
     ),
 ]
-Genre = Annotated[
-    str | None, typer.Option(help="Style of dance (a wrong name lists the right ones); by default left to chance.")
+Style = Annotated[
+    str,
+    typer.Option(
+        help="auto: by the song; or a style (a wrong name lists the right ones), a mix as pop:0.7,lock:0.3, or "
+        "sections as 0:00=modern,0:45=krump.",
+        metavar="STYLE",
+    ),
 ]
+Travel = Annotated[float, typer.Option(help="Radius in metres within which the dancer stays.", metavar="METRES")]
 AlignBeats = Annotated[
     bool,
     typer.Option(
@@ -124,8 +130,17 @@ AlignBeats = Annotated[
 Quality = Annotated[
     str,
     typer.Option(
-        help="How a person in a picture is drawn: best by the network, fast by the limb warp alone.",
+        help="How a flat person is drawn (--body): best by the network, fast by the limb warp alone.",
         metavar="best|fast",
+    ),
+]
+BodyKind = Annotated[
+    str,
+    typer.Option(
+        "--body",
+        help="What a person in a picture becomes: 3d, a body that turns; flat, limbs that face the camera; auto, 3d "
+        "where it fits the picture.",
+        metavar="auto|3d|flat",
     ),
 ]
 Weights = Annotated[Path | None, typer.Option(help="Other weights than those of the package.", metavar="FILE")]
@@ -169,9 +184,11 @@ def dance(
     size: Size = None,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Travel = options.TRAVEL,
     align_beats: AlignBeats = True,
     quality: Quality = options.QUALITY,
+    body: BodyKind = options.BODY,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
@@ -198,16 +215,18 @@ def dance(
             size=options.parse_size(size),
             fps=fps,
             facing=facing,
-            genre=genre,
+            style=style,
+            travel=travel,
             align_beats=align_beats,
             quality=quality,
+            body=body,
             report=terminal,
         )
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
         video.save(output, terminal)
-    facts = _dance_facts(song, start, seed, facing or video.subject.facing, genre, align_beats)
-    facts |= _subject_facts(pose, mask, quality) | {"skeleton": _name(skeleton_out)}
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
+    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -220,7 +239,13 @@ def skeleton(
     seed: Seed = options.SEED,
     fps: Fps = options.FPS,
     facing: Facing = None,
-    genre: Genre = None,
+    style: Style = options.STYLE,
+    travel: Annotated[
+        float | None,
+        typer.Option(
+            help="Radius in metres within which the dancer stays; by default the whole floor.", metavar="METRES"
+        ),
+    ] = None,
     align_beats: AlignBeats = True,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -237,13 +262,14 @@ def skeleton(
             start=start,
             seed=seed,
             fps=fps,
-            genre=genre,
+            style=style,
+            travel=travel,
             facing=facing or "free",
             align_beats=align_beats,
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = _dance_facts(song, start, seed, facing or "free", genre, align_beats)
+    facts = _dance_facts(song, start, seed, facing or "free", style, travel, align_beats)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
@@ -268,6 +294,7 @@ def render(
     size: Size = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second; by default the skeleton's own.")] = None,
     quality: Quality = options.QUALITY,
+    body: BodyKind = options.BODY,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -290,12 +317,13 @@ def render(
             fps=fps,
             seed=seed,
             quality=quality,
+            body=body,
             name=str(skeleton),
             report=terminal,
         )
         video.save(output, terminal)
     facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
-    facts |= _subject_facts(pose, mask, quality)
+    facts |= _subject_facts(pose, mask, quality, body)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -321,6 +349,38 @@ def pose(
             terminal.warn(note)
     facts = {"size": pose.size, "source": str(source)}
     _report(as_json, terminal, output, seconds=pose.seconds, frames=len(pose), fps=pose.fps, **facts)
+
+
+@app.command()
+def avatar(
+    image: Annotated[Path, typer.Argument(help="A picture of one person.", metavar="IMAGE", callback=_file)],
+    turntable: Annotated[
+        Path,
+        typer.Option("--turntable", help="A video in which they turn once round, ending in .mp4.", metavar="OUT.mp4"),
+    ],
+    pose: Pose = None,
+    mask: Mask = None,
+    size: Size = None,
+    fps: Fps = options.FPS,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """A picture in, its person as a 3-D body out."""
+    check_can_write(turntable, (".mp4",), inputs=(image,))
+    with Terminal() as terminal:
+        from stgmamba.body.turntable import save_turntable
+        from stgmamba.subject import load_avatar
+
+        options.check_options(size=options.parse_size(size), fps=fps)
+        frame_size = options.frame_size(options.parse_size(size), options.CHARACTER_ASPECT)
+        with terminal.stage("subject"):
+            body, notes = load_avatar(image, pose, mask)
+        for note in notes:
+            terminal.warn(note)
+        with terminal.stage("video") as progress:
+            seconds = save_turntable(body, turntable, frame_size, fps, progress)
+    facts = {"image": str(image), "overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
+    _report(as_json, terminal, turntable, seconds=seconds, fps=fps, size=frame_size, **facts)
 
 
 @app.command()
@@ -380,7 +440,7 @@ def demo(
             song, character=character, seed=seed, size=options.parse_size(size), report=terminal
         )
         video.save(output, terminal)
-    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, None, True)
+    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, options.STYLE, options.TRAVEL, True)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -637,7 +697,7 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
 
 
 def _dance_facts(
-    song: str | Path, start: float, seed: int, facing: str, genre: str | None, align_beats: bool
+    song: str | Path, start: float, seed: int, facing: str, style: str, travel: float | None, align_beats: bool
 ) -> dict[str, Any]:
     """What a dance was generated from."""
     return {
@@ -645,14 +705,15 @@ def _dance_facts(
         "start": start,
         "seed": seed,
         "facing": facing,
-        "genre": genre,
+        "style": style,
+        "travel": travel,
         "align_beats": align_beats,
     }
 
 
-def _subject_facts(pose: Path | None, mask: Path | None, quality: str) -> dict[str, Any]:
+def _subject_facts(pose: Path | None, mask: Path | None, quality: str, body: str) -> dict[str, Any]:
     """How the person of a picture was found and drawn; None for files that were not given."""
-    return {"pose": _name(pose), "mask": _name(mask), "quality": quality}
+    return {"pose": _name(pose), "mask": _name(mask), "quality": quality, "body": body}
 
 
 def _name(path: Path | None) -> str | None:

@@ -34,10 +34,24 @@ Facing = Literal["camera", "free"]
 FACINGS: tuple[Facing, ...] = ("camera", "free")
 
 Quality = Literal["best", "fast"]
-"""How a picture's person is drawn: ``best`` by the network G_r over the limb warp, ``fast`` by the limb warp alone."""
+"""How a picture's flat person is drawn: ``best`` by the network G_r over the limb warp, ``fast`` by the warp alone."""
 
 QUALITIES: tuple[Quality, ...] = ("best", "fast")
 QUALITY: Quality = "best"
+
+STYLE = "auto"
+"""Style of a dance: chosen by the music."""
+
+TRAVEL = 0.8
+"""Metres from the middle of the floor within which the dancer of a video stays; a skeleton's uses the floor freely."""
+
+SMALLEST_TRAVEL, LARGEST_TRAVEL = 0.1, 50.0
+
+BodyKind = Literal["auto", "3d", "flat"]
+"""A picture's person: ``3d``, a body that turns; ``flat``, limbs that face the camera; ``auto``, 3-D where it fits."""
+
+BODIES: tuple[BodyKind, ...] = ("auto", "3d", "flat")
+BODY: BodyKind = "auto"
 
 Name = TypeVar("Name", bound=str)
 
@@ -54,6 +68,8 @@ def check_options(
     size: Size | None = None,
     facing: str | None = None,
     quality: str = QUALITY,
+    travel: float | None = None,
+    body: str = BODY,
 ) -> None:
     """Refuse options that are out of range, before any work is done.
 
@@ -74,6 +90,9 @@ def check_options(
     if facing is not None:
         parse_facing(facing)
     parse_quality(quality)
+    parse_body(body)
+    if travel is not None and not SMALLEST_TRAVEL <= travel <= LARGEST_TRAVEL:
+        raise InputError(f"travel {travel:g} is out of range; use {SMALLEST_TRAVEL:g} to {LARGEST_TRAVEL:g} metres.")
 
 
 def match_name(text: str, names: Sequence[Name], kind: str) -> Name:
@@ -102,6 +121,11 @@ def parse_facing(text: str) -> Facing:
 def parse_quality(text: str) -> Quality:
     """A quality by its name. Raises InputError where there is no such."""
     return match_name(text, QUALITIES, "quality")
+
+
+def parse_body(text: str) -> BodyKind:
+    """A kind of body by its name. Raises InputError where there is no such."""
+    return match_name(text, BODIES, "body")
 
 
 def parse_size(text: str | None) -> Size | None:

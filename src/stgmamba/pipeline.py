@@ -20,7 +20,7 @@ from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
-from stgmamba.options import FPS, QUALITY, SEED, Facing, Size, check_options, parse_facing
+from stgmamba.options import BODY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
@@ -134,8 +134,9 @@ class DancePipeline:
         start: float = 0.0,
         seed: int = SEED,
         fps: float = FPS,
-        genre: str | None = None,
+        style: str = STYLE,
         facing: str = "free",
+        travel: float | None = None,
         align_beats: bool = True,
         report: Reporter | None = None,
     ) -> Skeleton:
@@ -147,8 +148,10 @@ class DancePipeline:
             start: the second of the song at which to begin.
             seed: another seed, another dance.
             fps: frames per second of the result.
-            genre: a style of dance the weights know; the null class when not given.
+            style: a style of dance the weights know; a mix as ``pop:0.7,lock:0.3``, or sections as
+                ``0:00=modern,0:45=krump``; ``auto`` chooses by the music.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
+            travel: radius in metres within which the dancer stays; the whole floor when not given.
             align_beats: align the steps with the song's beats.
             report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
@@ -158,13 +161,13 @@ class DancePipeline:
         Raises:
             InputError: the song cannot be used, or an option is out of range.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel)
         report = report or Silent()
-        self._check_genre(genre, report)
+        self._check_style(style, report)
         if not isinstance(song, Song):
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
-        return self._generate(song, seed, fps, genre, parse_facing(facing), align_beats, report)
+        return self._generate(song, seed, fps, style, parse_facing(facing), travel, align_beats, report)
 
     def dance(
         self,
@@ -180,9 +183,11 @@ class DancePipeline:
         size: Size | None = None,
         fps: float = FPS,
         facing: str | None = None,
-        genre: str | None = None,
+        style: str = STYLE,
+        travel: float = TRAVEL,
         align_beats: bool = True,
         quality: str = QUALITY,
+        body: str = BODY,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -198,46 +203,73 @@ class DancePipeline:
             seed: another seed, another dance.
             size: height of the video in pixels, or (width, height).
             fps: frames per second.
-            facing: by default ``camera`` for a picture, ``free`` for a character.
-            genre: a style of dance the weights know; the null class when not given.
+            facing: by default ``free``; ``camera`` for a picture whose person is flat.
+            style: as for ``skeleton``.
+            travel: radius in metres within which the dancer stays.
             align_beats: align the steps with the song's beats.
-            quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+            quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
+            body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
                 ``skeleton``; drawing comes with ``save``.
 
         Raises:
             InputError: song, picture or an option cannot be used.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, size=size, quality=quality)
+        check_options(
+            fps=fps,
+            seconds=seconds,
+            start=start,
+            seed=seed,
+            facing=facing,
+            size=size,
+            quality=quality,
+            travel=travel,
+            body=body,
+        )
         check_subject(image, character, pose, mask)
         report = report or Silent()
-        self._check_genre(genre, report)
+        self._check_style(style, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
-        options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+        options: dict[str, Any] = {
+            "size": size,
+            "seed": seed,
+            "quality": quality,
+            "body": body,
+            "pose": pose,
+            "mask": mask,
+        }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
-        skeleton = self._generate(decoded, seed, fps, genre, facing, align_beats, report)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, align_beats, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
-    def _check_genre(self, genre: str | None, report: Reporter) -> None:
-        """Load stage 1 and refuse early a genre that it does not know."""
+    def _check_style(self, style: str, report: Reporter) -> None:
+        """Load stage 1 and refuse early a style that it does not know."""
         with report.stage("model"):
-            self.sampler.genre_class(genre)
+            self.sampler.check_style(style)
 
     def _generate(
         self,
         song: Song,
         seed: int,
         fps: float,
-        genre: str | None,
+        style: str,
         facing: Facing,
+        travel: float | None,
         align_beats: bool,
         report: Reporter,
     ) -> Skeleton:
         with report.stage("skeleton") as progress:
             dance = self.sampler.generate(
-                song, seed=seed, genre=genre, facing=facing, align_beats=align_beats, progress=progress
+                song,
+                seed=seed,
+                style=style,
+                facing=facing,
+                travel=travel,
+                align_beats=align_beats,
+                chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),
+                progress=progress,
             )
         # Frames of the model and of the video seldom end together; the video ends with the song.
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
@@ -282,6 +314,7 @@ def render(
     fps: float | None = None,
     seed: int = SEED,
     quality: str = QUALITY,
+    body: str = BODY,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     name: str = "The skeleton",
@@ -298,7 +331,8 @@ def render(
         size: height of the video in pixels, or (width, height).
         fps: frames per second of the video; the skeleton's own when not given.
         seed: of the character ``random``.
-        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
+        body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
@@ -307,11 +341,11 @@ def render(
     Raises:
         InputError: the skeleton is flat or lacks joints, or an option cannot be used.
     """
-    check_options(start=start, size=size, quality=quality, fps=FPS if fps is None else fps)
+    check_options(start=start, size=size, quality=quality, body=body, fps=FPS if fps is None else fps)
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "pose": pose, "mask": mask}
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "pose": pose, "mask": mask}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 

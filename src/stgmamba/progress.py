@@ -35,6 +35,10 @@ class Reporter(Protocol):
         """One stage, a key of `TITLES`, for as long as the block lasts; what it yields is called with the progress."""
         ...
 
+    def say(self, sentence: str) -> None:
+        """A sentence about what is done."""
+        ...
+
     def warn(self, sentence: str) -> None:
         """A sentence that the user should read."""
         ...
@@ -47,6 +51,9 @@ class Silent:
     def stage(self, name: str) -> Iterator[Progress]:
         """Nothing is shown."""
         yield lambda done, total: None
+
+    def say(self, sentence: str) -> None:
+        """Nothing is shown."""
 
     def warn(self, sentence: str) -> None:
         """Nothing is shown."""

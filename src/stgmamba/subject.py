@@ -8,11 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stgmamba.errors import InputError
-from stgmamba.options import CHARACTER_ASPECT, QUALITY, SEED, Facing, Size, frame_size, match_name, parse_quality
+from stgmamba.options import (
+    BODY,
+    CHARACTER_ASPECT,
+    QUALITY,
+    SEED,
+    Facing,
+    Size,
+    frame_size,
+    match_name,
+    parse_body,
+    parse_quality,
+)
 from stgmamba.renderer import Renderer
 from stgmamba.skeleton import Skeleton
 
 if TYPE_CHECKING:
+    from stgmamba.body.avatar import Avatar
     from stgmamba.person.picture import ImageLike, Picture
     from stgmamba.person.pose import DetectedPerson
     from stgmamba.person.pose_file import ManualPose
@@ -28,7 +40,7 @@ class Subject:
     Attributes:
         name: the picture's file name or the character's name.
         renderer: draws the subject.
-        facing: default facing; a single photo has no back.
+        facing: default facing: ``free``, except where a picture's person is flat and has no back.
         notes: sentences for the user on what was found in the picture and what had to be guessed.
     """
 
@@ -47,6 +59,7 @@ def load_subject(
     quality: str = QUALITY,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
+    body: str = BODY,
 ) -> Subject:
     """The person of a picture, or a built-in character (the first of the list when neither is given).
 
@@ -55,16 +68,17 @@ def load_subject(
         character: a name of ``stgmamba characters``, or ``random`` for one generated from the seed.
         size: of the video.
         seed: of the random character.
-        quality: of a picture's person: ``best`` by the network, ``fast`` by the limb warp alone.
+        quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         pose: the joints in ``image``, for drawings in which nobody is detected.
         mask: the outline in ``image``, white on the figure; estimated when not given.
+        body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
 
     Raises:
         InputError: both given, no such character, or the picture, its pose or its mask cannot be used.
     """
     check_subject(image, character, pose, mask)
     if image is not None:
-        return _load_picture_subject(image, size, quality, pose, mask)
+        return _load_picture_subject(image, size, quality, pose, mask, body)
     return _load_character(character, size, seed)
 
 
@@ -89,27 +103,83 @@ def check_subject(
 
 
 def _load_picture_subject(
-    image: ImageLike, size: Size | None, quality: str, pose: PoseLike | None, mask: ImageLike | None
+    image: ImageLike,
+    size: Size | None,
+    quality: str,
+    pose: PoseLike | None,
+    mask: ImageLike | None,
+    body: str,
 ) -> Subject:
     from stgmamba.limb_warp.letterbox import Letterbox, fitting_height
-    from stgmamba.limb_warp.renderer import LimbWarpRenderer
     from stgmamba.person.picture import as_picture
 
     parse_quality(quality)
+    kind = parse_body(body)
     picture = as_picture(image)
     video_size = frame_size(size, picture.size)
     person, notes = _find_person(picture, pose, mask)
     height = fitting_height(picture.size, video_size)
-    renderer: Renderer
-    if quality == "fast":
-        renderer = LimbWarpRenderer(picture, person, height)
-    else:
-        from stgmamba.skeleton_to_video.rendering import NeuralRenderer, load_network  # imports torch
-
-        renderer = NeuralRenderer(picture, person, height, model=load_network())
+    renderer: Renderer | None = None
+    facing: Facing = "free"
+    if kind != "flat":
+        renderer, fault = _body_renderer(picture, person, height, always=kind == "3d")
+        notes = (*notes, *fault)
+    if renderer is None:
+        renderer, facing = _flat_renderer(picture, person, height, quality), "camera"
     if renderer.size != video_size:
         renderer = Letterbox(renderer, video_size)
-    return Subject(picture.name, renderer, "camera", notes)
+    return Subject(picture.name, renderer, facing, notes)
+
+
+def _body_renderer(
+    picture: Picture, person: DetectedPerson, height: int, always: bool
+) -> tuple[Renderer | None, tuple[str, ...]]:
+    """The person as a 3-D body, None where that does not fit the picture and need not be; and a note on that."""
+    from stgmamba.body.avatar import make_avatar
+    from stgmamba.body.quality import find_fault
+    from stgmamba.body.renderer import BodyRenderer
+
+    avatar = make_avatar(picture, person)
+    fault = find_fault(avatar, person)
+    if fault is None:
+        return BodyRenderer(picture, person, avatar, height), ()
+    if always:
+        return BodyRenderer(picture, person, avatar, height), (
+            f"{picture.name}: the 3-D body may look wrong: {fault}.",
+        )
+    return None, (f"{picture.name}: the person is drawn flat, facing the camera, because {fault} (--body 3d insists).",)
+
+
+def _flat_renderer(picture: Picture, person: DetectedPerson, height: int, quality: str) -> Renderer:
+    """The person as moving limbs."""
+    if quality == "fast":
+        from stgmamba.limb_warp.renderer import LimbWarpRenderer
+
+        return LimbWarpRenderer(picture, person, height)
+    from stgmamba.skeleton_to_video.rendering import NeuralRenderer, load_network  # imports torch
+
+    return NeuralRenderer(picture, person, height, model=load_network())
+
+
+def load_avatar(
+    image: ImageLike, pose: PoseLike | None = None, mask: ImageLike | None = None
+) -> tuple[Avatar, tuple[str, ...]]:
+    """The person of a picture as a textured, rigged mesh, and sentences for the user; arguments as of `load_subject`.
+
+    Raises:
+        InputError: the picture, its pose or its mask cannot be used.
+    """
+    from stgmamba.body.avatar import make_avatar
+    from stgmamba.body.quality import find_fault
+    from stgmamba.person.picture import as_picture
+
+    picture = as_picture(image)
+    person, notes = _find_person(picture, pose, mask)
+    avatar = make_avatar(picture, person)
+    fault = find_fault(avatar, person)
+    if fault is not None:
+        notes = (*notes, f"{picture.name}: the 3-D body may look wrong: {fault}.")
+    return avatar, notes
 
 
 def _find_person(

@@ -67,7 +67,7 @@ def test_a_malformed_motion_is_an_input_error(tmp_path: Path) -> None:
 
 def test_the_real_data_are_there_and_plausible(research_data: Path) -> None:
     dances = load_dances(research_data / "tang2018", "val")
-    assert {dance.genre for dance in dances} == {"cha-cha", "rumba", "waltz"}
+    assert {dance.style for dance in dances} == {"cha-cha", "rumba", "waltz"}
     for dance in dances:
         neck = dance.skeleton.joint("neck")[:, 1]
         assert 1.1 < float(np.median(neck)) < 1.6

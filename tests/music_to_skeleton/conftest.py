@@ -18,8 +18,8 @@ SECONDS = 12.0
 def dances(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that holds three training dances in ``small``: a waltz, a tango, a waltz of unknown timing."""
     made = []
-    for i, (genre, sync) in enumerate([("waltz", "fitted"), ("tango", "fitted"), ("waltz", "assumed")]):
+    for i, (style, sync) in enumerate([("waltz", "fitted"), ("tango", "fitted"), ("waltz", "assumed")]):
         dance = swaying(int(SECONDS * 25))
-        entry = {"genre": genre, "split": "train", "tempo_bpm": 90.0 + 15 * i, "sync": sync}
+        entry = {"genre": style, "split": "train", "tempo_bpm": 90.0 + 15 * i, "sync": sync}
         made.append((entry, Skeleton(dance.positions * (1 + 0.02 * i), dance.fps, dance.layout)))
     return write_dances(tmp_path_factory.mktemp("data") / "small", made).parent

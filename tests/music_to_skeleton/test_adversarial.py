@@ -22,8 +22,9 @@ def batch(size: int = 2, frames: int = 20) -> Batch:
     torch.manual_seed(0)
     return Batch(
         torch.randn(size, frames, 23, 3),
-        torch.randn(size, frames, CONFIG.window_samples) * 0.1,
-        torch.randn(size, frames, CONFIG.music_features),
+        torch.randn(size, frames // 2, CONFIG.window_samples) * 0.1,
+        torch.randn(size, frames // 2, CONFIG.music_features),
+        torch.zeros(size, dtype=torch.long),
         torch.zeros(size, dtype=torch.long),
     )
 

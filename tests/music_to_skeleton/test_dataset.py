@@ -6,18 +6,25 @@ import numpy as np
 import pytest
 import torch
 
-from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.datasets.smpl22 import CAPTURED, Rhythm, StyledDance
+from stgmamba.datasets.styled import load_split
 from stgmamba.errors import InputError
 from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
-from stgmamba.music_to_skeleton.representation import MODEL_FPS, mirror
+from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.representation import encode, mirror
+from stgmamba.skeleton import Skeleton
 
-GENRES = ("cha-cha", "tango", "waltz")
+from ..support.synthetic_dances import stepping, wandering
+
+STYLES = ("cha-cha", "tango", "waltz")
+CONFIG = Config(styles=STYLES)
+RATIO = 2  # frames of the dance per frame of the music
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def data(dances: Path) -> list[Example]:
-    return load_examples(load_dances(dances / "small", "train"), (0.8, 1.0), GENRES)
+    return load_examples(load_split(dances / "small", None, "train"), (0.8, 1.0), CONFIG, 40)
 
 
 def test_every_dance_comes_at_every_tempo(data: list[Example]) -> None:
@@ -26,37 +33,41 @@ def test_every_dance_comes_at_every_tempo(data: list[Example]) -> None:
     assert len(slow.nodes) == pytest.approx(len(normal.nodes) / 0.8, abs=2)
     beats = [60 / np.median(np.diff(example.audio.beats)) for example in (slow, normal)]
     assert beats[0] == pytest.approx(0.8 * beats[1], rel=0.02)
-    assert all(len(example.nodes) == len(example.audio) for example in data)
+    assert all(len(example.nodes) == RATIO * len(example.audio) for example in data)
     assert [example.sync for example in data] == [True, True, True, True, False, False]
 
 
-def test_an_unknown_genre_is_named(dances: Path) -> None:
+def test_an_unknown_style_is_named(dances: Path) -> None:
     with pytest.raises(InputError, match="tango"):
-        load_examples(load_dances(dances / "small", "train"), (1.0,), ("waltz",))
+        load_examples(load_split(dances / "small", None, "train"), (1.0,), Config(styles=("waltz",)), 40)
 
 
 def test_windows_are_pieces_of_dances_with_the_music_beside_them(data: list[Example]) -> None:
-    dataset = DanceDataset(data, WindowSampling(16, 40, 0.3, 0.3), len(GENRES), CPU)
+    dataset = DanceDataset(data, WindowSampling(16, 40, 0.3, 0.3), CONFIG, CPU)
     batch = dataset.batch(1, 2)
     assert batch.nodes.shape == (16, 40, 23, 3)
-    assert batch.wave.shape[:2] == (16, 40)
-    assert batch.features.shape[:2] == (16, 40)
+    assert batch.wave.shape[:2] == (16, 20)
+    assert batch.features.shape[:2] == (16, 20)
     audio = 0
-    for nodes, wave, features, genre in zip(batch.nodes, batch.wave, batch.features, batch.genre, strict=True):
-        example, start, turned = next(
+    for nodes, wave, features, style in zip(batch.nodes, batch.wave, batch.features, batch.style, strict=True):
+        found = [
             (example, start, turned)
             for example in data
-            for start in range(len(example.nodes) - 40)
+            for start in range(0, len(example.nodes) - 39, RATIO)
             for turned, dance in enumerate((example.nodes, mirror(example.nodes)))
             if np.array_equal(dance[start : start + 40], nodes.numpy())
-        )
+            and (
+                not features.any()
+                or np.array_equal(features, example.audio.features[start // RATIO : start // RATIO + 20])
+            )
+        ]
+        example, start, turned = found[0]
         # The upper half of the classes says that a dance is seen in a mirror.
-        assert genre - turned * (len(GENRES) + 1) in (example.genre, len(GENRES))
+        assert style - turned * (len(STYLES) + 1) in (example.style, len(STYLES))
         if features.any():
             audio += 1
             assert example.sync
-            np.testing.assert_array_equal(features, example.audio.features[start : start + 40])
-            windows = torch.from_numpy(example.audio.windows(start, start + 40))
+            windows = torch.from_numpy(example.audio.windows(start // RATIO, start // RATIO + 20))
             loudness = wave.norm() / windows.norm()
             assert 0.5 <= loudness <= 1.2
             torch.testing.assert_close(wave, windows * loudness, rtol=1e-3, atol=1e-5)
@@ -66,7 +77,7 @@ def test_windows_are_pieces_of_dances_with_the_music_beside_them(data: list[Exam
 
 
 def test_the_same_seeds_draw_the_same_batch(data: list[Example]) -> None:
-    dataset = DanceDataset(data, WindowSampling(4, 30, 0.1, 0.1), len(GENRES), CPU)
+    dataset = DanceDataset(data, WindowSampling(4, 30, 0.1, 0.1), CONFIG, CPU)
     first, again, other = dataset.batch(0, 7), dataset.batch(0, 7), dataset.batch(0, 8)
     assert torch.equal(first.nodes, again.nodes)
     assert torch.equal(first.wave, again.wave)
@@ -74,5 +85,69 @@ def test_the_same_seeds_draw_the_same_batch(data: list[Example]) -> None:
 
 
 def test_a_window_longer_than_every_dance_is_refused(data: list[Example]) -> None:
-    with pytest.raises(InputError, match=f"{1000 / MODEL_FPS:.1f} s"):
-        DanceDataset(data, WindowSampling(4, 1000, 0, 0), len(GENRES), CPU)
+    with pytest.raises(InputError, match=r"40\.0 s"):
+        DanceDataset(data, WindowSampling(4, 1000, 0, 0), CONFIG, CPU)
+
+
+def styled(skeleton: Skeleton, style: str | None = "tango", rhythm: Rhythm | None = None) -> StyledDance:
+    return StyledDance("made", style, CAPTURED, skeleton, rhythm=rhythm)
+
+
+def test_shares_decide_how_often_a_style_is_drawn(data: list[Example]) -> None:
+    waltzes, tangos = 0.9, 0.1
+    sampling = WindowSampling(400, 40, 0.0, 0.3, shares={"waltz": waltzes, "tango": tangos})
+    batch = DanceDataset(data, sampling, CONFIG, CPU).batch(3)
+    drawn = (batch.style % CONFIG.classes % (len(STYLES) + 1) == STYLES.index("waltz")).float().mean()
+    assert abs(float(drawn) - waltzes) < 0.05
+    with pytest.raises(InputError, match="polka"):
+        DanceDataset(data, WindowSampling(4, 40, 0, 0, shares={"polka": 1.0}), CONFIG, CPU)
+    only = DanceDataset(data, WindowSampling(4, 40, 0, 0, shares={"tango": 1.0}), CONFIG, CPU)
+    assert {example.style for example in only.data} == {STYLES.index("tango")}
+
+
+def test_of_the_music_the_phase_alone_may_be_kept(data: list[Example]) -> None:
+    batch = DanceDataset(data, WindowSampling(30, 40, 0, 0, phase_only=1.0), CONFIG, CPU).batch(0)
+    assert not batch.wave.any()
+    assert not batch.features[..., :2].any()
+    assert batch.features[..., 2:].any()
+
+
+def test_a_dance_without_music_that_keeps_a_tempo_has_its_own_beat_phase() -> None:
+    period = 0.5
+    steady = stepping(np.arange(1.0, 39.0, period), 40.0)
+    (example,) = load_examples([styled(steady)], (1.0,), CONFIG, 40)
+    assert example.sync
+    assert not len(example.audio.samples)
+    phase = np.arctan2(example.audio.features[:, 3], example.audio.features[:, 2]) / (2 * np.pi) % 1
+    on_beats = phase[np.round(np.arange(5.0, 35.0, period) * 12.5).astype(int)]
+    assert np.abs((on_beats + 0.5) % 1 - 0.5).max() < 0.2
+    (unsteady,) = load_examples([styled(wandering(40.0, 1))], (1.0,), CONFIG, 40)
+    assert not unsteady.sync
+    assert not unsteady.audio.features.any()
+
+
+def test_features_of_a_rhythm_follow_the_playback_rate() -> None:
+    frames = 1000
+    onset = np.zeros(frames)
+    onset[::25] = 1.0
+    rhythm = Rhythm(onset, np.full(frames, 0.5), np.arange(0, 40, 1.0))
+    (fast,) = load_examples([styled(wandering(40.0, 0), rhythm=rhythm)], (2.0,), CONFIG, 40)
+    assert fast.sync
+    assert len(fast.nodes) == pytest.approx(500, abs=RATIO)
+    np.testing.assert_allclose(np.diff(fast.audio.beats), 0.5)
+    np.testing.assert_allclose(fast.audio.features[:, 1], 0.5)
+
+
+def test_short_takes_without_music_are_joined_without_jumps() -> None:
+    takes = [wandering(4.0, seed) for seed in (1, 2, 3)]
+    (joined,) = load_examples([styled(take) for take in takes], (1.0,), CONFIG, 384)
+    assert len(joined.nodes) == pytest.approx(3 * 100 - 2 * 12, abs=RATIO)
+    apart = [encode(take, CONFIG.fps)[:, 1:] for take in takes]
+    own = max(np.abs(np.diff(nodes, axis=0)).max() for nodes in apart)
+    assert np.abs(np.diff(joined.nodes[:, 1:], axis=0)).max() <= 1.2 * own
+    assert not joined.sync
+
+
+def test_dances_that_mix_styles_are_of_the_null_class() -> None:
+    (mixed,) = load_examples([styled(wandering(40.0, 0), None)], (1.0,), CONFIG, 40)
+    assert mixed.style == len(STYLES)

@@ -32,8 +32,8 @@ def test_foot_velocities_of_a_body_that_turns_about_a_standing_foot_are_zero(swa
     c, s = np.cos(angle)[:, None], np.sin(angle)[:, None]
     turned = p.copy()
     turned[..., 0], turned[..., 2] = c * p[..., 0] + s * p[..., 2], -s * p[..., 0] + c * p[..., 2]
-    encoded = torch.from_numpy(encode(Skeleton(turned.astype(np.float32), 25.0, OPENPOSE_18_FEET)))[None]
-    speeds = foot_velocities(encoded)[0].norm(dim=-1)[5:-5]  # left heel, left toe, right heel, right toe
+    encoded = torch.from_numpy(encode(Skeleton(turned.astype(np.float32), 25.0, OPENPOSE_18_FEET), 25.0))[None]
+    speeds = foot_velocities(encoded, 25.0)[0].norm(dim=-1)[5:-5]  # left heel, left toe, right heel, right toe
     assert speeds[:, 0].max() < 0.03
     assert speeds[:, 2].min() > 0.08
 
@@ -42,8 +42,8 @@ def test_contact_loss_counts_only_feet_that_stand() -> None:
     real = torch.zeros(1, 5, 23, 3)
     sliding = real.clone()
     sliding[:, :, ROOT, 1] = 1.0  # the whole body glides forward at 1 m/s
-    torch.testing.assert_close(foot_contact(sliding, real), torch.tensor(1.0))
-    torch.testing.assert_close(foot_contact(real, sliding), torch.tensor(0.0))
+    torch.testing.assert_close(foot_contact(sliding, real, 25.0), torch.tensor(1.0))
+    torch.testing.assert_close(foot_contact(real, sliding, 25.0), torch.tensor(0.0))
     lifted = sliding.clone()
     lifted[:, :, NODES[0]] += 1.0  # what other joints do does not matter
-    torch.testing.assert_close(foot_contact(lifted, real), torch.tensor(1.0))
+    torch.testing.assert_close(foot_contact(lifted, real, 25.0), torch.tensor(1.0))

@@ -17,8 +17,9 @@ def inputs(frames: int = 12) -> tuple[torch.Tensor, ...]:
     return (
         torch.randn(2, frames, J, 3, generator=g),
         torch.tensor([0.2, 0.7]),
-        torch.randn(2, frames, SMALL.music_channels, generator=g),
-        torch.tensor([0, len(SMALL.genres)]),
+        torch.randn(2, -(-frames // SMALL.frames_per_music_frame), SMALL.music_channels, generator=g),
+        torch.tensor([0, len(SMALL.styles)]),
+        torch.tensor([0, 1]),
     )
 
 
@@ -35,9 +36,9 @@ def awake(model: torch.nn.Module) -> torch.nn.Module:
 def test_shapes_and_gradients_reach_every_parameter(mixer: str) -> None:
     torch.manual_seed(0)
     model = awake(MusicToSkeleton(Config(**{**vars(SMALL), "mixer": mixer}))).train()
-    x, t, _, genre = inputs()
-    hidden = model.encode_audio(torch.randn(2, 12, 2205), torch.randn(2, 12, 4))
-    out = model(x, t, hidden, genre)
+    x, t, _, style, source = inputs()
+    hidden = model.encode_audio(torch.randn(2, 6, 2205), torch.randn(2, 6, 4))
+    out = model(x, t, hidden, style, source)
     assert out.shape == x.shape
     out.square().mean().backward()
     for name, parameter in model.named_parameters():
@@ -50,27 +51,27 @@ def test_patches_keep_every_frame(frames: int) -> None:
     config = Config(**{**vars(SMALL), "patch": 4})
     torch.manual_seed(0)
     model = awake(MusicToSkeleton(config))
-    x, t, hidden, genre = inputs(frames)
-    out = model(x, t, hidden, genre)
+    x, t, hidden, style, source = inputs(frames)
+    out = model(x, t, hidden, style, source)
     assert out.shape == x.shape
     # What comes after the last whole patch is filled up with the last frame.
     longer = torch.cat([x, x[:, -1:].expand(-1, 3, -1, -1)], dim=1)
-    music = torch.cat([hidden, hidden[:, -1:].expand(-1, 3, -1)], dim=1)
-    filled = model(longer[:, : -(-frames // 4) * 4], t, music[:, : -(-frames // 4) * 4], genre)
+    music = torch.cat([hidden, hidden[:, -1:].expand(-1, 2, -1)], dim=1)
+    filled = model(longer[:, : -(-frames // 4) * 4], t, music[:, : -(-frames // 4) * 2], style, source)
     torch.testing.assert_close(out, filled[:, :frames])
     # Each frame of a patch speaks for itself: changing one changes the answer.
     changed = x.clone()
     changed[:, -1] += 1
-    assert (model(changed, t, hidden, genre)[:, -1] - out[:, -1]).abs().max() > 1e-3
+    assert (model(changed, t, hidden, style, source)[:, -1] - out[:, -1]).abs().max() > 1e-3
 
 
 def test_a_mirrored_dance_is_a_class_of_its_own() -> None:
     torch.manual_seed(0)
     model = awake(MusicToSkeleton(SMALL))
-    x, t, hidden, genre = inputs()
-    assert SMALL.classes == 2 * (len(SMALL.genres) + 1)
-    mirrored = genre + SMALL.classes // 2
-    assert not torch.allclose(model(x, t, hidden, genre), model(x, t, hidden, mirrored), atol=1e-4)
+    x, t, hidden, style, source = inputs()
+    assert SMALL.classes == 2 * (len(SMALL.styles) + 1)
+    mirrored = style + SMALL.classes // 2
+    assert not torch.allclose(model(x, t, hidden, style, source), model(x, t, hidden, mirrored, source), atol=1e-4)
 
 
 @pytest.mark.parametrize("off", ["spatial", "temporal_forward", "temporal_backward"])
@@ -212,3 +213,18 @@ def test_unknown_mixers_and_networks_are_refused() -> None:
         Config(network="gan")
     with pytest.raises(ValueError, match="patch"):
         Config(patch=0)
+    with pytest.raises(ValueError, match=r"multiple of 12\.5"):
+        Config(fps=30.0)
+    with pytest.raises(ValueError, match="multiple"):
+        Config(fps=25.0, patch=3)
+    with pytest.raises(ValueError, match="ren2020"):
+        Config(network="ren2020")
+    with pytest.raises(ValueError, match="12 styles"):
+        Config(temperatures=(1.0,))
+
+
+def test_the_source_of_a_movement_is_a_condition() -> None:
+    torch.manual_seed(0)
+    model = awake(MusicToSkeleton(SMALL))
+    x, t, hidden, style, source = inputs()
+    assert not torch.allclose(model(x, t, hidden, style, source), model(x, t, hidden, style, 1 - source), atol=1e-4)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.datasets.styled import load_split
 from stgmamba.music_to_skeleton import perceptual
 from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
+from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.perceptual import STGCN, load_or_pretrain
 
 
@@ -25,31 +26,32 @@ def test_every_block_sees_the_graph_and_time() -> None:
     assert touched[10].any()  # frames nearby
 
 
-GENRES = ("tango", "waltz")
+STYLES = ("tango", "waltz")
+CONFIG = Config(styles=STYLES)
 
 
 @pytest.fixture(scope="module")
 def examples(dances: Path) -> list[Example]:
-    return load_examples(load_dances(dances / "small", "train"), (1.0,), GENRES)
+    return load_examples(load_split(dances / "small", None, "train"), (1.0,), CONFIG, 24)
 
 
-def dataset_of(examples: list[Example], window: int = 24) -> DanceDataset:
-    return DanceDataset(examples, WindowSampling(2, window, 0.5, 0.5), len(GENRES), torch.device("cpu"))
+def dataset_of(examples: list[Example], window: int = 24, config: Config = CONFIG) -> DanceDataset:
+    return DanceDataset(examples, WindowSampling(2, window, 0.5, 0.5), config, torch.device("cpu"))
 
 
 def same_weights(a: STGCN, b: STGCN) -> bool:
     return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
 
 
-def test_pretraining_learns_the_genre(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pretraining_learns_the_style(examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(perceptual, "STEPS", 100)
     dataset, lines = dataset_of(examples), []
     network = load_or_pretrain(tmp_path / "perceptual.safetensors", dataset, 0, lines.append)
     assert len(lines) == 1
     batch = dataset.batch(9, sampling=WindowSampling(32, 24, 0.0, 0.0))
     mean, scale = dataset.statistics()
-    genre, _, _ = network((batch.nodes - mean) / scale)
-    assert (genre.argmax(dim=1) == batch.genre % (len(GENRES) + 1)).float().mean() > 0.6  # all three dances sway alike
+    style, _, _ = network((batch.nodes - mean) / scale)
+    assert (style.argmax(dim=1) == batch.style % (len(STYLES) + 1)).float().mean() > 0.6  # all three dances sway alike
 
 
 def test_a_network_of_the_same_configuration_is_reused(
@@ -72,7 +74,7 @@ def test_a_network_of_another_configuration_is_trained_again(
     monkeypatch.setattr(perceptual, "STEPS", 2)
     path, lines = tmp_path / "perceptual.safetensors", []
     first = load_or_pretrain(path, dataset_of(examples), 0, lines.append)
-    seed, window = 0, 24
+    seed, window, config = 0, 24, CONFIG
     if change == "seed":
         seed = 1
     elif change == "steps":
@@ -84,14 +86,14 @@ def test_a_network_of_another_configuration_is_trained_again(
         nodes[7, 5, 1] += 0.01
         examples = [dataclasses.replace(examples[0], nodes=nodes), *examples[1:]]
     elif change == "representation":
-        monkeypatch.setattr(perceptual, "MODEL_FPS", 25.0)
+        config = dataclasses.replace(CONFIG, fps=12.5)
     elif change == "no metadata":
         save_file(first.state_dict(), path)
     else:
         path.write_bytes(path.read_bytes()[:100])
-    again = load_or_pretrain(path, dataset_of(examples, window), seed, lines.append)
+    again = load_or_pretrain(path, dataset_of(examples, window, config), seed, lines.append)
     assert len(lines) == 1
     assert "trained again" in lines[0]
-    assert same_weights(first, again) == (change in ("representation", "no metadata", "damaged"))
-    load_or_pretrain(path, dataset_of(examples, window), seed, lines.append)
+    assert same_weights(first, again) == (change in ("no metadata", "damaged"))
+    load_or_pretrain(path, dataset_of(examples, window, config), seed, lines.append)
     assert len(lines) == 1  # the file has been replaced

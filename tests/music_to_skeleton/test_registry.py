@@ -14,4 +14,4 @@ def test_a_config_names_its_network() -> None:
     twin = build_network(Config(**SIZES, mixer="attention"))
     assert isinstance(twin, MusicToSkeleton)
     assert not any(isinstance(module, SelectiveSSM) for module in twin.modules())
-    assert isinstance(build_network(Config(**SIZES, network="ren2020")), Ren2020)
+    assert isinstance(build_network(Config(**SIZES, network="ren2020", fps=12.5)), Ren2020)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stgmamba.music_to_skeleton.representation import GRAPH, JOINTS, MODEL_FPS, ROOT, decode, encode, mirror
+from stgmamba.music_to_skeleton.representation import GRAPH, JOINTS, ROOT, decode, encode, mirror
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, rebuild
 from stgmamba.skeleton.root_trajectory import to_local, to_world
@@ -33,9 +33,9 @@ def test_the_graph_hangs_from_the_root_node() -> None:
 
 def test_encoding_and_decoding_give_the_dance_back() -> None:
     original = dance()
-    nodes = encode(original)
-    assert nodes.shape == (round(original.seconds * MODEL_FPS), 23, 3)
-    poses, trajectory = decode(nodes, original.fps)
+    nodes = encode(original, 25.0)
+    assert nodes.shape == (round(original.seconds * 25.0), 23, 3)
+    poses, trajectory = decode(nodes, 25.0, original.fps)
     want, want_path = to_local(original.positions, original.fps)
     frames = min(len(poses), len(want))
     inner = slice(10, frames - 10)
@@ -55,17 +55,19 @@ def test_nodes_do_not_depend_on_where_and_how_the_dancer_stood() -> None:
     turned[..., 0] = c * original.positions[..., 0] + s * original.positions[..., 2] + 5
     turned[..., 2] = -s * original.positions[..., 0] + c * original.positions[..., 2] - 3
     # Steps scale about the origin of the room when the body does; this body is the default one, so nothing scales.
-    np.testing.assert_allclose(encode(Skeleton(turned, 25.0, OPENPOSE_18_FEET)), encode(original), atol=2e-2)
+    np.testing.assert_allclose(
+        encode(Skeleton(turned, 25.0, OPENPOSE_18_FEET), 25.0), encode(original, 25.0), atol=2e-2
+    )
 
 
 def test_mirroring_nodes_is_mirroring_the_dance() -> None:
     original = dance()
-    np.testing.assert_allclose(mirror(encode(original)), encode(original.mirrored()), atol=2e-2)
-    np.testing.assert_array_equal(mirror(mirror(encode(original))), encode(original))
+    np.testing.assert_allclose(mirror(encode(original, 25.0)), encode(original.mirrored(), 25.0), atol=2e-2)
+    np.testing.assert_array_equal(mirror(mirror(encode(original, 25.0))), encode(original, 25.0))
 
 
 def test_decoded_bones_have_constant_length_even_for_noise() -> None:
-    poses, _ = decode(np.random.default_rng(0).normal(size=(40, 23, 3)).astype(np.float32), 25.0)
+    poses, _ = decode(np.random.default_rng(0).normal(size=(40, 23, 3)).astype(np.float32), 12.5, 25.0)
     for a, b in OPENPOSE_18_FEET.tree:
         lengths = np.linalg.norm(poses[:, a] - poses[:, b], axis=-1)
         assert np.ptp(lengths) < 1e-3, (a, b)

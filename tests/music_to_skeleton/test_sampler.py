@@ -45,7 +45,7 @@ def test_a_dance_lasts_as_long_as_asked_and_is_a_body(generator: DanceSampler, s
 
 
 def test_the_package_weights_dance(generator: DanceSampler) -> None:
-    dance = generator.generate(clicks(20.0), seed=0)
+    dance = generator.generate(clicks(20.0), seed=0, travel=1.0)
     p = dance.positions
     speed = np.linalg.norm(np.diff(p, axis=0), axis=-1) * dance.fps
     assert 0.15 < speed.mean() < 2.0  # neither frozen nor frantic (m/s)
@@ -80,7 +80,7 @@ def test_the_same_seed_on_another_song_is_another_dance_and_a_preview_begins_ali
 def test_timing_fitted_to_the_beats_or_free(generator: DanceSampler) -> None:
     song = clicks(20.0)
     beats = np.arange(0, 20, 0.5)
-    fitted, free = (generator.generate(song, seed=2, align_beats=on) for on in (True, False))
+    fitted, free = (generator.generate(song, seed=2, style="waltz", align_beats=on) for on in (True, False))
     off = [np.abs(foot_strikes(dance)[:, None] - beats).min(axis=1).mean() for dance in (fitted, free)]
     assert off[0] < 0.8 * off[1]
 
@@ -99,10 +99,55 @@ def test_facing_the_camera(generator: DanceSampler) -> None:
     assert np.percentile(np.abs(heading), 95) < 50
 
 
-def test_genres_are_checked(generator: DanceSampler) -> None:
+def test_styles_are_checked(generator: DanceSampler) -> None:
     with pytest.raises(InputError, match="waltz"):
-        generator.generate(clicks(2.0), genre="polka")
-    assert len(generator.generate(clicks(2.0), genre="waltz")) == 50
+        generator.generate(clicks(2.0), style="polka")
+    assert len(generator.generate(clicks(2.0), style="waltz")) == 50
+
+
+def test_auto_tells_what_it_chose_and_dances_it(generator: DanceSampler) -> None:
+    song, choices = clicks(8.0), []
+    dance = generator.generate(song, seed=1, chosen=choices.append)
+    (choice,) = choices
+    assert "beats a minute" in choice.reason
+    np.testing.assert_array_equal(dance.positions, generator.generate(song, seed=1, style=choice.style).positions)
+
+
+def test_sections_are_danced_in_their_styles(generator: DanceSampler) -> None:
+    song = clicks(12.0)
+    waltz, tango, both = (
+        generator.generate(song, seed=1, style=style, align_beats=False).positions[..., 1]
+        for style in ("waltz", "tango", "0:00=waltz,0:10=tango")
+    )
+    begin = slice(0, 100)
+    assert np.abs(both - waltz)[begin].mean() < 0.5 * np.abs(both - tango)[begin].mean()
+
+
+def test_guidance_goes_beyond_the_style_away_from_the_null_class() -> None:
+    torch.manual_seed(0)
+    sizes: dict[str, Any] = {"channels": 8, "inner": 16, "states": 1, "blocks": 1, "music_channels": 8}
+    plain = MusicToSkeleton(Config(**sizes, styles=("waltz",)))
+    guided = MusicToSkeleton(Config(**sizes, styles=("waltz",), guidance=(3.0,)))
+    for parameter in plain.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    guided.load_state_dict(plain.state_dict())
+    song = clicks(2.0)
+    a, b = (DanceSampler(model).generate(song, align_beats=False).positions for model in (plain, guided))
+    assert np.abs(a - b).max() > 1e-4
+    # Where style and null class are alike there is nothing to go away from.
+    for model in (plain, guided):
+        model.style.weight.data[:] = model.style.weight.data[0]
+    a, b = (DanceSampler(model).generate(song, align_beats=False).positions for model in (plain, guided))
+    np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_the_dancer_stays_within_the_travel_asked_for(generator: DanceSampler) -> None:
+    song = clicks(20.0)
+    near, free = (generator.generate(song, seed=0, style="waltz", travel=travel).positions for travel in (0.5, None))
+    hips = [OPENPOSE_18_FEET.index("left_hip"), OPENPOSE_18_FEET.index("right_hip")]
+    extents = [np.abs(p[:, hips].mean(axis=1)[:, [0, 2]]).max() for p in (near, free)]
+    assert extents[0] <= 0.5
+    assert extents[1] > extents[0]
 
 
 def test_weights_files_that_are_none_are_input_errors(tmp_path: Path) -> None:
@@ -118,7 +163,9 @@ def test_weights_files_that_are_none_are_input_errors(tmp_path: Path) -> None:
         load_sampler(other)
 
 
-@pytest.mark.parametrize("choice", [{}, {"mixer": "attention"}, {"network": "ren2020", "sampling_steps": 1}])
+@pytest.mark.parametrize(
+    "choice", [{}, {"mixer": "attention"}, {"network": "ren2020", "sampling_steps": 1, "fps": 12.5}]
+)
 def test_weights_survive_the_file(tmp_path: Path, choice: dict[str, Any]) -> None:
     torch.manual_seed(0)
     model = build_network(Config(channels=16, inner=32, states=2, blocks=1, music_channels=16, **choice))
@@ -147,7 +194,7 @@ def test_weights_from_before_there_was_a_choice_of_networks_are_ours(tmp_path: P
 def test_an_hour_of_song_gives_an_hour_of_dance() -> None:
     torch.manual_seed(0)
     small = DanceSampler(MusicToSkeleton(Config(channels=8, inner=16, states=1, blocks=1, music_channels=8)))
-    dance = small.generate(clicks(3600.0), seed=0)
+    dance = small.generate(clicks(3600.0), seed=0, travel=0.8)
     assert len(dance) == 90_000
     assert np.isfinite(dance.positions).all()
     assert np.abs(dance.positions[..., [0, 2]]).max() < 4.0

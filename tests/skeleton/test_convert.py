@@ -34,7 +34,8 @@ def test_shared_joints_survive_there_and_back(seed: int, there: str, back: str, 
     assert returned.layout == skeleton.layout
     assert (returned.fps, returned.size) == (skeleton.fps, skeleton.size)
     for joint in LAYOUTS[there].joints:
-        if LAYOUTS[back].has(joint):
+        # SMPL's neck lies lower than the middle of the shoulders, which is everybody else's.
+        if LAYOUTS[back].has(joint) and not (joint == "neck" and "smpl22" in (there, back)):
             j = LAYOUTS[there].index(joint)
             np.testing.assert_array_equal(returned.positions[:, j], skeleton.positions[:, j])
             np.testing.assert_array_equal(returned.confidence[:, j], skeleton.confidence[:, j])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from stgmamba.skeleton import Skeleton
-from stgmamba.skeleton.motion_events import foot_strikes, kinematic_beats
+from stgmamba.skeleton.motion_events import foot_strikes, kinematic_beats, motion_tempo
 
 from ..support.synthetic_dances import J, glide, moved, pulsing, standing, stepping, still
 
@@ -56,3 +56,19 @@ def test_a_swing_of_two_peaks_lands_once() -> None:
     strikes = foot_strikes(dance)
     assert len(strikes) == 1
     assert strikes[0] == pytest.approx(2.85, abs=0.04)
+
+
+@pytest.mark.parametrize("bpm", [92.3, 120.0, 151.0])
+def test_the_tempo_that_steps_keep_is_found_with_its_phase(bpm: float) -> None:
+    period = 60 / bpm
+    landings = np.arange(1.0, 38.0, period)
+    tempo = motion_tempo(stepping(landings, 40.0))
+    assert tempo is not None
+    assert tempo.bpm == pytest.approx(bpm, rel=0.005)
+    assert tempo.strength > 14
+    off = (landings - tempo.first_beat + period / 2) % period - period / 2
+    assert np.abs(off).max() < 0.12
+
+
+def test_who_stands_still_keeps_no_tempo() -> None:
+    assert motion_tempo(still()) is None

@@ -6,6 +6,7 @@ import pytest
 from stgmamba.skeleton.root_trajectory import (
     RootTrajectory,
     body_heading,
+    centred,
     face_camera,
     integrate_velocity,
     limit_travel,
@@ -62,3 +63,10 @@ def test_a_long_walk_stays_on_the_stage_and_small_steps_remain() -> None:
     kept = limit_travel(RootTrajectory(position, np.zeros(3000, np.float32)), FPS, radius=1.0).position
     assert np.abs(kept).max() <= 1.0
     assert np.ptp(kept[1000:1025, 0]) > 0.15
+
+
+def test_a_centred_path_has_its_middle_at_the_origin() -> None:
+    position = np.array([[1.0, 5.0], [3.0, 4.0], [2.0, 9.0]], np.float32)
+    middle = centred(RootTrajectory(position, np.zeros(3, np.float32))).position
+    np.testing.assert_allclose(middle.min(axis=0), -middle.max(axis=0))
+    np.testing.assert_allclose(np.diff(middle, axis=0), np.diff(position, axis=0), atol=1e-6)

@@ -20,11 +20,12 @@ from rich.table import Table
 from stgmamba.machine import CAN_MEASURE_MEMORY, machine, peak_memory, resident_memory
 from stgmamba.music.decode import Song
 from stgmamba.music.demo_song import repeated_demo_song
-from stgmamba.music_to_skeleton.audio_features import HOP, extract_audio_features
+from stgmamba.music_to_skeleton.audio_features import HOP, MUSIC_FPS, extract_audio_features
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.postprocessing import postprocess
-from stgmamba.music_to_skeleton.representation import GRAPH, MODEL_FPS
+from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.music_to_skeleton.sampler import DanceSampler, load_sampler
+from stgmamba.music_to_skeleton.styles import plan_of, style_weights
 from stgmamba.options import FPS
 
 SECONDS = 180.0
@@ -116,27 +117,29 @@ def _time_parts(sampler: DanceSampler, song: Song) -> dict[str, float]:
     times = [time.perf_counter()]
     audio = extract_audio_features(song.samples, round(len(song.samples) / HOP))
     times.append(time.perf_counter())
-    nodes = sampler.sample_nodes(audio, 0, len(sampler.genres), None)
+    weights = style_weights(plan_of(sampler.styles[0]), sampler.styles, len(audio), MUSIC_FPS)
+    nodes = sampler.sample_nodes(audio, 0, weights)
     times.append(time.perf_counter())
-    postprocess(nodes, round(song.seconds * FPS), "free", audio.beats)
+    postprocess(nodes, sampler.model.config.fps, round(song.seconds * FPS), "free", audio.beats)
     times.append(time.perf_counter())
     return dict(zip(_PARTS, np.diff(times).tolist(), strict=True))
 
 
 def _time_attention(config: Config, seconds: float, repeats: int) -> dict[str, float]:
     """Times of one evaluation of our network and of the attention baseline, alternately."""
-    frames = round(seconds * MODEL_FPS)
+    ratio = config.frames_per_music_frame
+    frames = round(seconds * MUSIC_FPS) * ratio
     networks = {"ours": MusicToSkeleton(config), "attention": MusicToSkeleton(replace(config, mixer="attention"))}
     x, t = torch.randn(1, frames, len(GRAPH), 3), torch.full((1,), 0.5)
-    hidden, genre = torch.randn(1, frames, config.music_channels), torch.zeros(1, dtype=torch.long)
+    hidden, index = torch.randn(1, frames // ratio, config.music_channels), torch.zeros(1, dtype=torch.long)
     times: dict[str, list[float]] = {name: [] for name in networks}
     with torch.inference_mode():
         for network in networks.values():
-            network.eval()(x[:, :64], t, hidden[:, :64], genre)  # compiles
+            network.eval()(x[:, :64], t, hidden[:, : 64 // ratio], index, index)  # compiles
         for _ in range(repeats):
             for name, network in networks.items():
                 start = time.perf_counter()
-                network(x, t, hidden, genre)
+                network(x, t, hidden, index, index)
                 times[name].append(time.perf_counter() - start)
     ours, attention = (median(times[name]) for name in networks)
     ours_size, attention_size = (sum(p.numel() for p in network.parameters()) for network in networks.values())

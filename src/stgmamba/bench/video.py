@@ -116,7 +116,7 @@ def _time_video(dance: Skeleton, picture: NDArray[np.uint8], size: int, quality:
 
 
 def _build_video(dance: Skeleton, picture: NDArray[np.uint8], size: int, quality: str) -> DanceVideo:
-    return DanceVideo(dance, load_subject(picture, size=(size, size), quality=quality))
+    return DanceVideo(dance, load_subject(picture, size=(size, size), quality=quality, body="flat"))
 
 
 def _draw_picture(dance: Skeleton) -> NDArray[np.uint8]:

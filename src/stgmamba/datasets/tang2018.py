@@ -31,7 +31,7 @@ class Dance:
 
     Attributes:
         id: name of its folder.
-        genre: ``cha-cha``, ``rumba``, ``tango`` or ``waltz``.
+        style: ``cha-cha``, ``rumba``, ``tango`` or ``waltz``.
         skeleton: 3-D, OPENPOSE_18_FEET, 25 fps; frame 0 is time 0 of the song, the floor is y = 0.
         audio_path: file of its music.
         tempo: beats per minute as published.
@@ -39,7 +39,7 @@ class Dance:
     """
 
     id: str
-    genre: str
+    style: str
     skeleton: Skeleton
     audio_path: Path
     tempo: float
@@ -79,7 +79,7 @@ def _load(folder: Path, entry: dict[str, object]) -> Dance:
         skeleton = _align_to_song(markers, times)
         return Dance(
             id=str(entry["id"]),
-            genre=str(entry["genre"]),
+            style=str(entry["genre"]),
             skeleton=skeleton,
             audio_path=path.parent / "audio.ogg",
             tempo=float(str(entry["tempo_bpm"])),
@@ -98,7 +98,7 @@ def _align_to_song(markers: NDArray[np.float64], times: NDArray[np.float64]) -> 
     positions = CubicSpline(times, markers, axis=0)(np.clip(target, times[0], times[-1])).astype(np.float32)
     tang = Skeleton(positions, FPS, TANG_23)
     feet = [TANG_23.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "toe")]
-    # The capture drifts upwards by up to half a metre within a dance. In these genres one foot is nearly always on the
+    # The capture drifts upwards by up to half a metre within a dance. In these styles one foot is nearly always on the
     # floor, so the height of the lower foot over seconds is that of the floor.
     low = percentile_filter(positions[:, feet, 1].min(axis=1), 20, size=_DRIFT_FRAMES, mode="nearest")
     floor = gaussian_filter1d(low, _DRIFT_FRAMES / 4, mode="nearest") - _MARKER_HEIGHT

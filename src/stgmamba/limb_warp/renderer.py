@@ -192,17 +192,22 @@ class LimbWarpRenderer:
         """The picture without the person in a view, float32 [H, W, 3], extended where the view exceeds the picture."""
         if self._background is None:
             self._background = remove_person(self._rgb, self._alpha, self._seed)
-        zoom, origin = view
-        width, height = self.size
-        if view == IDENTITY_VIEW:
-            return self._background.astype(np.float32)
-        inner = (max(1, round(width * zoom)), max(1, round(height * zoom)))
-        small = cv2.resize(self._background, inner, interpolation=cv2.INTER_AREA)
-        left, top = round(-origin.real * zoom), round(-origin.imag * zoom)
-        right, bottom = max(0, width - left - inner[0]), max(0, height - top - inner[1])
-        # Reflection extends walls, floors and skies without a seam.
-        canvas = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101)
-        return np.asarray(canvas[:height, :width], np.float32)
+        return show_view(self._background, view).astype(np.float32)
+
+
+def show_view(picture: Frame, view: View) -> Frame:
+    """A view of a picture uint8 [H, W, 3] at its size, extended where the view exceeds it."""
+    if view == IDENTITY_VIEW:
+        return picture
+    zoom, origin = view
+    height, width = picture.shape[:2]
+    inner = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    small = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
+    left, top = round(-origin.real * zoom), round(-origin.imag * zoom)
+    right, bottom = max(0, width - left - inner[0]), max(0, height - top - inner[1])
+    # Reflection extends walls, floors and skies without a seam.
+    canvas = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101)
+    return np.asarray(canvas[:height, :width])
 
 
 def retarget_in_view(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> tuple[Placement, View]:

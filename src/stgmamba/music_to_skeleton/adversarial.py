@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from stgmamba.music_to_skeleton import losses
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.discriminators import Discriminators
+from stgmamba.music_to_skeleton.flow_matching import draw_noise
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss
 from stgmamba.music_to_skeleton.registry import Network
 from stgmamba.training.adversarial import feature_matching, hinge_discriminator, hinge_generator
@@ -53,8 +54,9 @@ class AdversarialObjective(nn.Module):
         real = (batch.nodes - self.model.mean) / self.model.scale
         if group == "discriminators":
             return {"discriminators": self._discriminator_loss(batch, real)}
-        noise, t = torch.randn_like(real), real.new_zeros(len(real))
-        generated = self.model(noise, t, self.model.encode_audio(batch.wave, batch.features), batch.genre)
+        noise = draw_noise(len(real), real.shape[1], self.model.config.noise_order).to(real.device)
+        t = real.new_zeros(len(real))
+        generated = self.model(noise, t, self.model.encode_audio(batch.wave, batch.features), batch.style, batch.source)
         self._generated = generated.detach()
         terms = {}
         weights = self.loss_weights
@@ -63,7 +65,9 @@ class AdversarialObjective(nn.Module):
         if weights["velocity"]:
             terms["velocity"] = losses.velocity(generated, real)
         if weights["contact"]:
-            terms["contact"] = losses.foot_contact(generated * self.model.scale + self.model.mean, batch.nodes)
+            terms["contact"] = losses.foot_contact(
+                generated * self.model.scale + self.model.mean, batch.nodes, self.model.config.fps
+            )
         if weights["perceptual"]:
             assert self.perceptual is not None, "the perceptual term needs its network"
             terms["perceptual"] = self.perceptual(generated, real)

@@ -1,4 +1,4 @@
-"""Audio input of the networks of stage 1: a window of the waveform and rhythm features per frame of the model."""
+"""Audio input of the networks of stage 1: a window of the waveform and rhythm features per frame."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from stgmamba.arrays import FloatArray
 from stgmamba.music.decode import SAMPLE_RATE
 from stgmamba.music.features import beat_phase, onset_strength, track_beats
-from stgmamba.music_to_skeleton.representation import MODEL_FPS
 
-HOP = round(SAMPLE_RATE / MODEL_FPS)
-"""Samples per frame of the model."""
+MUSIC_FPS = 12.5
+"""Frames of audio features per second. Nodes may have a multiple of it (`Config.fps`): rhythm needs no finer grid."""
+HOP = round(SAMPLE_RATE / MUSIC_FPS)
+"""Samples per frame."""
 WINDOW = round(SAMPLE_RATE * 0.1)
 """Samples of a window of the waveform."""
 
@@ -24,7 +25,7 @@ class AudioFeatures:
 
     Attributes:
         samples: mono float32 at SAMPLE_RATE; windows are extracted on demand, to save memory.
-        features: [T, 4] at MODEL_FPS: onset strength, loudness, cosine and sine of the beat phase; each about -1..1.
+        features: [T, 4] at MUSIC_FPS: onset strength, loudness, cosine and sine of the beat phase; each about -1..1.
         beats: times of the beats, seconds [K].
     """
 
@@ -49,12 +50,12 @@ def extract_audio_features(samples: FloatArray, frames: int | None = None) -> Au
 
     Args:
         samples: mono float32 at SAMPLE_RATE.
-        frames: number of frames at MODEL_FPS; by default those of the song's length.
+        frames: number of frames at MUSIC_FPS; by default those of the song's length.
     """
     frames = frames or max(1, round(len(samples) / HOP))
     beats = track_beats(samples, SAMPLE_RATE).times
-    phase = 2 * np.pi * beat_phase(beats, MODEL_FPS, frames)
-    onset = _fit(onset_strength(samples, SAMPLE_RATE, MODEL_FPS), frames)
+    phase = 2 * np.pi * beat_phase(beats, MUSIC_FPS, frames)
+    onset = _fit(onset_strength(samples, SAMPLE_RATE, MUSIC_FPS), frames)
     loudness = _loudness(samples, frames)
     features = np.stack([onset / max(float(onset.max()), 1e-6), loudness, np.cos(phase), np.sin(phase)], axis=1)
     return AudioFeatures(samples, features.astype(np.float32), beats)

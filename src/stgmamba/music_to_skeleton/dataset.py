@@ -1,5 +1,7 @@
 """Training data of stage 1: random windows of real dances, as nodes, with their music.
 
+Music comes in three forms: its sound, rhythm features without sound, or nothing; where there is nothing, the beat phase
+may follow from the movement itself, if its events keep a tempo.
 Augmentation: tempo changes of song and dance together, and mirroring. Nodes do not depend on direction and body
 (representation.py), so there is no augmentation of these.
 """
@@ -8,20 +10,27 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stgmamba.arrays import FloatArray
-from stgmamba.datasets.tang2018 import Dance
+from stgmamba.arrays import DoubleArray, FloatArray, smoothstep
+from stgmamba.datasets.smpl22 import StyledDance
 from stgmamba.errors import InputError
-from stgmamba.music.decode import load_song
-from stgmamba.music_to_skeleton.audio_features import HOP, WINDOW, AudioFeatures, extract_audio_features
-from stgmamba.music_to_skeleton.representation import MODEL_FPS, encode, mirror
+from stgmamba.music.decode import SAMPLE_RATE, load_song
+from stgmamba.music.features import beat_phase
+from stgmamba.music_to_skeleton.audio_features import HOP, MUSIC_FPS, WINDOW, AudioFeatures, extract_audio_features
+from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.representation import encode, mirror
+from stgmamba.options import FPS
 from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton.motion_events import motion_tempo
+
+_JOIN_SECONDS = 0.5  # cross-fade between short takes that are joined
+_STEADY = 14.0  # strength of a movement's own tempo from which on its beats are believed (`motion_tempo`)
 
 
 @dataclass(frozen=True)
@@ -30,14 +39,16 @@ class Example:
 
     Attributes:
         nodes: [T, 23, 3], see representation.py.
-        audio: features of its music, T frames.
-        genre: index.
-        sync: whether the timing of dance and music is reliable.
+        audio: features of its music, T / R frames; without samples where the sound is not known.
+        style: index; the number of styles for a dance that mixes several.
+        source: index.
+        sync: whether the timing of dance and music is reliable; False where there is no music.
     """
 
     nodes: FloatArray
     audio: AudioFeatures
-    genre: int
+    style: int
+    source: int
     sync: bool
 
 
@@ -47,15 +58,17 @@ class Batch:
 
     Attributes:
         nodes: [B, T, J, 3], not normalised.
-        wave: [B, T, W] windows of the waveform; zeros where the music is dropped.
-        features: [B, T, F] rhythm features; zeros where the music is dropped.
-        genre: [B], class index, 0..``Config.classes`` - 1.
+        wave: [B, T / R, W] windows of the waveform; zeros where it is not known or dropped.
+        features: [B, T / R, F] rhythm features; zeros where the music is not known or dropped.
+        style: [B], class index, 0..``Config.classes`` - 1.
+        source: [B], index.
     """
 
     nodes: Tensor
     wave: Tensor
     features: Tensor
-    genre: Tensor
+    style: Tensor
+    source: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,37 +77,112 @@ class WindowSampling:
 
     Attributes:
         batch: windows in a batch.
-        window: frames of a window.
-        genre_dropout, music_dropout: probabilities that genre or music of a window are dropped.
+        window: frames of a window, a multiple of R.
+        style_dropout, music_dropout: probabilities that style or music of a window are dropped.
+        phase_only: probability that of the music only the beat phase is kept.
+        shares: style -> its share of the windows; None for dances that mix styles. A style that is not named gets none.
+            Without shares a style is sampled with a probability proportional to the square root of its length.
     """
 
     batch: int
     window: int
-    genre_dropout: float
+    style_dropout: float
     music_dropout: float
+    phase_only: float = 0.0
+    shares: Mapping[str | None, float] = dataclasses.field(default_factory=dict)
 
 
-def load_examples(dances: Sequence[Dance], rates: Sequence[float], genres: Sequence[str]) -> list[Example]:
+def load_examples(dances: Sequence[StyledDance], rates: Sequence[float], config: Config, window: int) -> list[Example]:
     """Every dance at every playback rate; nodes and music are truncated to the same length.
 
+    Takes without music that are shorter than two windows are joined, by style and source.
+
+    Args:
+        dances: to learn from.
+        rates: playback rates, of song and dance together.
+        config: of the network.
+        window: frames of a training window.
+
     Raises:
-        InputError: a dance of a genre that is not among ``genres``.
+        InputError: a dance of a style that is not among the network's.
     """
-    examples = []
+    examples, short = [], dict[tuple[int, int, float], list[FloatArray]]()
     for dance in dances:
-        if dance.genre not in genres:
-            raise InputError(f"{dance.id}: genre {dance.genre!r} is not among the model's; add it to model.genres.")
-        samples = load_song(dance.audio_path).samples
+        if dance.style is not None and dance.style not in config.styles:
+            raise InputError(f"{dance.id}: style {dance.style!r} is not among the model's; add it to model.styles.")
+        style = len(config.styles) if dance.style is None else config.styles.index(dance.style)
+        source = config.sources.index(dance.source)
+        skeleton = dance.skeleton
+        samples = load_song(dance.audio_path).samples if dance.audio_path else None
+        beats = None if samples is not None or dance.rhythm is not None else _own_beats(skeleton)
         for rate in rates:
-            skeleton = dance.skeleton
-            # Resampling changes the pitch with the tempo, which is a further augmentation.
-            position = np.arange(int(len(samples) / rate)) * rate
-            audio = extract_audio_features(np.interp(position, np.arange(len(samples)), samples).astype(np.float32))
-            nodes = encode(Skeleton(skeleton.positions, skeleton.fps * rate, skeleton.layout))
-            frames = min(len(nodes), len(audio))
+            nodes = encode(Skeleton(skeleton.positions, skeleton.fps * rate, skeleton.layout), config.fps)
+            frames = len(nodes) // config.frames_per_music_frame
+            if samples is not None:
+                first = round(dance.start * SAMPLE_RATE)
+                # Resampling changes the pitch with the tempo, which is a further augmentation.
+                position = first + np.arange(int((len(samples) - first) / rate)) * rate
+                played = np.interp(position, np.arange(len(samples)), samples).astype(np.float32)
+                audio = extract_audio_features(played)
+            elif dance.rhythm is not None:
+                at = np.arange(frames) / MUSIC_FPS * rate * FPS
+                onset, loudness = (
+                    np.interp(at, np.arange(len(values)), values)
+                    for values in (dance.rhythm.onset, dance.rhythm.loudness)
+                )
+                audio = _features_without_sound(frames, dance.rhythm.beats / rate, onset, loudness)
+            elif beats is not None:
+                audio = _features_without_sound(frames, beats / rate)
+            elif len(nodes) < 2 * window:
+                short.setdefault((style, source, rate), []).append(nodes)
+                continue
+            else:
+                audio = _features_without_sound(frames)
+            frames = min(frames, len(audio))
             audio = dataclasses.replace(audio, features=audio.features[:frames])
-            examples.append(Example(nodes[:frames], audio, genres.index(dance.genre), dance.sync))
+            nodes = nodes[: frames * config.frames_per_music_frame]
+            known = samples is not None or dance.rhythm is not None or beats is not None
+            examples.append(Example(nodes, audio, style, source, known and dance.sync))
+    for (style, source, _), takes in short.items():
+        nodes = _join(takes, round(_JOIN_SECONDS * config.fps))
+        frames = len(nodes) // config.frames_per_music_frame
+        audio = _features_without_sound(frames)
+        examples.append(Example(nodes[: frames * config.frames_per_music_frame], audio, style, source, False))
     return examples
+
+
+def _own_beats(skeleton: Skeleton) -> DoubleArray | None:
+    """Beats of the tempo that a movement keeps, seconds; None where it keeps none."""
+    tempo = motion_tempo(skeleton)
+    if tempo is None or tempo.strength < _STEADY:
+        return None
+    period = 60 / tempo.bpm
+    return np.arange(tempo.first_beat, skeleton.seconds + period, period)
+
+
+def _features_without_sound(
+    frames: int,
+    beats: DoubleArray | None = None,
+    onset: DoubleArray | float = 0.0,
+    loudness: DoubleArray | float = 0.0,
+) -> AudioFeatures:
+    """Features of music of which only the given is known; the rest is 0, as where music is dropped."""
+    features = np.zeros((frames, 4), np.float32)
+    features[:, 0], features[:, 1] = onset, loudness
+    if beats is not None:
+        phase = 2 * np.pi * beat_phase(beats, MUSIC_FPS, frames)
+        features[:, 2], features[:, 3] = np.cos(phase), np.sin(phase)
+    return AudioFeatures(np.zeros(0, np.float32), features, np.zeros(0) if beats is None else beats)
+
+
+def _join(takes: Sequence[FloatArray], fade: int) -> FloatArray:
+    """Nodes of takes one after the other, cross-faded over ``fade`` frames."""
+    joined = takes[0]
+    weight = smoothstep(0, 1, np.linspace(0, 1, fade + 2)[1:-1, None, None])
+    for take in takes[1:]:
+        overlap = joined[-fade:] * (1 - weight) + take[:fade] * weight
+        joined = np.concatenate([joined[:-fade], overlap, take[fade:]])
+    return joined.astype(np.float32)
 
 
 class DanceDataset:
@@ -105,26 +193,36 @@ class DanceDataset:
     Args:
         data: examples; those not longer than a window are left out.
         sampling: of the windows.
-        genres: number of genres, also the index of the null class.
+        config: of the network.
         device: of the batches.
 
     Raises:
-        InputError: no example is longer than a window.
+        InputError: no example is longer than a window, or a share is of a style that the network does not know.
     """
 
-    def __init__(self, data: Sequence[Example], sampling: WindowSampling, genres: int, device: torch.device) -> None:
-        self.data = [example for example in data if len(example.nodes) > sampling.window]
+    def __init__(self, data: Sequence[Example], sampling: WindowSampling, config: Config, device: torch.device) -> None:
+        self.sampling, self.null_style, self.fps = sampling, len(config.styles), config.fps
+        self.ratio = config.frames_per_music_frame
+        unknown = [str(style) for style in sampling.shares if style not in (*config.styles, None)]
+        if unknown:
+            raise InputError(f"shares of unknown styles: {', '.join(unknown)}; name styles of model.styles.")
+        shares = {config.styles.index(k) if k else self.null_style: share for k, share in sampling.shares.items()}
+        self.data = [
+            example
+            for example in data
+            if len(example.nodes) > sampling.window and (not shares or shares.get(example.style, 0) > 0)
+        ]
         if not self.data:
-            longest = max((len(example.nodes) for example in data), default=0) / MODEL_FPS
+            longest = max((len(example.nodes) for example in data), default=0) / self.fps
             raise InputError(
-                f"no dance is longer than the window of {sampling.window / MODEL_FPS:.1f} s "
+                f"no dance is longer than the window of {sampling.window / self.fps:.1f} s "
                 f"(the longest has {longest:.1f} s); shorten the window."
             )
-        self.sampling, self.null_genre = sampling, genres
-        # A genre is sampled with a probability proportional to the square root of its total length.
         frames = np.array([len(example.nodes) for example in self.data], np.float64)
-        genre = np.array([example.genre for example in self.data])
-        weight = frames / np.sqrt(np.bincount(genre, weights=frames)[genre])
+        style = np.array([example.style for example in self.data])
+        length = np.bincount(style, weights=frames, minlength=self.null_style + 1)
+        share = np.array([shares.get(k, 0.0) for k in range(len(length))]) if shares else np.sqrt(length)
+        weight = share[style] * frames / length[style]
         self.probability = weight / weight.sum()
         self.nodes = [torch.from_numpy(example.nodes).to(device) for example in self.data]
         self.mirrored = [torch.from_numpy(mirror(example.nodes)).to(device) for example in self.data]
@@ -134,18 +232,22 @@ class DanceDataset:
     @property
     def minutes(self) -> float:
         """Total length of the examples."""
-        return sum(len(nodes) for nodes in self.nodes) / MODEL_FPS / 60
+        return sum(len(nodes) for nodes in self.nodes) / self.fps / 60
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the nodes' coordinates, [J, 3] each, mirrored dances included."""
-        nodes = torch.cat(self.nodes + self.mirrored)
-        return nodes.mean(dim=0), nodes.std(dim=0).clamp(min=0.02)
+        """Mean and standard deviation of the nodes' coordinates as sampled, [J, 3] each, mirrored dances included."""
+        means, squares = torch.zeros_like(self.nodes[0][0]), torch.zeros_like(self.nodes[0][0])
+        for weight, *pair in zip(self.probability, self.nodes, self.mirrored, strict=True):
+            for nodes in pair:
+                means += float(weight) / 2 * nodes.mean(dim=0)
+                squares += float(weight) / 2 * nodes.square().mean(dim=0)
+        return means, (squares - means.square()).clamp(min=0).sqrt().clamp(min=0.02)
 
     def fingerprint(self) -> str:
-        """SHA-256 of the nodes, rhythm features, genres and ``sync`` of all examples, hexadecimal."""
+        """SHA-256 of the nodes, rhythm features, styles and ``sync`` of all examples, hexadecimal."""
         digest = hashlib.sha256()
         for example in self.data:
-            digest.update(f"{example.nodes.shape} {example.genre} {example.sync}".encode())
+            digest.update(f"{example.nodes.shape} {example.style} {example.sync}".encode())
             digest.update(np.ascontiguousarray(example.nodes).tobytes())
             digest.update(np.ascontiguousarray(example.audio.features).tobytes())
         return digest.hexdigest()
@@ -160,27 +262,38 @@ class DanceDataset:
         rng, s = np.random.default_rng(seed), sampling or self.sampling
         windows = []
         for index in rng.choice(len(self.data), s.batch, p=self.probability):
-            start = int(rng.integers(len(self.nodes[index]) - s.window))
+            music_frames = s.window // self.ratio
+            first = int(rng.integers(len(self.features[index]) - music_frames + 1))
+            start = first * self.ratio
             mirrored, gain = rng.random() < 0.5, rng.uniform(0.5, 1.2)
             # Music without reliable timing has no relation to the steps that could be learnt, so it is always dropped.
             music = float(self.data[index].sync and rng.random() >= s.music_dropout)
-            genre = self.data[index].genre if rng.random() >= s.genre_dropout else self.null_genre
+            sound = music * float(rng.random() >= s.phase_only)
+            style = self.data[index].style if rng.random() >= s.style_dropout else self.null_style
+            known = self.features[index].new_tensor([sound, sound, music, music])
             windows.append(
                 (
                     (self.mirrored if mirrored else self.nodes)[index][start : start + s.window],
-                    self.samples[index][start * HOP : (start + s.window - 1) * HOP + WINDOW] * (music * gain),
-                    self.features[index][start : start + s.window] * music,
-                    genre + mirrored * (self.null_genre + 1),
+                    self.samples[index][first * HOP : (first + music_frames - 1) * HOP + WINDOW] * (sound * gain),
+                    self.features[index][first : first + music_frames] * known,
+                    style + mirrored * (self.null_style + 1),
+                    self.data[index].source,
                 )
             )
-        nodes, samples, features, genres = zip(*windows, strict=True)
+        nodes, samples, features, styles, sources = zip(*windows, strict=True)
         wave = torch.stack(samples).unfold(1, WINDOW, HOP)
-        return Batch(torch.stack(nodes), wave, torch.stack(features), torch.tensor(genres, device=wave.device))
+        return Batch(
+            torch.stack(nodes),
+            wave,
+            torch.stack(features),
+            torch.tensor(styles, device=wave.device),
+            torch.tensor(sources, device=wave.device),
+        )
 
     @staticmethod
     def _padded_samples(example: Example) -> Tensor:
         """The song padded such that the window of frame i begins at sample i HOP (see `AudioFeatures.windows`)."""
         before = WINDOW // 2
-        length = len(example.nodes) * HOP + WINDOW
+        length = len(example.audio) * HOP + WINDOW
         samples = example.audio.samples[: length - before]
         return torch.from_numpy(np.pad(samples, (before, length - before - len(samples))))

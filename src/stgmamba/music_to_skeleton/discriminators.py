@@ -39,6 +39,7 @@ class GlobalContentDiscriminator(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        self.stride = config.frames_per_music_frame
         self.audio = AudioEncoder(config)
         self.pose = spectral_norm(nn.Linear(3 * len(GRAPH), _WIDTH))
         self.gru = nn.GRU(_WIDTH + config.music_channels, _WIDTH, bidirectional=True, batch_first=True)
@@ -48,7 +49,7 @@ class GlobalContentDiscriminator(nn.Module):
 
     def forward(self, nodes: Tensor, wave: Tensor, features: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Normalised nodes [B, T, J, 3] and their music -> scores [B, 1], features of the layers."""
-        first = F.leaky_relu(self.pose(nodes.flatten(2)), 0.2)
+        first = F.leaky_relu(self.pose(nodes[:, :: self.stride].flatten(2)), 0.2)
         states = self.gru(torch.cat([first, self.audio(wave, features)], dim=-1))[0]
         # Attention pooling over frames.
         pooled = (self.attention(states).softmax(dim=1) * states).sum(dim=1)

@@ -10,10 +10,15 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from stgmamba.music_to_skeleton import losses
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.registry import Network
+from stgmamba.music_to_skeleton.representation import GRAPH
+
+NOISE_MEMORY = 128
+"""Frames over which the noise is correlated: 5 s, about the longest phrase of steps."""
 
 LOSS_WEIGHTS = {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02}
 """Default weights of the terms; a term of weight 0 is not computed."""
@@ -44,8 +49,9 @@ class FlowMatchingObjective(nn.Module):
         t = torch.rand(len(clean), device=clean.device)
         t = t / (t + _SHIFT * (1 - t))
         blend = t[:, None, None, None]
-        noisy = (1 - blend) * torch.randn_like(clean) + blend * clean
-        predicted = model(noisy, t, model.encode_audio(batch.wave, batch.features), batch.genre)
+        noise = draw_noise(len(clean), clean.shape[1], model.config.noise_order).to(clean.device)
+        noisy = (1 - blend) * noise + blend * clean
+        predicted = model(noisy, t, model.encode_audio(batch.wave, batch.features), batch.style, batch.source)
         # The error decreases along the flow; its inverse as weight balances the flow times (Karras et al. 2022).
         weight = 1 / (1.1 - blend)
         terms = {}
@@ -54,5 +60,34 @@ class FlowMatchingObjective(nn.Module):
         if self.loss_weights["velocity"]:
             terms["velocity"] = losses.velocity(predicted, clean, weight)
         if self.loss_weights["contact"]:
-            terms["contact"] = losses.foot_contact(predicted * model.scale + model.mean, batch.nodes)
+            terms["contact"] = losses.foot_contact(predicted * model.scale + model.mean, batch.nodes, model.config.fps)
         return {name: self.loss_weights[name] * value for name, value in terms.items()}
+
+
+def draw_noise(sequences: int, frames: int, order: float, generator: torch.Generator | None = None) -> Tensor:
+    """Coloured Gaussian noise of the nodes, [B, T, J, 3]; see ``coloured_noise``."""
+    white = torch.randn(sequences, frames + NOISE_MEMORY - 1, len(GRAPH), 3, generator=generator)
+    return coloured_noise(white, order)
+
+
+def coloured_noise(white: Tensor, order: float) -> Tensor:
+    """White noise, fractionally integrated over time: its power falls with the frequency as f^(-2 order).
+
+    Movements have little power at high frequencies, so that white noise hides fast movement long before slow movement;
+    noise of a spectrum like theirs hides both alike. The filter is causal: the noise of a long dance begins like that
+    of a short one (Hosking, "Fractional differencing", Biometrika 1981, equation 3).
+
+    Args:
+        white: [B, T + M - 1, J, 3] of variance 1, with M frames of memory, `NOISE_MEMORY`.
+        order: d in 0..0.5; 0 keeps it white.
+
+    Returns:
+        [B, T, J, 3] of variance 1.
+    """
+    B, _, J, D = white.shape
+    kernel = torch.ones(NOISE_MEMORY, device=white.device)
+    for n in range(1, NOISE_MEMORY):
+        kernel[n] = kernel[n - 1] * (n - 1 + order) / n
+    kernel = (kernel / kernel.square().sum().sqrt()).flip(0)
+    series = white.permute(0, 2, 3, 1).reshape(B * J * D, 1, -1)
+    return F.conv1d(series, kernel[None, None]).view(B, J, D, -1).permute(0, 3, 1, 2)

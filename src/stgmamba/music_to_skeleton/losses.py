@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from stgmamba.music_to_skeleton.representation import MODEL_FPS, NODES, ROOT
+from stgmamba.music_to_skeleton.representation import NODES, ROOT
 from stgmamba.skeleton.body import FEET
 
 _FEET = [NODES[joint] for joint in FEET]  # heels and toes
@@ -22,22 +22,22 @@ def velocity(predicted: Tensor, real: Tensor, weight: Tensor | float = 1.0) -> T
     return ((predicted.diff(dim=1) - real.diff(dim=1)).square() * weight).mean()
 
 
-def foot_velocities(nodes: Tensor) -> Tensor:
+def foot_velocities(nodes: Tensor, fps: float) -> Tensor:
     """World velocities of heels and toes in the axes of the body, m/s, [B, T-1, 4, 3], of nodes in metres."""
     feet, root = nodes[:, :, _FEET], nodes[:, :-1, ROOT]
     left, forward, turning = root[..., None, 0], root[..., None, 1], root[..., None, 2]
     # d/dt (R p + c) in the moving frame: p' + v + turning x p.
-    local = feet.diff(dim=1) * MODEL_FPS
+    local = feet.diff(dim=1) * fps
     p = feet[:, :-1]
     x = local[..., 0] + left + turning * p[..., 2]
     z = local[..., 2] + forward - turning * p[..., 0]
     return torch.stack([x, local[..., 1], z], dim=-1)
 
 
-def foot_contact(predicted: Tensor, real: Tensor) -> Tensor:
+def foot_contact(predicted: Tensor, real: Tensor, fps: float) -> Tensor:
     """Mean squared speed of the foot points that are in contact with the floor in the real dance; nodes in metres."""
     with torch.no_grad():
-        contact = foot_velocities(real).norm(dim=-1) < _STANDING_SPEED
-    squared_speed = foot_velocities(predicted).square().sum(-1)
+        contact = foot_velocities(real, fps).norm(dim=-1) < _STANDING_SPEED
+    squared_speed = foot_velocities(predicted, fps).square().sum(-1)
     loss: Tensor = (squared_speed * contact).sum() / contact.sum().clamp(min=1)
     return loss

@@ -9,9 +9,12 @@ Notable, and ours:
 - The network is the denoiser of a flow-matching generator: from a noisy dance x_t, the flow's time t and the music it
   predicts the clean dance. The paper's noise vector z is the start of that flow.
 - A token represents P frames of a joint (`patch`), so inside the blocks T counts patches (Dosovitskiy et al. 2021).
+  Music has fewer frames than the dance, R times fewer, and a token P / R of them.
 - J is the number of joints plus one root node, whose coordinates are the body's velocity (representation.py).
-- The condition of the flow (t and genre) scales and shifts the layer norm of every block (Peebles, Xie 2023).
-Shapes: B sequences, T frames, J graph nodes, C channels, E inner channels of a block, N states of the SSM.
+- The condition of the flow (t, style and source of the movement) scales and shifts the layer norm of every block
+  (Peebles, Xie 2023).
+Shapes: B sequences, T frames, R of them per frame of the music, J graph nodes, C channels, E inner channels of a block,
+N states of the SSM.
 """
 
 from __future__ import annotations
@@ -24,12 +27,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stgmamba.datasets.smpl22 import SOURCES
 from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
+from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS
 from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.ssm import SelectiveSSM
 
 MIXERS = ("ssm", "attention")
 NETWORKS = ("stgm", "ren2020")
+STYLES = (
+    "cha-cha", "rumba", "tango", "waltz",
+    "krump", "la-hip-hop", "lock", "pop",
+    "salsa", "modern", "j-pop", "k-pop",
+)  # fmt: skip
+"""Styles of the weights in the package: ballroom, street, and others."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,17 @@ class Config:
         window_samples: W, samples of the waveform per frame (0.1 s).
         music_features: rhythm features per frame (audio_features.py).
         music_channels: H, of a hidden token of the music.
-        genres: class names.
+        styles: class names.
+        sources: how a movement came about, class names (`stgmamba.datasets.smpl22.SOURCES`).
+        temperatures: scale of the initial noise per style. Few solver steps and averaging over chunks reduce variance;
+            stronger noise restores it. Empty: 1 for all.
+        guidance: weight of the style per style: 1 predicts with it, more goes beyond it, away from the null class, at
+            twice the cost (Ho, Salimans 2022). Empty: 1 for all.
+        noise_order: order d of the fractional integration that colours the noise (flow_matching.py); 0 is white.
+        fps: frames of the dance per second, a multiple of MUSIC_FPS.
         spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
         mixer: sequence model of the branches: ``ssm``, or ``attention`` (attention_baseline.py).
-        network: ``stgm``, or ``ren2020`` (ren2020.py), which uses only the sizes of music and channels, and the genres.
+        network: ``stgm``, or ``ren2020`` (ren2020.py), which uses only the sizes of music and channels, and the styles.
         patch: P, frames per token of a joint.
         sampling_steps: evaluations of the network per dance (sampler.py); 1 for an adversarially trained one.
     """
@@ -59,33 +77,52 @@ class Config:
     window_samples: int = 2205
     music_features: int = 4
     music_channels: int = 64
-    genres: tuple[str, ...] = ("cha-cha", "rumba", "tango", "waltz")
+    styles: tuple[str, ...] = STYLES
+    sources: tuple[str, ...] = SOURCES
+    temperatures: tuple[float, ...] = ()
+    guidance: tuple[float, ...] = ()
+    noise_order: float = 0.4
+    fps: float = 25.0
     spatial: bool = True
     temporal_forward: bool = True
     temporal_backward: bool = True
     mixer: str = "ssm"
     network: str = "stgm"
-    patch: int = 4
+    patch: int = 8
     sampling_steps: int = 8
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "genres", tuple(self.genres))  # a list where it was read from a file
+        for name in ("styles", "sources", "temperatures", "guidance"):  # lists where they were read from a file
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("temperatures", "guidance"):
+            object.__setattr__(self, name, getattr(self, name) or (1.0,) * len(self.styles))
         if self.mixer not in MIXERS:
             raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
         if self.network not in NETWORKS:
             raise ValueError(f"network is {self.network!r}; choose one of {', '.join(NETWORKS)}")
+        if self.network == "ren2020" and self.frames_per_music_frame != 1:
+            raise ValueError(f"ren2020 makes a frame of dance per frame of music; set fps to {MUSIC_FPS}")
         if self.patch < 1:
             raise ValueError(f"patch is {self.patch}; give 1 frame or more per token")
+        if not len(self.styles) == len(self.temperatures) == len(self.guidance):
+            raise ValueError(f"there are {len(self.styles)} styles; give as many temperatures and weights of guidance")
+        if self.fps % MUSIC_FPS or self.patch % self.frames_per_music_frame:
+            raise ValueError(f"fps is {self.fps}; give a multiple of {MUSIC_FPS}, and a patch that is one of theirs")
         if not (self.spatial or self.temporal_forward or self.temporal_backward):
             raise ValueError("a block needs at least one of its three branches")
 
     @property
+    def frames_per_music_frame(self) -> int:
+        """R, frames of the dance per frame of the music."""
+        return round(self.fps / MUSIC_FPS)
+
+    @property
     def classes(self) -> int:
-        """Number of classes: genres and the null class, each also for mirrored dances.
+        """Number of classes: styles and the null class, each also for mirrored dances.
 
         Dances are not symmetric (in ballroom holds the head is turned left), so mirrored data have separate classes.
         """
-        return 2 * (len(self.genres) + 1)
+        return 2 * (len(self.styles) + 1)
 
 
 class GraphConv1d(nn.Module):
@@ -197,38 +234,41 @@ class MusicToSkeleton(nn.Module):
         self.register_buffer("scale", torch.ones(J, 3))
         self.audio = AudioEncoder(config)
         P = config.patch
-        self.lift = nn.Linear(P * config.music_channels, C)
+        self.lift = nn.Linear(P // config.frames_per_music_frame * config.music_channels, C)
         self.joint = nn.Parameter(torch.randn(J, C) * 0.5)
         # Every joint has a separate projection.
         self.noisy = nn.Parameter(torch.randn(J, 3 * P, C) * 0.5 * P**-0.5)
         self.time = nn.Sequential(nn.Linear(C, C), nn.SiLU(), nn.Linear(C, C))
-        self.genre = nn.Embedding(config.classes, C)
+        self.style = nn.Embedding(config.classes, C)
+        self.source = nn.Embedding(len(config.sources), C)
         self.stgm = nn.ModuleList(STGMBlock(config) for _ in range(config.blocks))
         self.norm = nn.LayerNorm(C)
         self.head = nn.Parameter(torch.zeros(J, C, 3 * P))
 
     def encode_audio(self, wave: Tensor, features: Tensor) -> Tensor:
-        """Hidden tokens of the music, [B, T, H]; independent of x and t, so computed once per dance."""
+        """Hidden tokens of the music, [B, T / R, H]; independent of x and t, so computed once per dance."""
         hidden: Tensor = self.audio(wave, features)
         return hidden
 
-    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, genre: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, style: Tensor, source: Tensor) -> Tensor:
         """Predict the clean dance from a noisy one.
 
         Args:
             x: noisy dance x_t = (1 - t) noise + t dance, normalised, [B, T, J, 3].
             t: flow time in 0..1, [B].
-            hidden: tokens of the music from ``encode_audio``, [B, T, H].
-            genre: class index [B]: that of a genre in ``config.genres``, or its length for the null class; plus half of
+            hidden: tokens of the music from ``encode_audio``, [B, T / R, H].
+            style: class index [B]: that of a style in ``config.styles``, or its length for the null class; plus half of
                 ``config.classes`` for a mirrored dance.
+            source: index of a source in ``config.sources``, [B].
 
         Returns:
             Normalised dance [B, T, J, 3].
         """
         frames = x.shape[1]
-        condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.genre(genre))
+        condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.style(style) + self.source(source))
         # H_0: one token per joint and patch of P frames.
-        music = _patches(hidden, self.config.patch).flatten(2)  # [B, T/P, P H]
+        per_token = self.config.patch // self.config.frames_per_music_frame
+        music = _patches(hidden, per_token).flatten(2)  # [B, T/P, P/R H]
         motion = _patches(x, self.config.patch).transpose(2, 3).flatten(3)  # [B, T/P, J, 3 P]
         Z = self.lift(music)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", motion, self.noisy)
         for block in self.stgm:

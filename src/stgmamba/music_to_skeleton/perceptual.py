@@ -1,7 +1,7 @@
 """Pose perceptual loss: distance of the features of a spatial-temporal graph network (Ren et al., ACM MM 2020).
 
 The network is an ST-GCN (Yan et al. 2018), pretrained on the training split with three tasks on windows of dances: the
-genre, whether time is reversed, and the beat phase of the middle frame (dances with reliable timing only). The tasks
+style, whether time is reversed, and the beat phase of the middle frame (dances with reliable timing only). The tasks
 need features of poses, of the dynamics of movement, and of the timing of steps.
 """
 
@@ -23,7 +23,7 @@ from torch.nn import functional as F
 
 from stgmamba.files import atomic_output
 from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
-from stgmamba.music_to_skeleton.representation import GRAPH, MODEL_FPS
+from stgmamba.music_to_skeleton.representation import GRAPH
 
 STEPS = 400
 """Steps of the pretraining."""
@@ -60,17 +60,17 @@ class STGCN(nn.Module):
     """The network whose features are compared.
 
     Args:
-        genres: number of classes.
+        styles: number of classes.
     """
 
-    def __init__(self, genres: int) -> None:
+    def __init__(self, styles: int) -> None:
         super().__init__()
         widths = (3, *_CHANNELS)
         self.blocks = nn.ModuleList(
             STGCNBlock(inputs, outputs, stride=1 if i == 0 else 2)
             for i, (inputs, outputs) in enumerate(pairwise(widths))
         )
-        self.genre = nn.Linear(widths[-1], genres)
+        self.style = nn.Linear(widths[-1], styles)
         self.backwards = nn.Linear(widths[-1], 1)
         self.phase = nn.Linear(widths[-1], 2)
 
@@ -83,10 +83,10 @@ class STGCN(nn.Module):
         return features
 
     def forward(self, nodes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Normalised nodes -> logits of genre [B, G] and of reversed time [B], beat phase (cos, sin) [B, 2]."""
+        """Normalised nodes -> logits of style [B, G] and of reversed time [B], beat phase (cos, sin) [B, 2]."""
         features = self.features(nodes)[-1].mean(dim=3)
         mean, middle = features.mean(dim=2), features[:, :, features.shape[2] // 2]
-        return self.genre(mean), self.backwards(mean)[:, 0], self.phase(middle)
+        return self.style(mean), self.backwards(mean)[:, 0], self.phase(middle)
 
 
 class PerceptualLoss(nn.Module):
@@ -117,7 +117,7 @@ def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable
     """
     device = dataset.nodes[0].device
     torch.manual_seed(seed)
-    network = STGCN(dataset.null_genre).to(device)
+    network = STGCN(dataset.null_style).to(device)
     config = _pretraining_config(dataset, seed)
     if path.exists():
         if _read_pretraining_config(path) == config:
@@ -125,7 +125,7 @@ def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable
             return network
         log("perceptual network: the one in the output folder is of another configuration and is trained again")
     # No dropout: the labels are needed.
-    sampling = dataclasses.replace(dataset.sampling, batch=_BATCH, genre_dropout=0.0, music_dropout=0.0)
+    sampling = dataclasses.replace(dataset.sampling, batch=_BATCH, style_dropout=0.0, music_dropout=0.0)
     mean, scale = dataset.statistics()
     optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, STEPS)
@@ -139,7 +139,7 @@ def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable
         schedule.step()
         if (step + 1) % 100 == 0:
             accuracy = ", ".join(f"{value.item():.0%}" for value in accuracies)
-            log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  genre and direction {accuracy}")
+            log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  style and direction {accuracy}")
     with atomic_output(path) as part:
         save_file(network.state_dict(), part, {"config": json.dumps(config)})
     return network
@@ -153,9 +153,9 @@ def _pretraining_config(dataset: DanceDataset, seed: int) -> dict[str, Any]:
         "learning_rate": _LEARNING_RATE,
         "channels": list(_CHANNELS),
         "kernel": _KERNEL,
-        "classes": dataset.null_genre,
+        "classes": dataset.null_style,
         "window": dataset.sampling.window,
-        "fps": MODEL_FPS,
+        "fps": dataset.fps,
         "nodes": list(GRAPH.joints),
         "data": dataset.fingerprint(),
         "seed": seed,
@@ -174,26 +174,26 @@ def _read_pretraining_config(path: Path) -> Any:
 def pretraining_loss(
     network: STGCN, batch: Batch, nodes: Tensor, reversed_: Tensor
 ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    """Sum of the losses of the three tasks, and the accuracies of genre and direction of time.
+    """Sum of the losses of the three tasks, and the accuracies of style and direction of time.
 
     Args:
         network: to be trained.
-        batch: with genres and music.
+        batch: with styles and music.
         nodes: of the batch, normalised, [B, T, J, 3].
         reversed_: which windows are fed with time reversed, bool [B].
     """
-    genre, backwards, phase = network(torch.where(reversed_[:, None, None, None], nodes.flip(1), nodes))
+    style, backwards, phase = network(torch.where(reversed_[:, None, None, None], nodes.flip(1), nodes))
     middle = batch.features[:, batch.features.shape[1] // 2]
     target_phase = torch.stack([middle[:, _COSINE], middle[:, _SINE]], dim=1)
     # The beat phase is undefined for windows without music or with time reversed.
     labelled = (batch.features.abs().sum(dim=(1, 2)) > 0) & ~reversed_
     error = (phase - target_phase).square().sum(dim=1)
-    target_genre = batch.genre % (genre.shape[1] + 1)  # mirrored or not
+    target_style = batch.style % (style.shape[1] + 1)  # mirrored or not
     loss = (
-        F.cross_entropy(genre, target_genre)
+        F.cross_entropy(style, target_style)
         + F.binary_cross_entropy_with_logits(backwards, reversed_.float())
         + (error * labelled).sum() / labelled.sum().clamp(min=1)
     )
-    genre_accuracy = (genre.argmax(dim=1) == target_genre).float().mean()
+    style_accuracy = (style.argmax(dim=1) == target_style).float().mean()
     direction_accuracy = ((backwards > 0) == reversed_).float().mean()
-    return loss, (genre_accuracy, direction_accuracy)
+    return loss, (style_accuracy, direction_accuracy)

@@ -29,11 +29,14 @@ def draw_poses(dance: Skeleton, seconds: float = _SECONDS, poses: int = 12) -> N
 
 
 def draw_samples(model: Network, data: Sequence[Example]) -> NDArray[np.uint8]:
-    """Dances that a network generates to the first song of each genre, a row each; uint8 RGB [H, W, 3]."""
+    """Dances of each style that a network generates, a row each; uint8 RGB [H, W, 3].
+
+    They are to the first song of the style whose sound is known, or to the first of any style.
+    """
     sampler, rows = DanceSampler(model), []
-    for genre, name in enumerate(model.config.genres):
-        songs = [example.audio for example in data if example.genre == genre]
-        if songs:
-            song = Song(songs[0].samples[: round(_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
-            rows.append(draw_poses(sampler.generate(song, genre=name)))
+    with_sound = [example for example in data if len(example.audio.samples)]
+    for style, name in enumerate(model.config.styles):
+        songs = [example.audio for example in with_sound if example.style == style] + [with_sound[0].audio]
+        song = Song(songs[0].samples[: round(_SECONDS * SAMPLE_RATE)], SAMPLE_RATE)
+        rows.append(draw_poses(sampler.generate(song, style=name)))
     return np.concatenate(rows)

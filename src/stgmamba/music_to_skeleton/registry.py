@@ -6,7 +6,7 @@ from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.ren2020 import Ren2020
 
 Network = MusicToSkeleton | Ren2020
-"""Both have ``config``, ``mean`` and ``scale`` [J, 3], ``encode_audio`` and ``forward(x, t, hidden, genre)``."""
+"""Both have ``config``, ``mean``, ``scale`` [J, 3], ``encode_audio`` and ``forward(x, t, hidden, style, source)``."""
 
 
 def build_network(config: Config) -> Network:

@@ -6,10 +6,10 @@ recurrent networks relate frames, and the joints of a frame are one vector witho
     wave, windows of 0.1 s --conv--> --+
     onset, beat phase -----------------+--Bi-GRU--> hidden --+
     noise of each frame --GRU--> tanh -----------------------+--residual linear blocks--> S [B, T, J, 3]
-    genre ---------------------------------------------------+
+    style ---------------------------------------------------+
 
 Components and their order are theirs. Changed for the comparison with our network: our audio encoder with the rhythm
-features, the genre as an input, the nodes of representation.py, sizes with about our number of parameters, and layer
+features, the style as an input, the nodes of representation.py, sizes with about our number of parameters, and layer
 norm in place of batch norm, whose running statistics do not fit averaged weights.
 Shapes: B sequences, T frames, J graph nodes, H channels of the music.
 """
@@ -47,7 +47,7 @@ class Ren2020(nn.Module):
     """The complete generator: a dance from noise and music in one pass.
 
     Args:
-        config: ``channels``, ``music_channels``, ``music_features`` and ``genres`` are used.
+        config: ``channels``, ``music_channels``, ``music_features`` and ``styles`` are used.
     """
 
     def __init__(self, config: Config) -> None:
@@ -62,7 +62,7 @@ class Ren2020(nn.Module):
         self.audio = AudioEncoder(config)
         self.noise = nn.Linear(3 * J, _NOISE, bias=False)
         self.noise_gru = nn.GRU(_NOISE, _NOISE, batch_first=True)
-        self.genre = nn.Embedding(config.classes, C)
+        self.style = nn.Embedding(config.classes, C)
         self.lift = nn.Linear(config.music_channels + _NOISE + C, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(_BLOCKS)))
         self.dropout = nn.Dropout(_DROPOUT)
@@ -73,21 +73,22 @@ class Ren2020(nn.Module):
         hidden: Tensor = self.audio(wave, features)
         return hidden
 
-    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, genre: Tensor) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, style: Tensor, source: Tensor) -> Tensor:
         """Generate a dance from noise.
 
         Args:
             x: Gaussian noise, [B, T, J, 3].
             t: not used; part of the interface of `MusicToSkeleton`.
             hidden: tokens of the music from ``encode_audio``, [B, T, H].
-            genre: class index as in `MusicToSkeleton`, [B].
+            style: class index as in `MusicToSkeleton`, [B].
+            source: not used, likewise.
 
         Returns:
             Normalised dance [B, T, J, 3].
         """
         # The GRU correlates the noise of successive frames.
         z = torch.tanh(self.noise_gru(self.noise(x.flatten(2)))[0])  # [B, T, 10]
-        embedding = self.genre(genre)[:, None].expand(-1, x.shape[1], -1)
+        embedding = self.style(style)[:, None].expand(-1, x.shape[1], -1)
         Z = self.blocks(self.lift(torch.cat([hidden, z, embedding], dim=-1)))
         S: Tensor = self.head(self.dropout(Z))
         return S.view_as(x)

@@ -18,9 +18,8 @@ from stgmamba.skeleton.root_trajectory import RootTrajectory, integrate_velocity
 from stgmamba.skeleton.rotations import rotate_yaw
 from stgmamba.skeleton.sequence import Skeleton
 
-MODEL_FPS = 12.5
-"""Frame rate of the networks of stage 1."""
 JOINTS = len(OPENPOSE_18_FEET)
+_LOW_PASS = 0.375  # frames of the nodes, standard deviation of the Gaussian before resampling
 
 
 def _graph() -> Layout:
@@ -46,38 +45,40 @@ NODES = [GRAPH.index(name) for name in OPENPOSE_18_FEET.joints]
 """For each joint of OPENPOSE_18_FEET its node."""
 
 
-def encode(dance: Skeleton) -> FloatArray:
+def encode(dance: Skeleton, fps: float) -> FloatArray:
     """Nodes of a dance.
 
     Args:
         dance: 3-D OPENPOSE_18_FEET, any fps; retargeted to the default body, low-pass filtered and resampled.
+        fps: frames per second of the nodes.
 
     Returns:
-        [T, 23, 3] at MODEL_FPS.
+        [T, 23, 3].
     """
     dance = retarget(dance, Body())
-    smooth = gaussian_filter1d(dance.positions, 0.03 * dance.fps, axis=0, mode="nearest")
-    dance = Skeleton(smooth, dance.fps, dance.layout).resampled(MODEL_FPS)
-    local, trajectory = to_local(dance.positions, MODEL_FPS)
+    smooth = gaussian_filter1d(dance.positions, _LOW_PASS / fps * dance.fps, axis=0, mode="nearest")
+    dance = Skeleton(smooth, dance.fps, dance.layout).resampled(fps)
+    local, trajectory = to_local(dance.positions, fps)
     nodes = np.empty((len(dance), JOINTS + 1, 3), np.float32)
     nodes[:, NODES] = local
-    step = np.diff(trajectory.position, axis=0, append=trajectory.position[-1:]) * MODEL_FPS
+    step = np.diff(trajectory.position, axis=0, append=trajectory.position[-1:]) * fps
     nodes[:, ROOT, :2] = rotate_yaw(step, -trajectory.heading)
-    nodes[:, ROOT, 2] = np.diff(trajectory.heading, append=trajectory.heading[-1:]) * MODEL_FPS
+    nodes[:, ROOT, 2] = np.diff(trajectory.heading, append=trajectory.heading[-1:]) * fps
     return nodes
 
 
-def decode(nodes: FloatArray, fps: float) -> tuple[FloatArray, RootTrajectory]:
+def decode(nodes: FloatArray, nodes_fps: float, fps: float) -> tuple[FloatArray, RootTrajectory]:
     """Poses and root trajectory of nodes, resampled to ``fps``.
 
     Args:
-        nodes: [T, 23, 3] at MODEL_FPS.
+        nodes: [T, 23, 3].
+        nodes_fps: their frames per second.
         fps: frames per second of the result.
 
     Returns:
         Poses [T', 22, 3] in the body's heading, with the bone lengths of the default body, and the root trajectory.
     """
-    frames = Skeleton(nodes, MODEL_FPS, GRAPH).resampled(fps).positions
+    frames = Skeleton(nodes, nodes_fps, GRAPH).resampled(fps).positions
     poses = rebuild(frames[:, NODES], Body())
     # By definition the middle of the hips is above the origin of the frame of reference.
     poses[..., [0, 2]] -= mid_hip(poses)[:, None, [0, 2]]

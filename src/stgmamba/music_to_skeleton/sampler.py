@@ -16,24 +16,22 @@ import torch
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
+from stgmamba.datasets.smpl22 import CAPTURED
 from stgmamba.music.decode import SAMPLE_RATE, Song
-from stgmamba.music_to_skeleton.audio_features import HOP, AudioFeatures, extract_audio_features
+from stgmamba.music_to_skeleton.audio_features import HOP, MUSIC_FPS, AudioFeatures, extract_audio_features
+from stgmamba.music_to_skeleton.flow_matching import draw_noise
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.postprocessing import postprocess
 from stgmamba.music_to_skeleton.registry import Network, build_network
-from stgmamba.music_to_skeleton.representation import GRAPH
-from stgmamba.options import FPS, Facing, match_name
+from stgmamba.music_to_skeleton.styles import Choice, choose_style, parse_style, plan_of, style_weights
+from stgmamba.options import FPS, STYLE, Facing
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 from stgmamba.training.weights import default_weights, read_network
 
-_CHUNK = 192  # frames, the window of training (configs/music_to_skeleton.yaml)
-_OVERLAP = 48  # frames
+_CHUNK = 192  # frames of the music, the window of training (configs/music_to_skeleton.yaml): 15.4 s
+_OVERLAP = 48  # frames of the music
 _BATCH = 8  # chunks
-# Scale of the initial noise. Few solver steps and averaging over chunks reduce variance; stronger noise restores it.
-# On seven training songs, with 1 and with 1.4: PFD 829 and 288, VFD 17 and 9.0, PVar 61 and 95 (real 107), foot skate
-# 21 and 28 (real 25); above 1.4 PFD and VFD increase.
-_TEMPERATURE = 1.4
 _FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0  # log signal-to-noise ratios; the solver's steps are evenly spaced between
 
 
@@ -48,19 +46,21 @@ class DanceSampler:
         self.model = model.eval()
 
     @property
-    def genres(self) -> tuple[str, ...]:
-        """Names of the genres that the network can be conditioned on."""
-        return self.model.config.genres
+    def styles(self) -> tuple[str, ...]:
+        """Names of the styles that the network can be conditioned on."""
+        return self.model.config.styles
 
     def generate(
         self,
         song: Song,
         seconds: float | None = None,
         seed: int = 0,
-        genre: str | None = None,
+        style: str = STYLE,
         facing: Facing = "free",
         progress: Progress | None = None,
         align_beats: bool = True,
+        travel: float | None = None,
+        chosen: Callable[[Choice], object] | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
 
@@ -68,55 +68,96 @@ class DanceSampler:
             song: mono at SAMPLE_RATE.
             seconds: length of the dance; by default that of the song.
             seed: of the noise.
-            genre: one of ``genres``, or None for the null class.
+            style: one of ``styles``, a mix or a plan of sections (styles.py), or ``auto``, which chooses by the music.
             facing: ``camera`` keeps the body's yaw within about 45 degrees of +z, ``free`` does not limit it.
             progress: called with (evaluations of the network done, in total).
+            travel: radius in metres within which the dancer stays; None leaves the floor to the dance.
+            chosen: called with the style that ``auto`` chose.
             align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
 
         Returns:
             3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
 
         Raises:
-            InputError: ``genre`` is not one of ``genres``.
+            InputError: ``style`` names a style that is not one of ``styles``.
         """
-        genre_class = self.genre_class(genre)
+        sections = parse_style(style, self.styles)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
         audio = extract_audio_features(song.samples, frames)
-        nodes = self.sample_nodes(audio, seed, genre_class, progress)
+        if sections is None:
+            choice = choose_style(audio, self.styles)
+            if chosen is not None:
+                chosen(choice)
+            sections = plan_of(choice.style)
+        weights = style_weights(sections, self.styles, frames, MUSIC_FPS)
+        nodes = self.sample_nodes(audio, seed, weights, progress)
         count = max(1, round((seconds or song.seconds) * FPS))
-        return postprocess(nodes, count, facing, audio.beats if align_beats else None)
+        beats = audio.beats if align_beats else None
+        return postprocess(nodes, self.model.config.fps, count, facing, beats, travel)
 
-    def genre_class(self, genre: str | None) -> int:
-        """The class of a genre, and of None the null class. Raises InputError where the network knows no such genre."""
-        return len(self.genres) if genre is None else self.genres.index(match_name(genre, self.genres, "genre"))
+    def check_style(self, style: str) -> None:
+        """Raise InputError where a style is written wrongly or the network does not know it."""
+        parse_style(style, self.styles)
 
     @torch.inference_mode()
     def sample_nodes(
-        self, audio: AudioFeatures, seed: int, genre_class: int, progress: Progress | None = None
+        self,
+        audio: AudioFeatures,
+        seed: int,
+        weights: FloatArray,
+        progress: Progress | None = None,
+        source: str = CAPTURED,
     ) -> FloatArray:
-        """Integrate the flow from noise to nodes [T, 23, 3] at MODEL_FPS."""
-        frames, steps = len(audio), self.model.config.sampling_steps
+        """Integrate the flow from noise to nodes.
+
+        Where several styles have a weight, their predictions are averaged (Liu et al., "Compositional visual generation
+        with composable diffusion models", ECCV 2022).
+
+        Args:
+            audio: of the song, T frames.
+            seed: of the noise.
+            weights: of the styles, [T, S], rows of sum 1.
+            progress: called with (evaluations of the network done, in total).
+            source: of the movement, one of the config's ``sources``.
+
+        Returns:
+            [T R, 23, 3] at the frame rate of the network.
+        """
+        config = self.model.config
+        ratio, steps, frames = config.frames_per_music_frame, config.sampling_steps, len(audio)
+        style_of_frame = torch.from_numpy(weights).repeat_interleave(ratio, dim=0)  # [T R, S]
         generator = torch.Generator().manual_seed(_noise_seed(audio, seed))
-        noise = torch.randn(frames, len(GRAPH), 3, generator=generator)
+        noise = draw_noise(1, frames * ratio, config.noise_order, generator)[0]
         if steps > 1:
-            noise *= _TEMPERATURE
-        starts = _chunk_starts(frames)
+            noise *= (style_of_frame @ torch.tensor(config.temperatures))[:, None, None]
         length = min(_CHUNK, frames)
-        batches = [starts[i : i + _BATCH] for i in range(0, len(starts), _BATCH)]
-        hidden = [self._encode_chunks(audio, batch, length) for batch in batches]
-        crossfade = _crossfade_weights(length)
+        crossfade = _crossfade_weights(length * ratio, _OVERLAP * ratio)
+        starts = _chunk_starts(frames)
+        batches = []
+        for first in range(0, len(starts), _BATCH):
+            chunk_starts = starts[first : first + _BATCH]
+            tokens = self._encode_chunks(audio, chunk_starts, length)
+            for style, factor in self._classes(weights, chunk_starts, length):
+                batches.append((chunk_starts, tokens, style, factor))
         done = 0
 
         def predict(x: Tensor, t: float) -> Tensor:
             nonlocal done
-            total, weight = torch.zeros_like(x), torch.zeros(frames, 1, 1)
-            for batch, tokens in zip(batches, hidden, strict=True):
-                chunks = torch.stack([x[start : start + length] for start in batch])
-                genre = torch.full((len(batch),), genre_class)
-                clean = self.model(chunks, torch.full((len(batch),), t), tokens, genre)
-                for start, chunk in zip(batch, clean, strict=True):
-                    total[start : start + length] += chunk * crossfade
-                    weight[start : start + length] += crossfade
+            total, weight = torch.zeros_like(x), torch.zeros(frames * ratio, 1, 1)
+            for chunk_starts, tokens, style, factor in batches:
+                spans = [slice(start * ratio, (start + length) * ratio) for start in chunk_starts]
+                count = len(spans)
+                clean = self.model(
+                    torch.stack([x[span] for span in spans]),
+                    torch.full((count,), t),
+                    tokens,
+                    torch.full((count,), style),
+                    torch.full((count,), config.sources.index(source)),
+                )
+                for span, chunk in zip(spans, clean, strict=True):
+                    blend = crossfade * (style_of_frame[span] @ factor)[:, None, None]
+                    total[span] += chunk * blend
+                    weight[span] += blend
                 done += 1
                 if progress is not None:
                     progress(done, steps * len(batches))
@@ -125,6 +166,21 @@ class DanceSampler:
         x = solve_flow(predict, noise, steps)
         nodes: FloatArray = (x * self.model.scale + self.model.mean).numpy()
         return nodes
+
+    def _classes(self, weights: FloatArray, starts: list[int], length: int) -> list[tuple[int, Tensor]]:
+        """Classes that chunks are evaluated with, and per class the factor [S] on the styles' weights in the mean.
+
+        With guidance g a style counts g times and the null class 1 - g times (Ho, Salimans 2022).
+        """
+        guidance = np.asarray(self.model.config.guidance, np.float32)
+        used = np.any([weights[start : start + length].any(axis=0) for start in starts], axis=0)
+        classes = [
+            (int(style), torch.from_numpy(np.eye(len(guidance), dtype=np.float32)[style] * guidance[style]))
+            for style in np.flatnonzero(used)
+        ]
+        if (guidance[used] != 1).any():
+            classes.append((len(guidance), torch.from_numpy(1 - guidance)))
+        return classes
 
     def _encode_chunks(self, audio: AudioFeatures, starts: list[int], length: int) -> Tensor:
         wave = np.stack([audio.windows(start, start + length) for start in starts])
@@ -179,13 +235,13 @@ def _noise_seed(audio: AudioFeatures, seed: int) -> int:
 
 
 def _chunk_starts(frames: int) -> list[int]:
-    """Start frames of overlapping chunks that cover all frames; the last chunk ends at the last frame."""
+    """Start frames, of the music, of overlapping chunks that cover all frames; the last one ends at the last frame."""
     if frames <= _CHUNK:
         return [0]
     return [*range(0, frames - _CHUNK, _CHUNK - _OVERLAP), frames - _CHUNK]
 
 
-def _crossfade_weights(length: int) -> Tensor:
+def _crossfade_weights(length: int, overlap: int) -> Tensor:
     """Weights of a chunk's frames, [length, 1, 1] > 0: linear ramps over the overlaps, 1 between."""
     distance = torch.arange(1, length + 1).float()
-    return torch.minimum(distance, distance.flip(0)).clamp(max=_OVERLAP)[:, None, None] / _OVERLAP
+    return torch.minimum(distance, distance.flip(0)).clamp(max=overlap)[:, None, None] / overlap

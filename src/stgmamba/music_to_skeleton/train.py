@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import nn
 
 from stgmamba.arrays import Frame
 from stgmamba.datasets import data_folder
-from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.datasets.styled import load_split
 from stgmamba.music_to_skeleton import adversarial, flow_matching
 from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
 from stgmamba.music_to_skeleton.dataset import DanceDataset, WindowSampling, load_examples
@@ -22,6 +22,7 @@ from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig, read_config
 from stgmamba.training.loop import fit, launch
+from stgmamba.training.weights import read_network
 
 LOSS_WEIGHTS = {"flow": flow_matching.LOSS_WEIGHTS, "adversarial": adversarial.LOSS_WEIGHTS}
 """Objective -> default weights of its terms."""
@@ -34,14 +35,23 @@ class SkeletonTrainConfig(TrainConfig):
     Attributes:
         objective: ``flow`` (flow_matching.py) or ``adversarial`` (adversarial.py, the paper's).
         window: frames of a training window at MODEL_FPS.
-        genre_dropout, music_dropout: probabilities that genre or music of a window are dropped.
+        styles_data: folder of dances in SMPL's joints (datasets/smpl22.py) to learn from too, in the data folder.
+        style_dropout, music_dropout: probabilities that style or music of a window are dropped.
+        phase_only: probability that of the music of a window only the beat phase is kept.
+        shares: style -> share of the windows; ``mixed`` for dances of several styles. Empty: by the square root of the
+            styles' lengths.
+        init: weights to start from, of the same config; empty starts from random ones.
         rates: playback rates, of song and dance together, at which each dance is in the training data.
     """
 
     objective: str = "flow"
     window: int = 96
-    genre_dropout: float = 0.15
+    styles_data: str = ""
+    style_dropout: float = 0.15
     music_dropout: float = 0.1
+    phase_only: float = 0.0
+    shares: dict[str, float] = field(default_factory=dict)
+    init: str = ""
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
 
     def check(self) -> None:
@@ -50,7 +60,8 @@ class SkeletonTrainConfig(TrainConfig):
         if self.objective not in LOSS_WEIGHTS:
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(LOSS_WEIGHTS)}")
         self.check_loss_weights(LOSS_WEIGHTS[self.objective])
-        Config(**self.model)
+        if self.window % Config(**self.model).frames_per_music_frame:
+            raise ValueError(f"window is {self.window}; give a multiple of the frames per frame of the music")
 
 
 def read_skeleton_config(path: str | Path) -> SkeletonTrainConfig:
@@ -74,12 +85,23 @@ def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callab
     """
     fabric, out = launch(config)
     model_config = Config(**config.model)
-    data = load_examples(load_dances(data_folder() / config.data, "train"), config.rates, model_config.genres)
-    sampling = WindowSampling(config.batch, config.window, config.genre_dropout, config.music_dropout)
-    dataset = DanceDataset(data, sampling, len(model_config.genres), fabric.device)
+    styles_data = data_folder() / config.styles_data if config.styles_data else None
+    dances = load_split(data_folder() / config.data, styles_data, "train")
+    data = load_examples(dances, config.rates, model_config, config.window)
+    sampling = WindowSampling(
+        config.batch,
+        config.window,
+        config.style_dropout,
+        config.music_dropout,
+        config.phase_only,
+        {None if name == "mixed" else name: share for name, share in config.shares.items()},
+    )
+    dataset = DanceDataset(data, sampling, model_config, fabric.device)
     log(f"{len(dataset.data)} dances, {dataset.minutes:.0f} minutes with tempo changes")
 
     model = build_network(model_config).to(fabric.device)
+    if config.init:
+        model.load_state_dict(read_network(Path(config.init), lambda _: build_network(model_config)).state_dict())
     model.mean, model.scale = dataset.statistics()
     objective = _build_objective(config, model, dataset, out, log)
     state = TrainingState(config, objective, lambda: build_network(model_config), out)

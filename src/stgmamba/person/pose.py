@@ -43,6 +43,7 @@ class DetectedPerson:
         others: how many further persons were seen.
         missing: names of joints that cannot be seen (outside of the picture or hidden): their places are guessed.
         depth: float32 [22], metres relative to the hips, smaller is nearer to the camera; an estimate.
+        hands: float32 [2, 2], pixels of the middle of the knuckles, left and right; None where not detected.
     """
 
     skeleton: Skeleton
@@ -50,6 +51,7 @@ class DetectedPerson:
     others: int
     missing: tuple[str, ...]
     depth: FloatArray
+    hands: FloatArray | None = None
 
 
 def find_person(picture: Picture) -> DetectedPerson:
@@ -71,7 +73,7 @@ def find_person(picture: Picture) -> DetectedPerson:
     if picture.alpha is not None:
         mask = np.minimum(mask, picture.alpha)
     skeleton, missing = _to_skeleton(pose, picture.size)
-    return DetectedPerson(skeleton, mask, len(people) - 1, missing, _depth(pose))
+    return DetectedPerson(skeleton, mask, len(people) - 1, missing, _depth(pose), _hands(pose))
 
 
 def detection_notes(picture: Picture, person: DetectedPerson) -> tuple[str, ...]:
@@ -357,6 +359,11 @@ def _area(pose: Pose, size: tuple[int, int]) -> float:
 def _depth(pose: Pose) -> FloatArray:
     world = Skeleton(pose.world[None], FPS, MEDIAPIPE_33)
     return np.asarray(convert(world, OPENPOSE_18_FEET).positions[0, :, 2])
+
+
+def _hands(pose: Pose) -> FloatArray:
+    knuckles = [[MEDIAPIPE_33.index(f"{side}_{finger}") for finger in ("index", "pinky")] for side in ("left", "right")]
+    return np.asarray(pose.points[knuckles].mean(axis=1))
 
 
 def _to_skeleton(pose: Pose, size: tuple[int, int]) -> tuple[Skeleton, tuple[str, ...]]:

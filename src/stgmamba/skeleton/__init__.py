@@ -8,6 +8,7 @@ from stgmamba.skeleton.layouts import (
     MEDIAPIPE_33,
     OPENPOSE_18,
     OPENPOSE_18_FEET,
+    SMPL_22,
     TANG_23,
     Layout,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "MEDIAPIPE_33",
     "OPENPOSE_18",
     "OPENPOSE_18_FEET",
+    "SMPL_22",
     "TANG_23",
     "Layout",
     "Skeleton",

@@ -12,8 +12,9 @@ import numpy as np
 
 from stgmamba.arrays import FloatArray
 from stgmamba.skeleton.anthropometry import FACE_POINTS, MEAN_DANCER
-from stgmamba.skeleton.layouts import TANG_23, Layout
+from stgmamba.skeleton.layouts import OPENPOSE_18_FEET, SMPL_22, TANG_23, Layout
 from stgmamba.skeleton.sequence import Skeleton
+from stgmamba.skeleton.smpl import smpl_to_openpose
 
 # A missing joint as the weighted mean of others; the first rule whose joints are all known wins.
 _RULES: dict[str, tuple[dict[str, float], ...]] = {
@@ -54,6 +55,8 @@ def convert(skeleton: Skeleton, layout: Layout) -> Skeleton:
     """
     if layout == skeleton.layout:
         return skeleton
+    if skeleton.layout == SMPL_22 and skeleton.dims == 3:
+        return convert(smpl_to_openpose(skeleton), layout) if layout != OPENPOSE_18_FEET else smpl_to_openpose(skeleton)
     frames = len(skeleton)
     positions = np.zeros((frames, len(layout), skeleton.dims), np.float32)
     confidence = np.zeros((frames, len(layout)), np.float32)

@@ -265,6 +265,35 @@ TANG_23 = _layout(
     },
 )
 
+SMPL_22 = _layout(
+    "smpl22",
+    {
+        # The body joints of SMPL (Loper et al. 2015) without the hands, in its order; a foot is the ball of the toes.
+        "pelvis": None,
+        "left_hip": "pelvis",
+        "right_hip": "pelvis",
+        "spine1": "pelvis",
+        "left_knee": "left_hip",
+        "right_knee": "right_hip",
+        "spine2": "spine1",
+        "left_ankle": "left_knee",
+        "right_ankle": "right_knee",
+        "spine3": "spine2",
+        "left_foot": "left_ankle",
+        "right_foot": "right_ankle",
+        "neck": "spine3",
+        "left_collar": "spine3",
+        "right_collar": "spine3",
+        "head": "neck",
+        "left_shoulder": "left_collar",
+        "right_shoulder": "right_collar",
+        "left_elbow": "left_shoulder",
+        "right_elbow": "right_shoulder",
+        "left_wrist": "left_elbow",
+        "right_wrist": "right_elbow",
+    },
+)
+
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (OPENPOSE_18, OPENPOSE_18_FEET, COCO_17, BODY_25, MEDIAPIPE_33, TANG_23)
+    layout.name: layout for layout in (OPENPOSE_18, OPENPOSE_18_FEET, COCO_17, BODY_25, MEDIAPIPE_33, TANG_23, SMPL_22)
 }

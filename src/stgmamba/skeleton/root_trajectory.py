@@ -14,7 +14,8 @@ from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
 _HEADING_SECONDS = 0.12  # Gaussian smoothing of the heading, so that it follows turns and not sways
 _FACING_LIMIT = np.radians(45.0)  # largest heading away from the camera of a dancer who faces it
 _TURNING_SECONDS = 1.0  # turns slower than this are removed for a dancer who faces the camera
-_WANDERING_SECONDS = 6.0  # travel slower than this is removed by ``limit_travel``
+# ``limit_travel`` removes travel slower than so many seconds per metre of the radius it keeps.
+_WANDERING_SECONDS = 7.5
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,14 @@ def face_camera(trajectory: RootTrajectory, fps: float) -> RootTrajectory:
 def limit_travel(trajectory: RootTrajectory, fps: float, radius: float) -> RootTrajectory:
     """Keep the dancer near one place: slow travel is removed, the rest compressed (tanh) into ``radius`` metres."""
     around = trajectory.position - gaussian_filter1d(
-        trajectory.position, _WANDERING_SECONDS * fps, axis=0, mode="nearest"
+        trajectory.position, _WANDERING_SECONDS * radius * fps, axis=0, mode="nearest"
     )
     distance = np.linalg.norm(around, axis=1, keepdims=True)
     squeezed = around * (np.tanh(distance / radius) / np.maximum(distance / radius, 1e-6))
     return RootTrajectory(squeezed.astype(np.float32), trajectory.heading)
+
+
+def centred(trajectory: RootTrajectory) -> RootTrajectory:
+    """The trajectory with the middle of its extent at the origin."""
+    middle = (trajectory.position.min(axis=0) + trajectory.position.max(axis=0)) / 2
+    return RootTrajectory((trajectory.position - middle).astype(np.float32), trajectory.heading)

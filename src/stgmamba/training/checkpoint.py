@@ -15,6 +15,7 @@ from torch import nn
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
 from stgmamba.training.config import TrainConfig
+from stgmamba.training.muon import Muon
 
 
 class TrainingState:
@@ -112,5 +113,5 @@ def build_optimizers(objective: nn.Module, group: str, config: TrainConfig) -> l
     rate, decay = config.learning_rate, config.weight_decay
     optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, rate, betas=(0.9, 0.99), weight_decay=decay)]
     if matrices:
-        optimizers.append(torch.optim.Muon(matrices, rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(Muon(matrices, rate, decay))
     return optimizers

@@ -39,9 +39,9 @@ def walk(seed: int) -> Skeleton:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two dances of the split train and two of val, in the format of tang2018."""
     entries = []
-    for i, (split, genre) in enumerate([("train", "waltz"), ("train", "waltz"), ("val", "waltz"), ("val", "tango")]):
+    for i, (split, style) in enumerate([("train", "waltz"), ("train", "waltz"), ("val", "waltz"), ("val", "tango")]):
         sync = "fitted" if i != 3 else "assumed"
-        entries.append(({"genre": genre, "split": split, "tempo_bpm": 60 / PERIOD, "sync": sync}, walk(i)))
+        entries.append(({"genre": style, "split": split, "tempo_bpm": 60 / PERIOD, "sync": sync}, walk(i)))
     return write_dances(tmp_path_factory.mktemp("corpus"), entries)
 
 
@@ -144,13 +144,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list:  # type: ignore[type-arg]
     calls = []
 
     class Stub:
-        genres = ("waltz",)
+        styles = ("waltz",)
 
         def __init__(self, weights: Path | None) -> None:
             self.weights = weights
 
-        def generate(self, song: Song, seconds: float, seed: int, genre: str | None, align_beats: bool) -> Skeleton:
-            calls.append((self.weights, round(song.seconds), seed, genre, align_beats))
+        def generate(self, song: Song, seconds: float, seed: int, style: str, align_beats: bool) -> Skeleton:
+            calls.append((self.weights, round(song.seconds), seed, style, align_beats))
             return glide(0.5, seconds)
 
     monkeypatch.setattr("stgmamba.music_to_skeleton.sampler.load_sampler", Stub)
@@ -163,7 +163,7 @@ def test_run_evaluates_the_network_and_writes_both_reports(
     calls: list,  # type: ignore[type-arg]
 ) -> None:
     result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1, compare=False)
-    assert calls == [(None, 12, 3, genre, align_beats) for align_beats in (True, False) for genre in ("waltz", None)]
+    assert calls == [(None, 12, 3, style, align_beats) for align_beats in (True, False) for style in ("waltz", "auto")]
     assert list(result["methods"])[:3] == ["real", "ours", UNALIGNED]
     assert result["methods"]["ours"]["foot_skate"] == pytest.approx(50, rel=0.01)
     assert json.loads((tmp_path / "out.json").read_text()) == result
@@ -212,13 +212,13 @@ def test_beats_keep_the_published_tempo(corpus: Path, tmp_path: Path) -> None:
     assert np.diff(song_beats(dance)) == pytest.approx(PERIOD, abs=0.03)
     # Clicks at 200 bpm, published as 100: the strong ones are kept.
     write_clicks(tmp_path / "fast.wav", PERIOD / 2, SECONDS, strong=2)
-    fast = Dance(dance.id, dance.genre, dance.skeleton, tmp_path / "fast.wav", 100.0, True)
+    fast = Dance(dance.id, dance.style, dance.skeleton, tmp_path / "fast.wav", 100.0, True)
     beats = song_beats(fast)
     assert np.diff(beats) == pytest.approx(PERIOD, abs=0.05)
     assert np.abs(beats - PERIOD * np.round(beats / PERIOD)).max() < 0.06
 
 
-def test_other_song_has_the_genre_and_the_length_of_the_song(corpus: Path) -> None:
+def test_other_song_has_the_style_and_the_length_of_the_song(corpus: Path) -> None:
     train, (waltz, tango) = load_dances(corpus, "train"), load_dances(corpus, "val")
     long = Dance("X", "waltz", still(30.0), waltz.audio_path, 100.0, True)
     method = BASELINES["other_song"](train)

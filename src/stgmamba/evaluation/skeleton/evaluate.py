@@ -3,9 +3,9 @@
 Each method makes dances to each song with several seeds. Metrics of single dances are averaged over seeds, then over
 songs. PFD and VFD compare all dances of a method with all real dances of the split.
 
-In the row ``real`` PFD and VFD are those of real dances of other songs of the same genre, since real dances cannot be
+In the row ``real`` PFD and VFD are those of real dances of other songs of the same style, since real dances cannot be
 compared with themselves (halves of the same dances have larger distances: a minute or two of dance is a small sample
-for 66 dimensions). Diversity is that between real dances of a genre in the whole folder, and the beat metrics use only
+for 66 dimensions). Diversity is that between real dances of a style in the whole folder, and the beat metrics use only
 dances whose timing was fitted to the music. The fit used foot strikes, which biases the SC of ``real`` upwards.
 """
 
@@ -35,6 +35,7 @@ from stgmamba.files import check_can_write
 from stgmamba.machine import machine
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.features import onset_strength, track_beats
+from stgmamba.options import STYLE
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 
@@ -128,7 +129,7 @@ def evaluate_skeletons(
         ``methods``: name -> metric -> value (None where it is not defined), ``real`` first; with
         ``seconds_per_minute``, the computation time per minute of dance from the song's file (median over the dances).
         Also ``split``, ``seed``, ``seeds``, ``versions``, ``machine`` (processor, cores, threads) and ``songs`` (id,
-        genre, seconds, tempo, fitted).
+        style, seconds, tempo, fitted).
 
     Raises:
         InputError: the folder cannot be used, or ``seeds`` is not positive.
@@ -176,7 +177,7 @@ def _evaluate(
         "songs": [
             {
                 "id": song.id,
-                "genre": song.genre,
+                "style": song.style,
                 "seconds": round(song.skeleton.seconds, 2),
                 "tempo": song.tempo,
                 "fitted": song.sync,
@@ -189,15 +190,15 @@ def _evaluate(
 
 
 def _network(weights: str | Path | None, align_beats: bool = True) -> Baseline:
-    """A trained network as a method; conditioned on the song's genre where it is one of its classes."""
+    """A trained network as a method, in the song's style; where it does not know that, in the one it chooses."""
     from stgmamba.music_to_skeleton.sampler import load_sampler
 
     sampler = load_sampler(weights)
 
     def method(song: Dance, seed: int) -> Skeleton:
-        genre = song.genre if song.genre in sampler.genres else None
+        style = song.style if song.style in sampler.styles else STYLE
         audio = load_song(song.audio_path)
-        return sampler.generate(audio, seconds=song.skeleton.seconds, seed=seed, genre=genre, align_beats=align_beats)
+        return sampler.generate(audio, seconds=song.skeleton.seconds, seed=seed, style=style, align_beats=align_beats)
 
     return method
 
@@ -264,10 +265,10 @@ def _real_row(
 
 
 def _real_diversity(songs: list[Dance], all_dances: list[Dance]) -> float | None:
-    """Mean over the songs' genres of the diversity of real dances of a genre; None where no genre has two dances."""
+    """Mean over the songs' styles of the diversity of real dances of a style; None where no style has two dances."""
     values = []
-    for genre in sorted({song.genre for song in songs}):
-        dances = [dance.skeleton for dance in all_dances if dance.genre == genre]
+    for style in sorted({song.style for song in songs}):
+        dances = [dance.skeleton for dance in all_dances if dance.style == style]
         if len(dances) > 1:
             values.append(diversity(dances))
     return rounded(float(np.mean(values))) if values else None

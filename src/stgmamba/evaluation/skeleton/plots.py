@@ -256,7 +256,7 @@ def _trajectories(result: EvalResult) -> Figure:
     figure.supxlabel("squares of 1 m", fontsize=8)
     cells = figure.subfigures(rows, columns, squeeze=False, wspace=0.05).ravel()
     for i, (song, cell) in enumerate(zip(result.songs, cells, strict=False)):
-        cell.suptitle(f"{song.id}, {song.genre}", fontsize=9)
+        cell.suptitle(f"{song.id}, {song.style}", fontsize=9)
         paths = {name: mid_hip(result.dances[name][i][0].positions)[:, [0, 2]] for name in names}
         paths = {name: path - (path.min(axis=0) + path.max(axis=0)) / 2 for name, path in paths.items()}
         limit = max(1.0, np.ceil(2.2 * max(float(np.nanmax(np.abs(path))) for path in paths.values())) / 2)
@@ -298,7 +298,7 @@ def _pose_strips(result: EvalResult, song: int) -> Figure:
     dance = result.songs[song]
     start = _middle_second(dance.skeleton)
     panel.set_title(
-        f"{dance.id}, {dance.genre}, seconds {start:.0f} to {start + STRIP_SECONDS:.0f}", fontsize=9, loc="left"
+        f"{dance.id}, {dance.style}, seconds {start:.0f} to {start + STRIP_SECONDS:.0f}", fontsize=9, loc="left"
     )
     return figure
 

@@ -19,8 +19,8 @@ _LEGEND = """\
 `bc` and `sc` have to be compared with their floors, the mean values of the same dances at random time offsets to the
 music.
 
-- `real`: `pfd` and `vfd` are those of real dances of other songs of the same genre, `diversity` is that between real
-  dances of a genre in the whole folder; `bc`, `sc` and their floors use only dances with fitted timing ({fitted} of
+- `real`: `pfd` and `vfd` are those of real dances of other songs of the same style, `diversity` is that between real
+  dances of a style in the whole folder; `bc`, `sc` and their floors use only dances with fitted timing ({fitted} of
   {songs}), and the fit used foot strikes, which biases `sc` upwards.
 - `shifted` is the songs' real dances at a wrong time offset: its `pfd` is near 0 by construction, its `vfd` and `jerk`
   are those of the jump from the last to the first frame.
@@ -61,10 +61,10 @@ def markdown(report: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | " + " | ".join(cell(row.get(column)) for column in columns) + " |")
     fitted = sum(song["fitted"] for song in report["songs"])
     lines += ["", _LEGEND.format(fitted=fitted, songs=len(report["songs"]))]
-    lines += ["| song | genre | seconds | tempo | fitted |", "| --- | --- | ---: | ---: | --- |"]
+    lines += ["| song | style | seconds | tempo | fitted |", "| --- | --- | ---: | ---: | --- |"]
     for song in report["songs"]:
         fitted = "yes" if song["fitted"] else "no"
-        lines.append(f"| {song['id']} | {song['genre']} | {song['seconds']} | {song['tempo']} | {fitted} |")
+        lines.append(f"| {song['id']} | {song['style']} | {song['seconds']} | {song['tempo']} | {fitted} |")
     machine = report["machine"]
     lines += ["", ", ".join(f"{package} {number}" for package, number in report["versions"].items()), ""]
     lines += [f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads", ""]

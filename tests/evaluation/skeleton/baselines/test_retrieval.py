@@ -74,7 +74,7 @@ def test_dances_that_are_used(corpus: dict[str, Dance]) -> None:
         return bool(retrieval(train)(song, 0).positions.std(axis=0).max() > 0.01)
 
     assert moves([a, corpus["unfitted"], tango], song)
-    assert not moves([corpus["unfitted"], tango], song)  # fitted dances of another genre before unfitted ones
+    assert not moves([corpus["unfitted"], tango], song)  # fitted dances of another style before unfitted ones
     assert not moves([corpus["unfitted"]], song)
     assert not moves([a, tango], a)  # never the song's own dance, though it is the only rumba
     assert not moves([a], a)

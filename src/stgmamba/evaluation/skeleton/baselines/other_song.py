@@ -13,14 +13,14 @@ from stgmamba.skeleton import Skeleton
 
 
 def other_song(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
-    """A method that returns a real dance of another song, of the same genre where ``train`` has one, else of any.
+    """A method that returns a real dance of another song, of the same style where ``train`` has one, else of any.
 
     Successive seeds cycle through the dances. A dance that is too short is continued backwards, then forwards again.
     """
 
     def baseline(song: Dance, seed: int) -> Skeleton:
         others = [dance for dance in train if dance.id != song.id] or list(train)
-        candidates = [dance for dance in others if dance.genre == song.genre] or others
+        candidates = [dance for dance in others if dance.style == song.style] or others
         order = np.random.default_rng(zlib.crc32(song.id.encode())).permutation(len(candidates))
         return _extend(candidates[order[seed % len(candidates)]].skeleton, len(song.skeleton))
 

@@ -27,8 +27,7 @@ from stgmamba.arrays import DoubleArray, smoothstep
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.evaluation.skeleton.baselines.mean_pose import mean_pose
 from stgmamba.music.decode import load_song
-from stgmamba.music_to_skeleton.audio_features import AudioFeatures, extract_audio_features
-from stgmamba.music_to_skeleton.representation import MODEL_FPS
+from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, AudioFeatures, extract_audio_features
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, mid_hip, rebuild, retarget
@@ -50,17 +49,17 @@ _MUSIC, _TEMPO, _RANDOM = 0.5, 1.0, 4.0
 def retrieval(train: Sequence[Dance]) -> Callable[[Dance, int], Skeleton]:
     """A method that concatenates bars of the dances of ``train``, except the song's own.
 
-    Dances with fitted timing are preferred, and of those the ones of the song's genre. Without any other dance the
+    Dances with fitted timing are preferred, and of those the ones of the song's style. Without any other dance the
     result is the mean pose.
     """
     sources = [_Source.of(dance) for dance in train]
     fallback = mean_pose(train)
 
     def baseline(song: Dance, seed: int) -> Skeleton:
-        bar = 3 if song.genre == "waltz" else 4
+        bar = 3 if song.style == "waltz" else 4
         others = [source for source in sources if source.dance.id != song.id and len(source.beats) > bar]
         chosen = [source for source in others if source.dance.sync] or others
-        chosen = [source for source in chosen if source.dance.genre == song.genre] or chosen
+        chosen = [source for source in chosen if source.dance.style == song.style] or chosen
         if not chosen:
             return fallback(song, seed)
         seconds = song.skeleton.seconds
@@ -247,7 +246,7 @@ def _whole_bars(beats: DoubleArray, seconds: float, bar: int) -> DoubleArray:
 def _profiles(audio: AudioFeatures, beats: DoubleArray) -> DoubleArray:
     """Onset strength and loudness at _PROFILE times between successive beats, [K - 1, 2 _PROFILE], K >= 1."""
     phases = (np.arange(_PROFILE) + 0.5) / _PROFILE
-    positions = (beats[:-1, None] + np.diff(beats)[:, None] * phases) * MODEL_FPS
+    positions = (beats[:-1, None] + np.diff(beats)[:, None] * phases) * MUSIC_FPS
     frames = np.arange(len(audio))
     return np.concatenate([np.interp(positions, frames, audio.features[:, feature]) for feature in (0, 1)], axis=1)
 

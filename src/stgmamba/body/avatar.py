@@ -1,0 +1,101 @@
+"""A person as a textured, rigged mesh, made from a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, IntArray
+from stgmamba.body.fitting import fit_body
+from stgmamba.body.outline import close_outline, outline_overlap
+from stgmamba.body.posing import RestBody
+from stgmamba.body.template import load_template
+from stgmamba.body.texture import make_texture
+from stgmamba.characters.raster import vertex_normals
+from stgmamba.person.picture import Picture
+from stgmamba.person.pose import DetectedPerson
+
+_INFLUENCES = 4  # bones per vertex, as glTF and its viewers have it
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A textured mesh in the pose of a picture, with a skeleton; metres: x right, y up, z towards the camera.
+
+    Attributes:
+        vertices: [V, 3].
+        triangles: vertex indices [F, 3], counter-clockwise from outside.
+        closed: whether the surface at a vertex is closed, so that its back faces cannot be seen, [V].
+        uv, uv_triangles: texture coordinates [U, 2], v up, and their indices [F, 3].
+        texture: uint8 [S, S', 3].
+        bones, weights: the bones that move each vertex, [V, 4], and their weights.
+        heads: heads of the template's bones, [B, 3].
+        keypoints: `template.KEYPOINTS`, [P, 3].
+        pixels_per_metre: scale of the picture.
+        origin: pixel (x, y) of the picture at the point (0, 0), [2].
+        overlap: intersection over union of the body's outline and the person's in the picture, 0..1.
+        joint_error: mean distance of the body's keypoints from the detected joints, metres.
+    """
+
+    vertices: FloatArray
+    triangles: IntArray
+    closed: BoolArray
+    uv: FloatArray
+    uv_triangles: IntArray
+    texture: Frame
+    bones: IntArray
+    weights: FloatArray
+    heads: DoubleArray
+    keypoints: DoubleArray
+    pixels_per_metre: float
+    origin: DoubleArray
+    overlap: float
+    joint_error: float
+
+    @cached_property
+    def rest(self) -> RestBody:
+        """What posing needs of it."""
+        return RestBody(self.heads, self.keypoints)
+
+    @cached_property
+    def normals(self) -> FloatArray:
+        """Unit normals of the vertices, [V, 3]."""
+        return vertex_normals(self.vertices, self.triangles)
+
+    @property
+    def floor(self) -> float:
+        """Height of the lowest vertex, metres."""
+        return float(self.vertices[:, 1].min())
+
+
+def make_avatar(picture: Picture, person: DetectedPerson) -> Avatar:
+    """The avatar of the person of a picture."""
+    template = load_template()
+    fitted = fit_body(person)
+    vertices = close_outline(fitted, person.mask)
+    bones, weights = _strongest(template.weights)
+    return Avatar(
+        vertices=vertices,
+        triangles=template.triangles,
+        closed=np.ones(len(vertices), bool),
+        uv=template.uv,
+        uv_triangles=template.uv_triangles,
+        texture=make_texture(fitted, vertices, picture.rgb, person.mask),
+        bones=bones,
+        weights=weights,
+        heads=fitted.heads,
+        keypoints=fitted.keypoints,
+        pixels_per_metre=fitted.pixels_per_metre,
+        origin=fitted.origin,
+        overlap=outline_overlap(fitted, vertices, person.mask),
+        joint_error=fitted.joint_error,
+    )
+
+
+def _strongest(weights: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The bones [V, 4] of the largest weights [V, B], and these weights [V, 4], rows of which sum to 1."""
+    bones = np.argsort(-weights, axis=1)[:, :_INFLUENCES]
+    chosen = np.take_along_axis(weights, bones, axis=1)
+    return bones.astype(np.int32), (chosen / chosen.sum(axis=1, keepdims=True)).astype(np.float32)
