@@ -24,6 +24,9 @@ TITLES = {
     "train": "Training",
     "evaluate": "Evaluating",
     "benchmark": "Measuring",
+    "sources": "Reading the sources",
+    "videos": "Analysing the videos",
+    "shards": "Writing the data set",
 }
 """Stages of work, and what the terminal calls them."""
 
