@@ -153,12 +153,15 @@ def detection_notes(picture: Picture, person: DetectedPerson) -> tuple[str, ...]
     return tuple(notes)
 
 
-def estimate_pose(path: str | Path, progress: Progress | None = None) -> tuple[Skeleton, tuple[str, ...]]:
+def estimate_pose(
+    path: str | Path, progress: Progress | None = None, which: PersonChoice | None = None
+) -> tuple[Skeleton, tuple[str, ...]]:
     """The 2-D skeleton of the person in a picture (one frame) or in a video (all of its frames).
 
     Args:
         path: a picture or a video file.
         progress: called with (frames done, frames in all) of a video.
+        which: of several persons in a picture, as for ``find_person``.
 
     Returns:
         The skeleton, OPENPOSE_18_FEET in pixels, and sentences for the user.
@@ -172,7 +175,7 @@ def estimate_pose(path: str | Path, progress: Progress | None = None) -> tuple[S
         lost = int((skeleton.confidence == 0).all(axis=1).sum())
         return skeleton, (f"{path}: nobody was found in {lost} of {len(skeleton)} frames.",) if lost else ()
     picture = load_picture(path)
-    person = find_person(picture)
+    person = find_person(picture, which)
     return person.skeleton, detection_notes(picture, person)
 
 
