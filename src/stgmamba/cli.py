@@ -673,6 +673,7 @@ def evaluate_skeleton(
 ) -> None:
     """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.skeleton.evaluate import run
         from stgmamba.evaluation.skeleton.report import markdown
 
@@ -683,10 +684,7 @@ def evaluate_skeleton(
                 output,
                 seed=seed,
                 seeds=seeds,
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -735,6 +733,7 @@ def evaluate_video(
 ) -> None:
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.video.evaluate import EvalInputs, run
         from stgmamba.evaluation.video.metrics.networks import load_networks
         from stgmamba.evaluation.video.report import markdown
@@ -746,10 +745,7 @@ def evaluate_video(
                 size=size,
                 seed=seed,
                 networks=load_networks(lpips_weights, fid_weights, fvd_weights),
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
