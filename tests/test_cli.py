@@ -346,11 +346,15 @@ def test_a_pose_or_mask_that_cannot_be_used_is_a_sentence(
         assert not film.exists()
 
 
-def test_avatar_writes_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
-    film = tmp_path / "turn.mp4"
-    code, out, err = run("avatar", person_picture, "--turntable", film, "--size", "96", "--fps", "5", "--json")
+def test_avatar_writes_a_mesh_and_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    mesh, film = tmp_path / "me.glb", tmp_path / "turn.mp4"
+    code, out, err = run(
+        "avatar", person_picture, "-o", mesh, "--turntable", film, "--size", "96", "--fps", "5", "--json"
+    )
     assert code == 0, err
+    assert mesh.read_bytes()[:4] == b"glTF"
     result = json.loads(out)
+    assert (result["output"], result["turntable"]) == (str(mesh), str(film))
     assert result["overlap"] > 0.85
     assert result["joint_error"] < 0.03
     assert (probe(film).frames, probe(film).size) == (30, (72, 96))
@@ -362,6 +366,8 @@ def test_avatar_refuses_what_it_cannot_use(run: Run, person_picture: Path, tmp_p
     for arguments, mentioned in (
         ((noise, "--turntable", tmp_path / "turn.mp4"), "no person was found"),
         ((person_picture, "--turntable", tmp_path / "turn.gif"), ".mp4"),
+        ((person_picture, "-o", tmp_path / "me.obj"), ".glb"),
+        ((person_picture,), "nothing to write"),
         ((person_picture, "--turntable", tmp_path / "turn.mp4", "--size", "9"), "size 9"),
     ):
         code, out, err = run("avatar", *arguments)
@@ -400,6 +406,8 @@ def test_dance_writes_film_and_skeleton(
         "128",
         "--skeleton-out",
         steps,
+        "--glb",
+        tmp_path / "me.glb",
         "--start",
         "1",
         "--fps",
@@ -427,6 +435,7 @@ def test_dance_writes_film_and_skeleton(
         "mask": None,
         "quality": "best",
         "body": "auto",
+        "glb": str(tmp_path / "me.glb"),
         "size": [96, 128],
         "fps": 24.0,
         "frames": 48,

@@ -216,11 +216,17 @@ def dance(
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
+    glb: Annotated[
+        Path | None,
+        typer.Option(help="Also write the dancer of a picture as a mesh that moves (binary glTF).", metavar="OUT.glb"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """A song in, a video of somebody dancing to it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
+    if glb is not None:
+        check_can_write(glb, (".glb",), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba.pipeline import DancePipeline
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
@@ -248,9 +254,11 @@ def dance(
         )
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
+        if glb is not None:
+            video.save_glb(glb)
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
-    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out)}
+    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out), "glb": _name(glb)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -378,10 +386,13 @@ def pose(
 @app.command()
 def avatar(
     image: Annotated[Path, typer.Argument(help="A picture of one person.", metavar="IMAGE", callback=_file)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The textured, rigged mesh to write (binary glTF).", metavar="OUT.glb"),
+    ] = None,
     turntable: Annotated[
-        Path,
-        typer.Option("--turntable", help="A video in which they turn once round, ending in .mp4.", metavar="OUT.mp4"),
-    ],
+        Path | None, typer.Option(help="A video in which they turn once round, ending in .mp4.", metavar="OUT.mp4")
+    ] = None,
     pose: Pose = None,
     mask: Mask = None,
     size: Size = None,
@@ -389,9 +400,14 @@ def avatar(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """A picture in, its person as a 3-D body out."""
-    check_can_write(turntable, (".mp4",), inputs=(image,))
+    """A picture in, its person as a 3-D body out: a mesh for other programs, a video, or both."""
+    if output is None and turntable is None:
+        raise InputError("There is nothing to write: name a mesh (-o me.glb), a video (--turntable me.mp4), or both.")
+    for path, suffix in ((output, ".glb"), (turntable, ".mp4")):
+        if path is not None:
+            check_can_write(path, (suffix,), inputs=(image,))
     with Terminal() as terminal:
+        from stgmamba.body.gltf import write_glb
         from stgmamba.body.turntable import save_turntable
         from stgmamba.subject import load_avatar
 
@@ -401,10 +417,15 @@ def avatar(
             body, notes = load_avatar(image, pose, mask)
         for note in notes:
             terminal.warn(note)
-        with terminal.stage("video") as progress:
-            seconds = save_turntable(body, turntable, frame_size, fps, progress)
-    facts = {"image": str(image), "overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
-    _report(as_json, terminal, turntable, seconds=seconds, fps=fps, size=frame_size, **facts)
+        if output is not None:
+            write_glb(output, body)
+        if turntable is not None:
+            with terminal.stage("video") as progress:
+                save_turntable(body, turntable, frame_size, fps, progress)
+    facts: dict[str, Any] = {"image": str(image), "pose": _name(pose), "mask": _name(mask)}
+    facts |= {"turntable": _name(turntable)}
+    facts |= {"overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
+    _report(as_json, terminal, output, **facts)
 
 
 @app.command()
@@ -927,20 +948,24 @@ def _name(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:
+def _report(as_json: bool, terminal: Terminal, output: Path | None, **facts: Any) -> None:
     """The result of a verb: one line, or JSON with everything needed to repeat it."""
     stage_seconds = terminal.seconds
     total = sum(stage_seconds.values())
     if as_json:
         rounded = {name: round(value, 3) for name, value in {**stage_seconds, "total": total}.items()}
         result = {
-            "output": str(output),
+            "output": _name(output),
             **facts,
             "warnings": terminal.warnings,
             "stage_seconds": rounded,
             "versions": _versions(),
         }
         typer.echo(json.dumps(result))
+        return
+    if "seconds" not in facts:
+        written = " and ".join(str(path) for path in (output, facts.get("turntable")) if path is not None)
+        typer.echo(f"{written}: took {total:.0f} s.")
         return
     size = f", {facts['size'][0]} x {facts['size'][1]}" if facts.get("size") else ""
     typer.echo(f"{output}: {facts['seconds']:.1f} s at {facts['fps']:g} frames per second{size}; took {total:.0f} s.")

@@ -95,6 +95,25 @@ class DanceVideo:
             )
         return path
 
+    def save_glb(self, path: str | Path) -> Path:
+        """Write the dancer as a textured, rigged mesh with the dance as its animation (binary glTF).
+
+        Args:
+            path: the file to write, ending in .glb; an older one is replaced.
+
+        Raises:
+            InputError: the subject has no 3-D body, or the file cannot be written.
+        """
+        from stgmamba.body.gltf import write_glb
+
+        path = check_can_write(path, (".glb",))
+        if self.subject.avatar is None:
+            raise InputError(
+                f"{path}: {self.subject.name} has no 3-D body; use a picture of one whole person, or --body 3d."
+            )
+        write_glb(path, self.subject.avatar, self.skeleton)
+        return path
+
 
 class DancePipeline:
     """Generates dances and lets people dance them.

@@ -34,7 +34,6 @@ class MediaInfo:
 
     Attributes:
         path: the file.
-        container: FFmpeg's name of the container, such as "mov,mp4,m4a,3gp,3g2,mj2".
         seconds: duration, of mp3 and raw AAC counted in packets; 0 where the header does not state it.
         fps: frames per second; None without video. Headers may be wrong: see `VideoReader.timestamps`.
         size: (width, height) as displayed, rotation applied; None without video.
@@ -47,7 +46,6 @@ class MediaInfo:
     """
 
     path: Path
-    container: str
     seconds: float
     fps: float | None = None
     size: tuple[int, int] | None = None
@@ -306,7 +304,7 @@ def probe(path: str | Path) -> MediaInfo:
             }
         if video is None and container.format.name in _ESTIMATED_DURATION:
             seconds = _counted_seconds(container, audio) or seconds
-        return MediaInfo(path, container.format.name, seconds, **properties)
+        return MediaInfo(path, seconds, **properties)
 
 
 def _counted_seconds(container: Any, stream: Any) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.spatial import ConvexHull, QhullError
 
-from stgmamba.arrays import BoolArray, DoubleArray, FloatArray
+from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, unit
 from stgmamba.skeleton.sequence import Skeleton
 
 NEAR = 0.05  # metres; what is nearer than this, or behind the camera, is not seen
@@ -181,8 +181,7 @@ def _extremes(skeleton: Skeleton) -> NDArray[np.float64]:
     for side in ("left", "right"):
         elbow, wrist = f"{side}_elbow", f"{side}_wrist"
         if layout.has(elbow, wrist):
-            arm = (skeleton.joint(wrist) - skeleton.joint(elbow))[known(elbow, wrist)]
-            arm = arm / np.maximum(np.linalg.norm(arm, axis=1, keepdims=True), 1e-6)
+            arm = unit((skeleton.joint(wrist) - skeleton.joint(elbow))[known(elbow, wrist)], (0.0, 0.0, 0.0))
             points.append(skeleton.joint(wrist)[known(elbow, wrist)] + _HAND * arm)
     together: NDArray[np.float64] = np.concatenate(points).astype(np.float64)
     if len(together) == 0:
