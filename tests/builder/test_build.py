@@ -114,6 +114,7 @@ def test_filters_keep_what_passes_and_refer_to_its_shards(built: Path, tmp_path:
         filter_dataset(built, profile, tmp_path / "copied")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["skeleton", "video"])
 def test_training_takes_steps_on_it(stage: str, built: Path, tmp_path: Path) -> None:
     common = {"out": str(tmp_path / "run"), "steps": 3, "batch": 2, "warmup": 1, "threads": 1, "compile": False}

@@ -90,4 +90,4 @@ def _with_feet(positions: FloatArray) -> FloatArray:
 def _turned(offset: FloatArray, yaw: FloatArray) -> FloatArray:
     """An offset [3] turned about the vertical by each yaw, [T, 3]."""
     level = rotate_yaw(np.broadcast_to(offset[[0, 2]], (len(yaw), 2)).astype(np.float32), yaw)
-    return np.stack([level[:, 0], np.full(len(yaw), offset[1]), level[:, 1]], axis=-1).astype(np.float32)
+    return np.asarray(np.stack([level[:, 0], np.full(len(yaw), offset[1]), level[:, 1]], axis=-1), np.float32)

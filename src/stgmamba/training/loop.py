@@ -117,7 +117,7 @@ def seconds_per_step(fabric: Fabric, state: TrainingState, batch: Callable[[int]
     taken = []
     for n in range(1 + _TRIAL_STEPS):
         begun = time.perf_counter()
-        _train_step(fabric, state, objective, optimizers, batch(state.config.steps - 1 - n))
+        _train_step(fabric, state, objective, optimizers, batch(max(0, state.config.steps - 1 - n)))
         taken.append(time.perf_counter() - begun)
     return float(np.median(taken[1:]))
 
