@@ -133,6 +133,15 @@ AlignBeats = Annotated[
         "--align-beats/--free-timing", help="Align the steps with the song's beats, or leave the timing as generated."
     ),
 ]
+Beats = Annotated[
+    Path | None,
+    typer.Option(
+        "--beats",
+        help="The song's beats, where the tracker is wrong: a text file of seconds, one beat per line.",
+        metavar="FILE",
+        callback=_file,
+    ),
+]
 Quality = Annotated[
     str,
     typer.Option(
@@ -211,6 +220,7 @@ def dance(
     style: Style = options.STYLE,
     travel: Travel = options.TRAVEL,
     align_beats: AlignBeats = True,
+    beats: Beats = None,
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
     skeleton_out: Annotated[
@@ -248,6 +258,7 @@ def dance(
             style=style,
             travel=travel,
             align_beats=align_beats,
+            beats=beats,
             quality=quality,
             body=body,
             report=terminal,
@@ -279,6 +290,7 @@ def skeleton(
         ),
     ] = None,
     align_beats: AlignBeats = True,
+    beats: Beats = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -298,6 +310,7 @@ def skeleton(
             travel=travel,
             facing=facing or "free",
             align_beats=align_beats,
+            beats=beats,
             report=terminal,
         )
         write_skeleton(output, dance)
@@ -436,16 +449,30 @@ def info(
             help="A song, picture, video, skeleton or weights file.", metavar="FILE", callback=_file_or_folder
         ),
     ],
+    beats: Beats = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw a song's tempo, bars and sections into this picture.", metavar="FILE.png"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What is in a file: a song, a picture, a video, a skeleton or weights."""
+    """What is in a file: a song (tempo, metre, bars, sections), a picture, a video, a skeleton or weights."""
     from stgmamba.info import describe
 
-    facts = describe(file)
+    if plot is not None:
+        check_can_write(plot, (".png",), inputs=(file, beats))
+    facts = describe(file, beats)
+    if plot is not None:
+        from stgmamba.music.song_plot import plot_song
+
+        plot_song(plot, file, facts)
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    if "sections" in facts:  # a line each; all beats would fill the screen
+        facts["sections"] = [f"{_clock(each['start'])} {each['label']}" for each in facts["sections"]]
+        del facts["beats"], facts["downbeats"]
     width = max(map(len, facts))
     for name, value in facts.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
@@ -581,6 +608,58 @@ def train_video(
         with terminal.stage("train"):
             result = estimate(settings) if dry_run else run(settings, minutes, log=terminal.say)
     _report_training(as_json, terminal, result)
+
+
+@train.command("beats")
+def train_beats(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Train the beat tracker on songs composed for it; a run that was stopped goes on where it was."""
+    with Terminal() as terminal:
+        from stgmamba.music.beat_tracking.train import prepare, read_beat_config
+        from stgmamba.music.beat_tracking.train import train as run
+
+        settings = read_beat_config(config)
+        with terminal.stage("songs") as progress:
+            prepare(settings, progress)
+        with terminal.stage("train"):
+            weights = run(settings, minutes, log=terminal.say)
+    _report_weights(as_json, terminal, weights)
+
+
+@evaluate.command("beats")
+def evaluate_beats(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of songs with known beats; by default beats in $STGM_DATA."),
+    ] = None,
+    transformed: Annotated[
+        bool, typer.Option(help="Judge on the same songs at 0.94 and 1.06 speed and through an mp3 too.")
+    ] = True,
+    composed: Annotated[int, typer.Option(help="Judge on so many composed songs, by kind.")] = 0,
+    dances: Annotated[
+        Path | None, typer.Option(help="Folder of dances: compare with the published tempos of their music.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of the dances; by default all.")] = None,
+    output: ReportFile = None,
+    seed: Annotated[int, typer.Option(help="Other composed songs.")] = options.SEED,
+    weights: Weights = None,
+    compare: Annotated[bool, typer.Option(help="Judge other beat trackers too, those that are installed.")] = True,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure the beat tracker on songs whose beats are known, beside other trackers."""
+    with Terminal() as terminal:
+        from stgmamba.evaluation.beats.evaluate import BeatInputs, markdown, run
+
+        with terminal.stage("evaluate") as progress:
+            report = run(
+                BeatInputs.with_defaults(data, transformed, composed, dances, split),
+                output,
+                weights=weights,
+                seed=seed,
+                compare=compare,
+                progress=progress,
+            )
+    typer.echo(json.dumps(report) if as_json else markdown(report))
 
 
 @evaluate.command("skeleton")
@@ -978,6 +1057,11 @@ def _versions() -> dict[str, str]:
 
     names = ("stgmamba", "torch", "numpy", "mediapipe", "av", "librosa", "opencv-contrib-python")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _plain(value: Any) -> str:

@@ -20,6 +20,7 @@ from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
+from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
 from stgmamba.options import BODY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
@@ -157,6 +158,7 @@ class DancePipeline:
         facing: str = "free",
         travel: float | None = None,
         align_beats: bool = True,
+        beats: str | Path | None = None,
         report: Reporter | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
@@ -172,6 +174,7 @@ class DancePipeline:
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             travel: radius in metres within which the dancer stays; the whole floor when not given.
             align_beats: align the steps with the song's beats.
+            beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
@@ -182,11 +185,15 @@ class DancePipeline:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel)
         report = report or Silent()
+        rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
-        if not isinstance(song, Song):
+        if isinstance(song, Song):
+            start = 0.0
+        else:
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
-        return self._generate(song, seed, fps, style, parse_facing(facing), travel, align_beats, report)
+        given = None if rhythm is None else excerpt(rhythm, start, song.seconds)
+        return self._generate(song, seed, fps, style, parse_facing(facing), travel, align_beats, given, report)
 
     def dance(
         self,
@@ -205,6 +212,7 @@ class DancePipeline:
         style: str = STYLE,
         travel: float = TRAVEL,
         align_beats: bool = True,
+        beats: str | Path | None = None,
         quality: str = QUALITY,
         body: str = BODY,
         report: Reporter | None = None,
@@ -226,6 +234,7 @@ class DancePipeline:
             style: as for ``skeleton``.
             travel: radius in metres within which the dancer stays.
             align_beats: align the steps with the song's beats.
+            beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
@@ -247,6 +256,7 @@ class DancePipeline:
         )
         check_subject(image, character, pose, mask)
         report = report or Silent()
+        rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
@@ -260,7 +270,8 @@ class DancePipeline:
         }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
-        skeleton = self._generate(decoded, seed, fps, style, facing, travel, align_beats, report)
+        given = None if rhythm is None else excerpt(rhythm, start, decoded.seconds)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, align_beats, given, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
     def _check_style(self, style: str, report: Reporter) -> None:
@@ -277,6 +288,7 @@ class DancePipeline:
         facing: Facing,
         travel: float | None,
         align_beats: bool,
+        rhythm: Rhythm | None,
         report: Reporter,
     ) -> Skeleton:
         with report.stage("skeleton") as progress:
@@ -287,6 +299,7 @@ class DancePipeline:
                 facing=facing,
                 travel=travel,
                 align_beats=align_beats,
+                beats=None if rhythm is None else rhythm.beats,
                 chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),
                 progress=progress,
             )

@@ -21,6 +21,7 @@ TITLES = {
     "video": "Rendering the video",
     "pose": "Estimating the pose",
     "examples": "Making training pairs",
+    "songs": "Composing songs",
     "train": "Training",
     "evaluate": "Evaluating",
     "benchmark": "Measuring",

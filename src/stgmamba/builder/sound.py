@@ -10,8 +10,9 @@ from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
 from stgmamba.datasets.sync import fit_sync
 from stgmamba.errors import InputError
+from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import SAMPLE_RATE, SHORTEST_SONG, load_song
-from stgmamba.music.features import onset_strength, track_beats
+from stgmamba.music.features import onset_strength
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.motion_events import foot_strikes
 
@@ -114,7 +115,7 @@ def _hear(video: Video, start: float, stop: float) -> tuple[dict[str, Any], Doub
         tracked = track_beats(samples, SAMPLE_RATE)
         level = 10 * np.log10(max(float(np.square(samples.astype(np.float64)).mean()), 1e-10))
         measures = (level, pulse_clarity(samples, SAMPLE_RATE), low_energy_share(samples, SAMPLE_RATE), tracked.tempo)
-        pieces.append((len(samples), measures, tracked.times + begin))
+        pieces.append((len(samples), measures, tracked.beats + begin))
     if not pieces:
         return _no_sound()
     weights = np.array([length for length, _, _ in pieces], np.float64)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
@@ -59,6 +60,7 @@ class DanceSampler:
         facing: Facing = "free",
         progress: Progress | None = None,
         align_beats: bool = True,
+        beats: NDArray[np.float64] | None = None,
         travel: float | None = None,
         chosen: Callable[[Choice], object] | None = None,
     ) -> Skeleton:
@@ -74,6 +76,7 @@ class DanceSampler:
             travel: radius in metres within which the dancer stays; None leaves the floor to the dance.
             chosen: called with the style that ``auto`` chose.
             align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
+            beats: times of the beats, seconds [K], K > 0; tracked when not given.
 
         Returns:
             3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
@@ -83,7 +86,7 @@ class DanceSampler:
         """
         sections = parse_style(style, self.styles)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
-        audio = extract_audio_features(song.samples, frames)
+        audio = extract_audio_features(song.samples, frames, beats)
         if sections is None:
             choice = choose_style(audio, self.styles)
             if chosen is not None:
@@ -92,8 +95,8 @@ class DanceSampler:
         weights = style_weights(sections, self.styles, frames, MUSIC_FPS)
         nodes = self.sample_nodes(audio, seed, weights, progress)
         count = max(1, round((seconds or song.seconds) * FPS))
-        beats = audio.beats if align_beats else None
-        return postprocess(nodes, self.model.config.fps, count, facing, beats, travel)
+        aligned = audio.beats if align_beats else None
+        return postprocess(nodes, self.model.config.fps, count, facing, aligned, travel)
 
     def check_style(self, style: str) -> None:
         """Raise InputError where a style is written wrongly or the network does not know it."""

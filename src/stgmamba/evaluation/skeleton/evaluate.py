@@ -33,8 +33,9 @@ from stgmamba.evaluation.skeleton.plots import OURS, REAL, EvalResult, Section, 
 from stgmamba.evaluation.skeleton.report import write_markdown
 from stgmamba.files import check_can_write
 from stgmamba.machine import machine
+from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import Song, load_song
-from stgmamba.music.features import onset_strength, track_beats
+from stgmamba.music.features import onset_strength
 from stgmamba.options import STYLE
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
@@ -218,10 +219,10 @@ def song_beats(song: Dance) -> NDArray[np.float64]:
     the one with the stronger onsets; twice the beats would raise the floors of BC and SC.
     """
     audio = load_song(song.audio_path)
-    beats = track_beats(audio.samples, audio.rate)
-    if beats.tempo < 1.6 * song.tempo:
-        return beats.times
-    return max((beats.times[::2], beats.times[1::2]), key=lambda times: _onset_strength_at(audio, times))
+    rhythm = track_beats(audio.samples, audio.rate)
+    if rhythm.tempo < 1.6 * song.tempo:
+        return rhythm.beats
+    return max((rhythm.beats[::2], rhythm.beats[1::2]), key=lambda times: _onset_strength_at(audio, times))
 
 
 def _generate(method: Baseline, song: Dance, seeds: Sequence[int]) -> tuple[list[Skeleton], list[float]]:
