@@ -622,7 +622,7 @@ def train_beats(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = F
             prepare(settings, progress)
         with terminal.stage("train"):
             weights = run(settings, minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+    _report_training(as_json, terminal, weights)
 
 
 @evaluate.command("beats")
