@@ -678,6 +678,7 @@ def evaluate_skeleton(
 ) -> None:
     """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.skeleton.evaluate import run
         from stgmamba.evaluation.skeleton.report import markdown
 
@@ -688,10 +689,7 @@ def evaluate_skeleton(
                 output,
                 seed=seed,
                 seeds=seeds,
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -740,6 +738,7 @@ def evaluate_video(
 ) -> None:
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.video.evaluate import EvalInputs, run
         from stgmamba.evaluation.video.metrics.networks import load_networks
         from stgmamba.evaluation.video.report import markdown
@@ -751,10 +750,7 @@ def evaluate_video(
                 size=size,
                 seed=seed,
                 networks=load_networks(lpips_weights, fid_weights, fvd_weights),
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
