@@ -21,8 +21,8 @@ from stgmamba.datasets.smpl22 import CAPTURED, StyledDance
 from stgmamba.datasets.sync import Sync, fit_sync
 from stgmamba.datasets.tang2018 import align_to_song
 from stgmamba.errors import InputError
+from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import load_song
-from stgmamba.music.features import track_beats
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, TANG_23, Skeleton, convert
 from stgmamba.skeleton.motion_events import foot_strikes
