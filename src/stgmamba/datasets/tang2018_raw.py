@@ -60,7 +60,7 @@ def fit_clock(markers: DoubleArray, audio: Path, start: float) -> Sync:
     seconds = len(markers) / FPS * _SCALES[1] + 1
     song = load_song(audio, start=start, seconds=seconds)
     dance = convert(Skeleton(markers.astype(np.float32), FPS, TANG_23), OPENPOSE_18_FEET)
-    return fit_sync(foot_strikes(dance), track_beats(song.samples, song.rate).times, _SCALES)
+    return fit_sync(foot_strikes(dance), track_beats(song.samples, song.rate).beats, _SCALES)
 
 
 def _load(folder: Path) -> StyledDance:
