@@ -80,6 +80,21 @@ Pose = Annotated[
         callback=_file,
     ),
 ]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        "--person",
+        help="Who of several persons: a number from 1, the most prominent (pose --show), or a point X,Y in pixels.",
+        metavar="N|X,Y",
+    ),
+]
+Framing = Annotated[
+    str,
+    typer.Option(
+        help="What of the picture is filmed: the scene, a crop to the person, or a crop only of a small person.",
+        metavar="auto|person|scene",
+    ),
+]
 Mask = Annotated[
     Path | None,
     typer.Option(
@@ -211,6 +226,8 @@ def dance(
     character: Character = None,
     pose: Pose = None,
     mask: Mask = None,
+    person: Person = None,
+    framing: Framing = options.FRAMING,
     seconds: Seconds = None,
     start: Start = 0.0,
     seed: Seed = options.SEED,
@@ -249,6 +266,8 @@ def dance(
             character=character,
             pose=pose,
             mask=mask,
+            person=options.parse_person(person),
+            framing=framing,
             seconds=seconds,
             start=start,
             seed=seed,
@@ -269,7 +288,10 @@ def dance(
             video.save_glb(glb)
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
-    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out), "glb": _name(glb)}
+    facts |= _subject_facts(pose, mask, person, framing, quality, body) | {
+        "skeleton": _name(skeleton_out),
+        "glb": _name(glb),
+    }
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -331,6 +353,8 @@ def render(
     character: Character = None,
     pose: Pose = None,
     mask: Mask = None,
+    person: Person = None,
+    framing: Framing = options.FRAMING,
     song: Annotated[
         Path | None, typer.Option(help="A file whose sound goes with it.", metavar="SONG", callback=_file)
     ] = None,
@@ -356,6 +380,8 @@ def render(
             character=character,
             pose=pose,
             mask=mask,
+            person=options.parse_person(person),
+            framing=framing,
             song=song,
             start=start,
             size=options.parse_size(size),
@@ -368,7 +394,7 @@ def render(
         )
         video.save(output, terminal)
     facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
-    facts |= _subject_facts(pose, mask, quality, body)
+    facts |= _subject_facts(pose, mask, person, framing, quality, body)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -378,17 +404,27 @@ def pose(
         Path, typer.Argument(help="A picture or a video of one person.", metavar="IMAGE_OR_VIDEO", callback=_file)
     ],
     output: SkeletonFile,
+    person: Person = None,
+    show: Annotated[
+        Path | None,
+        typer.Option(help="Also draw who was found, with their numbers, on the picture.", metavar="OUT.png"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """A picture or a video in, the person's 2-D skeleton out."""
+    if show is not None:
+        check_can_write(show, (".png", ".jpg"), inputs=(source,))
     with Terminal() as terminal:
+        from stgmamba.person.drawing import draw_people
         from stgmamba.person.pose import estimate_pose
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
 
         check_can_write_skeleton(output)
         with terminal.stage("pose") as progress:
-            pose, notes = estimate_pose(source, progress)
+            if show is not None:
+                draw_people(source, show)
+            pose, notes = estimate_pose(source, progress, options.parse_person(person))
             write_skeleton(output, pose)
         for note in notes:
             terminal.warn(note)
@@ -408,6 +444,7 @@ def avatar(
     ] = None,
     pose: Pose = None,
     mask: Mask = None,
+    person: Person = None,
     size: Size = None,
     fps: Fps = options.FPS,
     as_json: AsJson = False,
@@ -427,7 +464,7 @@ def avatar(
         options.check_options(size=options.parse_size(size), fps=fps)
         frame_size = options.frame_size(options.parse_size(size), options.CHARACTER_ASPECT)
         with terminal.stage("subject"):
-            body, notes = load_avatar(image, pose, mask)
+            body, notes = load_avatar(image, pose, mask, options.parse_person(person))
         for note in notes:
             terminal.warn(note)
         if output is not None:
@@ -1014,9 +1051,12 @@ def _dance_facts(
     }
 
 
-def _subject_facts(pose: Path | None, mask: Path | None, quality: str, body: str) -> dict[str, Any]:
+def _subject_facts(
+    pose: Path | None, mask: Path | None, person: str | None, framing: str, quality: str, body: str
+) -> dict[str, Any]:
     """How the person of a picture was found and drawn; None for files that were not given."""
-    return {"pose": _name(pose), "mask": _name(mask), "quality": quality, "body": body}
+    files = {"pose": _name(pose), "mask": _name(mask)}
+    return files | {"person": person, "framing": framing, "quality": quality, "body": body}
 
 
 def _name(path: Path | None) -> str | None:
