@@ -51,6 +51,10 @@ def _file(path: Path | None) -> Path | None:
     return None if path is None else check_input(path)
 
 
+def _optional_folder(path: Path | None) -> Path | None:
+    return None if path is None else check_input(path, folder=True)
+
+
 def _file_or_folder(path: Path) -> Path:
     return check_input(path, folder=True)
 
@@ -186,6 +190,20 @@ Minutes = Annotated[float | None, typer.Option(help="Stop by the clock, with the
 Dataset = Annotated[Path, typer.Argument(help="Folder of a data set of clips.", metavar="DATASET")]
 ProfileName = Annotated[
     str | None, typer.Option(help="strict, paper, all, or a YAML file of thresholds.", metavar="NAME|FILE")
+]
+TrainingData = Annotated[
+    Path | None,
+    typer.Option(
+        help="A data set of clips (stgmamba data build) in the place of the configuration's.",
+        metavar="DATASET",
+        callback=_optional_folder,
+    ),
+]
+Init = Annotated[
+    str | None, typer.Option(help="Weights to start from; default: those of the package.", metavar="FILE|default")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would train on and how long it would take, and do nothing.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
@@ -579,30 +597,54 @@ def bench_video(
 
 
 @train.command("skeleton")
-def train_skeleton(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def train_skeleton(
+    config: ConfigFile,
+    data: TrainingData = None,
+    profile: ProfileName = None,
+    init: Init = None,
+    minutes: Minutes = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Train stage 1, music to skeleton; a run that was stopped goes on where it was."""
     with Terminal() as terminal:
+        from stgmamba.music_to_skeleton.train import dry_run as estimate
         from stgmamba.music_to_skeleton.train import read_skeleton_config
         from stgmamba.music_to_skeleton.train import train as run
+        from stgmamba.training.config import with_options
 
+        settings = with_options(read_skeleton_config(config), "music_to_skeleton", "data", data, profile, init)
         with terminal.stage("train"):
-            weights = run(read_skeleton_config(config), minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+            result = estimate(settings) if dry_run else run(settings, minutes, log=terminal.say)
+    _report_training(as_json, terminal, result)
 
 
 @train.command("video")
-def train_video(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def train_video(
+    config: ConfigFile,
+    data: TrainingData = None,
+    profile: ProfileName = None,
+    init: Init = None,
+    minutes: Minutes = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Train stage 2, skeleton to video; a run that was stopped goes on where it was."""
     with Terminal() as terminal:
+        from stgmamba.skeleton_to_video.train import dry_run as estimate
         from stgmamba.skeleton_to_video.train import prepare, read_video_config
         from stgmamba.skeleton_to_video.train import train as run
+        from stgmamba.training.config import with_options
 
-        settings = read_video_config(config)
-        with terminal.stage("examples") as progress:
-            prepare(settings, progress)
+        settings = with_options(read_video_config(config), "skeleton_to_video", "clips", data, profile, init)
+        if not dry_run:
+            with terminal.stage("examples") as progress:
+                prepare(settings, progress)
         with terminal.stage("train"):
-            weights = run(settings, minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+            result = estimate(settings) if dry_run else run(settings, minutes, log=terminal.say)
+    _report_training(as_json, terminal, result)
 
 
 @train.command("beats")
@@ -617,7 +659,7 @@ def train_beats(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = F
             prepare(settings, progress)
         with terminal.stage("train"):
             weights = run(settings, minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+    _report_training(as_json, terminal, weights)
 
 
 @evaluate.command("beats")
@@ -791,7 +833,7 @@ def data_build(
             report=terminal,
         )
     if as_json:
-        typer.echo(json.dumps({**report, "taken": terminal.seconds, "versions": _versions()}))
+        typer.echo(json.dumps({**report, "stage_seconds": terminal.seconds, "versions": _versions()}))
         return
     counts = f"{report['clips']} clips, {report['hours']:.2f} hours, of {len(report['sources'])} sources"
     failed = f", of which {report['failed']} failed" if report["failed"] else ""
@@ -833,6 +875,23 @@ def data_filter(
 
         judged = filter_dataset(dataset, profile, output, copy, terminal)
     typer.echo(json.dumps(judged) if as_json else _judged(judged))
+
+
+@data.command("view")
+def data_view(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.", metavar="FILE.html")],
+    profile: Annotated[str, typer.Option(help="strict, paper, all, or a YAML file.", metavar="NAME|FILE")] = "paper",
+    clips: Annotated[int, typer.Option(help="Clips on the page at most, from all over the set.")] = 100,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write a page with strips of frames, poses, beats, steps and scores."""
+    with Terminal() as terminal:
+        from stgmamba.builder.page import write_page
+
+        shown = write_page(dataset, output, profile, clips, terminal)
+    typer.echo(json.dumps({"output": str(output), "clips": shown}) if as_json else f"{output}: {shown} clips.")
 
 
 @data.command("split")
@@ -941,10 +1000,16 @@ def _signals_as_interrupts(received: list[signal.Signals]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
-    """The result of a training run."""
-    facts = {"output": str(weights), "stage_seconds": terminal.seconds, "versions": _versions()}
-    typer.echo(json.dumps(facts) if as_json else str(weights))
+def _report_training(as_json: bool, terminal: Terminal, result: Path | dict[str, Any]) -> None:
+    """The weights of a training run, or what a dry run found."""
+    facts = result if isinstance(result, dict) else {"output": str(result)}
+    if as_json:
+        typer.echo(json.dumps({**facts, "stage_seconds": terminal.seconds, "versions": _versions()}))
+    elif isinstance(result, dict):
+        width = max(map(len, result))
+        typer.echo("\n".join(f"{name:<{width}}  {_plain(value)}" for name, value in result.items()))
+    else:
+        typer.echo(str(result))
 
 
 def _judged(judged: dict[str, Any]) -> str:
