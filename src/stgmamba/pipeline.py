@@ -25,6 +25,7 @@ from stgmamba.options import (
     BACKGROUND,
     BODY,
     FPS,
+    FRAMING,
     QUALITY,
     SEED,
     STYLE,
@@ -41,6 +42,7 @@ from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
 if TYPE_CHECKING:
     from stgmamba.music_to_skeleton.sampler import DanceSampler
     from stgmamba.person.picture import ImageLike
+    from stgmamba.person.pose import PersonChoice
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,8 @@ class DancePipeline:
         quality: str = QUALITY,
         body: str = BODY,
         background: str | Path = BACKGROUND,
+        person: PersonChoice | None = None,
+        framing: str = FRAMING,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -251,6 +255,8 @@ class DancePipeline:
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
             background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
+            person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
+            framing: what of ``image`` is filmed: ``scene``, ``person`` or ``auto``, a crop where the person is small.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
                 ``skeleton``; drawing comes with ``save``.
 
@@ -282,6 +288,8 @@ class DancePipeline:
             "background": background,
             "pose": pose,
             "mask": mask,
+            "person": person,
+            "framing": framing,
         }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
@@ -363,6 +371,8 @@ def render(
     quality: str = QUALITY,
     body: str = BODY,
     background: str | Path = BACKGROUND,
+    person: PersonChoice | None = None,
+    framing: str = FRAMING,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     name: str = "The skeleton",
@@ -382,6 +392,8 @@ def render(
         quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
         background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
+        person: of several persons in ``image``, as for ``DancePipeline.dance``.
+        framing: what of ``image`` is filmed, as for ``DancePipeline.dance``.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
@@ -394,15 +406,8 @@ def render(
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {
-        "size": size,
-        "seed": seed,
-        "quality": quality,
-        "body": body,
-        "background": background,
-        "pose": pose,
-        "mask": mask,
-    }
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "background": background}
+    options |= {"person": person, "framing": framing, "pose": pose, "mask": mask}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 
