@@ -76,6 +76,9 @@ def test_a_small_person_is_cropped_to(people: dict[str, np.ndarray], framing: st
         assert 0.55 < tall < 0.85
         assert prepared.size[0] / prepared.size[1] == pytest.approx(1.4, rel=0.02)
         assert (person.skeleton.size, person.mask.shape) == (prepared.size, prepared.size[::-1])
+        assert person.hands is not None
+        wrists = [person.skeleton.joint(f"{side}_wrist")[0] for side in ("left", "right")]
+        assert np.linalg.norm(person.hands - wrists, axis=1).max() < 0.1 * prepared.size[1]
         x, y = np.round(person.skeleton.positions[0, OPENPOSE_18_FEET.index("neck")]).astype(int)
         assert person.mask[y, x] > 0.5
 

@@ -147,7 +147,9 @@ def _crop_person(person: DetectedPerson, box: tuple[int, int, int, int]) -> Dete
     left, top, right, bottom = box
     positions = person.skeleton.positions - np.array([left, top], np.float32)
     skeleton = replace(person.skeleton, positions=positions, size=(right - left, bottom - top))
-    return replace(person, skeleton=skeleton, mask=np.ascontiguousarray(person.mask[top:bottom, left:right]))
+    hands = None if person.hands is None else person.hands - np.asarray((left, top), np.float32)
+    mask = np.ascontiguousarray(person.mask[top:bottom, left:right])
+    return replace(person, skeleton=skeleton, mask=mask, hands=hands)
 
 
 def _moved(which: PersonChoice | None, corner: tuple[int, int], picture: Picture) -> PersonChoice | None:

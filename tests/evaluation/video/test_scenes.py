@@ -29,6 +29,10 @@ def test_scene_of_a_clip(tmp_path: Path) -> None:
     assert np.array_equal(scene.condition.person.skeleton.positions, scene.condition.track.skeleton.positions)
     x, y = scene.condition.person.skeleton.joint("neck")[0].round().astype(int)
     assert scene.condition.person.mask[y, x] > 0.9
+    # So do the hands, beyond the wrists.
+    assert scene.condition.person.hands is not None
+    wrist = scene.condition.person.skeleton.joint("left_wrist")[0]
+    assert np.linalg.norm(scene.condition.person.hands[0] - wrist) < 10
     small = resized(character_frames()[0], (96, 128)).astype(int)
     assert np.abs(scene.condition.picture.rgb.astype(int) - small).mean() < 4
 

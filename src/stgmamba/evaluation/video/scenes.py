@@ -201,7 +201,11 @@ def _facing_part(dance: Skeleton, name: str, rng: np.random.Generator) -> tuple[
 def _condition(rgb: Frame, person: DetectedPerson, track: PoseTrack) -> Condition:
     """The condition at the size of ``rgb``, with the pose of the track, which the target poses are relative to."""
     mask = cv2.resize(person.mask, (rgb.shape[1], rgb.shape[0]), interpolation=cv2.INTER_AREA)
-    return Condition(Picture(rgb), replace(person, skeleton=track.skeleton, mask=mask), track)
+    hands = None
+    if person.hands is not None:
+        factor = np.asarray(mask.shape[::-1], np.float32) / np.asarray(person.mask.shape[::-1], np.float32)
+        hands = (person.hands + 0.5) * factor - 0.5  # whole numbers are pixel centres
+    return Condition(Picture(rgb), replace(person, skeleton=track.skeleton, mask=mask, hands=hands), track)
 
 
 def resized(rgb: Frame, size: tuple[int, int]) -> Frame:
