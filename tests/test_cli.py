@@ -470,6 +470,8 @@ def test_dance_writes_film_and_skeleton(
         "align_beats": True,
         "pose": None,
         "mask": None,
+        "person": None,
+        "framing": "auto",
         "quality": "best",
         "body": "auto",
         "background": "photo",
