@@ -20,7 +20,7 @@ from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
-from stgmamba.options import BODY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
+from stgmamba.options import BODY, ENERGY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
@@ -137,6 +137,7 @@ class DancePipeline:
         style: str = STYLE,
         facing: str = "free",
         travel: float | None = None,
+        energy: float = ENERGY,
         align_beats: bool = True,
         report: Reporter | None = None,
     ) -> Skeleton:
@@ -152,6 +153,7 @@ class DancePipeline:
                 ``0:00=modern,0:45=krump``; ``auto`` chooses by the music.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             travel: radius in metres within which the dancer stays; the whole floor when not given.
+            energy: how much larger movements are where the music is louder and denser, 0 to 2.
             align_beats: align the steps with the song's beats.
             report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
@@ -161,13 +163,13 @@ class DancePipeline:
         Raises:
             InputError: the song cannot be used, or an option is out of range.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel, energy=energy)
         report = report or Silent()
         self._check_style(style, report)
         if not isinstance(song, Song):
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
-        return self._generate(song, seed, fps, style, parse_facing(facing), travel, align_beats, report)
+        return self._generate(song, seed, fps, style, parse_facing(facing), travel, energy, align_beats, report)
 
     def dance(
         self,
@@ -185,6 +187,7 @@ class DancePipeline:
         facing: str | None = None,
         style: str = STYLE,
         travel: float = TRAVEL,
+        energy: float = ENERGY,
         align_beats: bool = True,
         quality: str = QUALITY,
         body: str = BODY,
@@ -206,6 +209,7 @@ class DancePipeline:
             facing: by default ``free``; ``camera`` for a picture whose person is flat.
             style: as for ``skeleton``.
             travel: radius in metres within which the dancer stays.
+            energy: as for ``skeleton``.
             align_beats: align the steps with the song's beats.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
@@ -224,6 +228,7 @@ class DancePipeline:
             size=size,
             quality=quality,
             travel=travel,
+            energy=energy,
             body=body,
         )
         check_subject(image, character, pose, mask)
@@ -241,7 +246,7 @@ class DancePipeline:
         }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
-        skeleton = self._generate(decoded, seed, fps, style, facing, travel, align_beats, report)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, energy, align_beats, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
     def _check_style(self, style: str, report: Reporter) -> None:
@@ -257,6 +262,7 @@ class DancePipeline:
         style: str,
         facing: Facing,
         travel: float | None,
+        energy: float,
         align_beats: bool,
         report: Reporter,
     ) -> Skeleton:
@@ -267,6 +273,7 @@ class DancePipeline:
                 style=style,
                 facing=facing,
                 travel=travel,
+                energy=energy,
                 align_beats=align_beats,
                 chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),
                 progress=progress,

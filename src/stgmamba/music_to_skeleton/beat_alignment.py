@@ -21,6 +21,8 @@ _MAX_OFFSET, _OFFSET_STEP = 0.32, 0.02  # seconds
 _MAX_SPEED_CHANGE = 0.3  # relative to the original speed
 _STIFFNESS = 20.0  # cost of a squared relative speed change per second, in units of the reward of an event on a beat
 _SIGMA = 0.1  # seconds; an event at distance d from a beat has reward exp(-d^2 / 2 sigma^2), as in beat consistency
+_EASE = 0.6  # seconds over which a dance sets out, and comes to rest
+_HOLD = 0.4  # seconds, at least, for which the last pose is held
 _SMOOTHING = 0.12  # seconds, standard deviation of the Gaussian that smooths the offsets over time
 
 
@@ -50,6 +52,29 @@ def time_warp(events: DoubleArray, beats: DoubleArray, seconds: float, fps: floa
     delays = np.concatenate([[0.0], aligned - events, [0.0]])
     delay = gaussian_filter1d(np.interp(times, knots, delays), _SMOOTHING * fps, mode="nearest")
     return np.maximum.accumulate(np.clip(times - delay, 0.0, times[-1]))
+
+
+def ease_ends(seconds: float, beats: DoubleArray, fps: float) -> DoubleArray:
+    """Time warp that lets a dance set out from a pose and come to rest on the last beat, where it holds its last one.
+
+    Args:
+        seconds: length of the dance.
+        beats: times of the beats, seconds, ascending, [B]; without beats it comes to rest shortly before the end.
+        fps: frames per second.
+
+    Returns:
+        The time of the original dance for each frame, seconds [round(seconds fps)], not decreasing; the identity but
+        for the beginning and the end, and everywhere for a dance of less than four times their length.
+    """
+    times = np.arange(max(1, round(seconds * fps))) / fps
+    if seconds < 4 * _EASE:
+        return times
+    # Speed rises linearly from 0 within _EASE, and falls likewise: half of that time passes in the original.
+    eased = np.where(times < _EASE, _EASE / 2 + times**2 / (2 * _EASE), times)
+    early = beats[(beats <= seconds - _HOLD) & (beats > seconds - 4 * _EASE)]
+    end = float(early[-1]) if len(early) else seconds - _HOLD
+    left = np.clip(end - times, 0, _EASE)
+    return np.where(times > end - _EASE, end - _EASE / 2 - left**2 / (2 * _EASE), eased)
 
 
 def retime(poses: FloatArray, trajectory: RootTrajectory, frames: DoubleArray) -> tuple[FloatArray, RootTrajectory]:

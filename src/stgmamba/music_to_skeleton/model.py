@@ -35,6 +35,9 @@ from stgmamba.ssm import SelectiveSSM
 
 MIXERS = ("ssm", "attention")
 NETWORKS = ("stgm", "ren2020")
+SOUND, RHYTHM, PHASE = "sound", "rhythm", "phase"
+MUSIC_INPUTS = (SOUND, RHYTHM, PHASE)
+"""What of the music is given: all of it, the rhythm features without the sound, or the beat phase alone."""
 STYLES = (
     "cha-cha", "rumba", "tango", "waltz",
     "krump", "la-hip-hop", "lock", "pop",
@@ -61,6 +64,8 @@ class Config:
             stronger noise restores it. Empty: 1 for all.
         guidance: weight of the style per style: 1 predicts with it, more goes beyond it, away from the null class, at
             twice the cost (Ho, Salimans 2022). Empty: 1 for all.
+        music_inputs: per style what it gets of the music when it is danced, one of `MUSIC_INPUTS`: what it had in
+            training, since it does not know what to make of more. Empty: ``sound`` for all.
         noise_order: order d of the fractional integration that colours the noise (flow_matching.py); 0 is white.
         fps: frames of the dance per second, a multiple of MUSIC_FPS.
         spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
@@ -81,6 +86,7 @@ class Config:
     sources: tuple[str, ...] = SOURCES
     temperatures: tuple[float, ...] = ()
     guidance: tuple[float, ...] = ()
+    music_inputs: tuple[str, ...] = ()
     noise_order: float = 0.4
     fps: float = 25.0
     spatial: bool = True
@@ -92,10 +98,17 @@ class Config:
     sampling_steps: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("styles", "sources", "temperatures", "guidance"):  # lists where they were read from a file
+        for name in (
+            "styles",
+            "sources",
+            "temperatures",
+            "guidance",
+            "music_inputs",
+        ):  # lists where they were read from a file
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("temperatures", "guidance"):
             object.__setattr__(self, name, getattr(self, name) or (1.0,) * len(self.styles))
+        object.__setattr__(self, "music_inputs", self.music_inputs or (SOUND,) * len(self.styles))
         if self.mixer not in MIXERS:
             raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
         if self.network not in NETWORKS:
@@ -104,8 +117,10 @@ class Config:
             raise ValueError(f"ren2020 makes a frame of dance per frame of music; set fps to {MUSIC_FPS}")
         if self.patch < 1:
             raise ValueError(f"patch is {self.patch}; give 1 frame or more per token")
-        if not len(self.styles) == len(self.temperatures) == len(self.guidance):
-            raise ValueError(f"there are {len(self.styles)} styles; give as many temperatures and weights of guidance")
+        if {len(self.temperatures), len(self.guidance), len(self.music_inputs)} != {len(self.styles)}:
+            raise ValueError(f"there are {len(self.styles)} styles; give as many temperatures, guidance, music_inputs")
+        if not set(self.music_inputs) <= set(MUSIC_INPUTS):
+            raise ValueError(f"music_inputs are {self.music_inputs}; choose of {', '.join(MUSIC_INPUTS)}")
         if self.fps % MUSIC_FPS or self.patch % self.frames_per_music_frame:
             raise ValueError(f"fps is {self.fps}; give a multiple of {MUSIC_FPS}, and a patch that is one of theirs")
         if not (self.spatial or self.temporal_forward or self.temporal_backward):
