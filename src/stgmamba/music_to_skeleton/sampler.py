@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
-from stgmamba.datasets.smpl22 import CAPTURED
 from stgmamba.music.decode import SAMPLE_RATE, Song
 from stgmamba.music_to_skeleton.audio_features import (
     HOP,
@@ -115,7 +115,6 @@ class DanceSampler:
         seed: int,
         weights: FloatArray,
         progress: Progress | None = None,
-        source: str = CAPTURED,
         energy: float = 0.0,
     ) -> FloatArray:
         """Integrate the flow from noise to nodes.
@@ -128,7 +127,6 @@ class DanceSampler:
             seed: of the noise.
             weights: of the styles, [T, S], rows of sum 1.
             progress: called with (evaluations of the network done, in total).
-            source: of the movement, one of the config's ``sources``.
             energy: as for ``generate``.
 
         Returns:
@@ -149,24 +147,26 @@ class DanceSampler:
         for first in range(0, len(starts), _BATCH):
             chunk_starts = starts[first : first + _BATCH]
             tokens: dict[str, Tensor] = {}
-            for style, music_input, factor in self._classes(weights, chunk_starts, length):
+            for style, condition, factor in self._classes(weights, chunk_starts, length):
+                music_input = config.music_inputs[style]
                 if music_input not in tokens:
                     tokens[music_input] = self._encode_chunks(audio, chunk_starts, length, music_input)
-                batches.append((chunk_starts, tokens[music_input], style, factor))
+                source = config.sources.index(config.style_sources[style])
+                batches.append((chunk_starts, tokens[music_input], condition, source, factor))
         done = 0
 
         def predict(x: Tensor, t: float) -> Tensor:
             nonlocal done
             total, weight = torch.zeros_like(x), torch.zeros(frames * ratio, 1, 1)
-            for chunk_starts, hidden, style, factor in batches:
+            for chunk_starts, hidden, condition, source, factor in batches:
                 spans = [slice(start * ratio, (start + length) * ratio) for start in chunk_starts]
                 count = len(spans)
                 clean = self.model(
                     torch.stack([x[span] for span in spans]),
                     torch.full((count,), t),
                     hidden,
-                    torch.full((count,), style),
-                    torch.full((count,), config.sources.index(source)),
+                    torch.full((count,), condition),
+                    torch.full((count,), source),
                 )
                 for span, chunk in zip(spans, clean, strict=True):
                     blend = crossfade * (style_of_frame[span] @ factor)[:, None, None]
@@ -179,23 +179,33 @@ class DanceSampler:
 
         x = solve_flow(predict, noise, steps)
         nodes: FloatArray = (x * self.model.scale + self.model.mean).numpy()
-        return nodes
+        return self._smooth(nodes, style_of_frame.numpy())
 
-    def _classes(self, weights: FloatArray, starts: list[int], length: int) -> list[tuple[int, str, Tensor]]:
+    def _smooth(self, nodes: FloatArray, style_of_frame: FloatArray) -> FloatArray:
+        """Nodes [T, J, 3] low-pass filtered as much as their styles ask for, [T, S]."""
+        out = np.zeros_like(nodes)
+        for style in np.flatnonzero(style_of_frame.any(axis=0)):
+            size = self.model.config.smoothing[style]
+            smooth = gaussian_filter1d(nodes, size, axis=0, mode="nearest") if size > 0 else nodes
+            out += style_of_frame[:, style, None, None] * smooth
+        return out
+
+    def _classes(self, weights: FloatArray, starts: list[int], length: int) -> list[tuple[int, int, Tensor]]:
         """Classes that chunks are evaluated with.
 
         With guidance g a style counts g times and the null class 1 - g times (Ho, Salimans 2022).
 
         Returns:
-            Per class its index, what it gets of the music, and the factor [S] on the styles' weights in the mean.
+            Per evaluation the style it is for, the index of its class, which is that of the style or of the null class,
+            and the factor [S] on the styles' weights in the mean.
         """
         config, classes = self.model.config, []
         used = np.any([weights[start : start + length].any(axis=0) for start in starts], axis=0)
         for style in np.flatnonzero(used).tolist():
             only, guidance = torch.eye(len(used))[style], config.guidance[style]
-            classes.append((style, config.music_inputs[style], guidance * only))
+            classes.append((style, style, guidance * only))
             if guidance != 1:
-                classes.append((len(used), config.music_inputs[style], (1 - guidance) * only))
+                classes.append((style, len(used), (1 - guidance) * only))
         return classes
 
     def _encode_chunks(self, audio: AudioFeatures, starts: list[int], length: int, music_input: str) -> Tensor:
