@@ -15,6 +15,7 @@ from stgmamba.characters import CHARACTERS
 from stgmamba.characters.render import CharacterRenderer
 from stgmamba.characters.surface import rest_pose
 from stgmamba.music.demo_song import write_demo_song
+from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 COLUMNS, WIDTH, HEIGHT = 7, 180, 240
@@ -26,7 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     appearance = CHARACTERS["zoe"]
     still = next(
-        CharacterRenderer(appearance, (576, 768)).frames(Skeleton(rest_pose(appearance)[None], 25.0, OPENPOSE_18_FEET))
+        CharacterRenderer(appearance, (576, 768)).frames(Skeleton(rest_pose(appearance)[None], FPS, OPENPOSE_18_FEET))
     )
     videos = [
         pipeline.dance(song, character="mira", facing="camera", seconds=12, size=512),

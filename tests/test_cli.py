@@ -305,6 +305,41 @@ def test_info_on_each_kind_of_file(
     assert facts["video"]["size"] == [72, 96]
 
 
+def test_info_of_a_song_shows_its_form_and_takes_beats(run: Run, short_song: Path, tmp_path: Path) -> None:
+    beats, plot = tmp_path / "beats.txt", tmp_path / "song.png"
+    beats.write_text("".join(f"{0.2 + 0.4 * i:.2f}\t{1 + i % 3}\n" for i in range(7)), encoding="utf-8")
+    code, out, err = run("info", short_song, "--beats", beats, "--plot", plot, "--json")
+    assert code == 0, err
+    facts = json.loads(out)
+    assert (facts["tempo"], facts["metre"], facts["bars"]) == (150, "3/4", 3)
+    assert facts["beats"] == pytest.approx([0.2 + 0.4 * i for i in range(7)])
+    assert facts["downbeats"] == pytest.approx([0.2, 1.4, 2.6])
+    assert [section["label"] for section in facts["sections"]] == ["A"]
+    with Image.open(plot) as picture:
+        assert picture.format == "PNG"
+    code, out, _ = run("info", short_song, "--beats", beats)
+    assert code == 0
+    assert "metre" in out
+    assert "downbeats" not in out
+    beats.write_text("quick\n", encoding="utf-8")
+    code, _, err = run("info", short_song, "--beats", beats)
+    assert code == 2
+    assert "write one beat per line" in err
+
+
+def test_the_dance_gets_the_beats_of_the_user(
+    run: Run, no_network: Any, monkeypatch: pytest.MonkeyPatch, short_song: Path, tmp_path: Path
+) -> None:
+    given: list[Any] = []
+    generate = no_network.generate
+    monkeypatch.setattr(no_network, "generate", lambda song, **options: (given.append(options), generate(song))[1])
+    beats = tmp_path / "beats.txt"
+    beats.write_text("0.5\n1.0\n1.5\n2.0\n2.5\n", encoding="utf-8")
+    options = ("--beats", beats, "--start", "0.75", "-o", tmp_path / "dance.npz")
+    assert run("skeleton", short_song, *options)[0] == 0
+    np.testing.assert_allclose(given[0]["beats"], [0.25, 0.75, 1.25, 1.75])
+
+
 def test_pose_of_a_picture(run: Run, person_picture: Path, tmp_path: Path) -> None:
     out_file = tmp_path / "pose.json"
     code, _, err = run("pose", person_picture, "-o", out_file)
@@ -346,11 +381,15 @@ def test_a_pose_or_mask_that_cannot_be_used_is_a_sentence(
         assert not film.exists()
 
 
-def test_avatar_writes_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
-    film = tmp_path / "turn.mp4"
-    code, out, err = run("avatar", person_picture, "--turntable", film, "--size", "96", "--fps", "5", "--json")
+def test_avatar_writes_a_mesh_and_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
+    mesh, film = tmp_path / "me.glb", tmp_path / "turn.mp4"
+    code, out, err = run(
+        "avatar", person_picture, "-o", mesh, "--turntable", film, "--size", "96", "--fps", "5", "--json"
+    )
     assert code == 0, err
+    assert mesh.read_bytes()[:4] == b"glTF"
     result = json.loads(out)
+    assert (result["output"], result["turntable"]) == (str(mesh), str(film))
     assert result["overlap"] > 0.85
     assert result["joint_error"] < 0.03
     assert (probe(film).frames, probe(film).size) == (30, (72, 96))
@@ -362,6 +401,8 @@ def test_avatar_refuses_what_it_cannot_use(run: Run, person_picture: Path, tmp_p
     for arguments, mentioned in (
         ((noise, "--turntable", tmp_path / "turn.mp4"), "no person was found"),
         ((person_picture, "--turntable", tmp_path / "turn.gif"), ".mp4"),
+        ((person_picture, "-o", tmp_path / "me.obj"), ".glb"),
+        ((person_picture,), "nothing to write"),
         ((person_picture, "--turntable", tmp_path / "turn.mp4", "--size", "9"), "size 9"),
     ):
         code, out, err = run("avatar", *arguments)
@@ -400,6 +441,8 @@ def test_dance_writes_film_and_skeleton(
         "128",
         "--skeleton-out",
         steps,
+        "--glb",
+        tmp_path / "me.glb",
         "--start",
         "1",
         "--fps",
@@ -428,6 +471,7 @@ def test_dance_writes_film_and_skeleton(
         "mask": None,
         "quality": "best",
         "body": "auto",
+        "glb": str(tmp_path / "me.glb"),
         "size": [96, 128],
         "fps": 24.0,
         "frames": 48,

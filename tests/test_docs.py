@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "stgmamba"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *SOURCE.rglob("*.md")])
 MODULES = sorted(SOURCE.rglob("*.py"))
-FOLDERS = "docs|src|tests|configs|examples|benchmarks|compared"
+FOLDERS = "docs|src|tests|configs|examples|benchmarks|compared|tools"
 
 # A path of the repository; *, <name> and NAME.py stand for a family of files.
 PATH = re.compile(rf"(?<![\w/.-])((?:{FOLDERS})/[\w./*<>-]*[\w/*>])")

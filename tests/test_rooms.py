@@ -24,6 +24,7 @@ ROOMS = [
     ("person",),
     ("characters",),
     ("datasets",),
+    ("builder",),
     ("limb_warp",),
     ("body",),
     ("music_to_skeleton",),

@@ -43,6 +43,8 @@ evaluate = typer.Typer(help="Measure the quality of a model.", no_args_is_help=T
 app.add_typer(bench, name="bench")
 app.add_typer(train, name="train")
 app.add_typer(evaluate, name="evaluate")
+data = typer.Typer(help="Make data sets of dance videos.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data, name="data")
 
 
 def _file(path: Path | None) -> Path | None:
@@ -130,6 +132,15 @@ AlignBeats = Annotated[
         "--align-beats/--free-timing", help="Align the steps with the song's beats, or leave the timing as generated."
     ),
 ]
+Beats = Annotated[
+    Path | None,
+    typer.Option(
+        "--beats",
+        help="The song's beats, where the tracker is wrong: a text file of seconds, one beat per line.",
+        metavar="FILE",
+        callback=_file,
+    ),
+]
 Quality = Annotated[
     str,
     typer.Option(
@@ -160,6 +171,10 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", help="The training configuration, a YAML file.", metavar="FILE", callback=_file)
 ]
 Minutes = Annotated[float | None, typer.Option(help="Stop by the clock, with the weights as they are then.")]
+Dataset = Annotated[Path, typer.Argument(help="Folder of a data set of clips.", metavar="DATASET")]
+ProfileName = Annotated[
+    str | None, typer.Option(help="strict, paper, all, or a YAML file of thresholds.", metavar="NAME|FILE")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -191,16 +206,23 @@ def dance(
     travel: Travel = options.TRAVEL,
     energy: Energy = options.ENERGY,
     align_beats: AlignBeats = True,
+    beats: Beats = None,
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
+    ] = None,
+    glb: Annotated[
+        Path | None,
+        typer.Option(help="Also write the dancer of a picture as a mesh that moves (binary glTF).", metavar="OUT.glb"),
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """A song in, a video of somebody dancing to it out."""
     check_can_write(output, (".mp4",), inputs=(song, image))
+    if glb is not None:
+        check_can_write(glb, (".glb",), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba.pipeline import DancePipeline
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
@@ -223,15 +245,18 @@ def dance(
             travel=travel,
             energy=energy,
             align_beats=align_beats,
+            beats=beats,
             quality=quality,
             body=body,
             report=terminal,
         )
         if skeleton_out is not None:
             write_skeleton(skeleton_out, video.skeleton)
+        if glb is not None:
+            video.save_glb(glb)
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, energy, align_beats)
-    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out)}
+    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out), "glb": _name(glb)}
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -253,6 +278,7 @@ def skeleton(
     ] = None,
     energy: Energy = options.ENERGY,
     align_beats: AlignBeats = True,
+    beats: Beats = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -273,6 +299,7 @@ def skeleton(
             energy=energy,
             facing=facing or "free",
             align_beats=align_beats,
+            beats=beats,
             report=terminal,
         )
         write_skeleton(output, dance)
@@ -361,10 +388,13 @@ def pose(
 @app.command()
 def avatar(
     image: Annotated[Path, typer.Argument(help="A picture of one person.", metavar="IMAGE", callback=_file)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The textured, rigged mesh to write (binary glTF).", metavar="OUT.glb"),
+    ] = None,
     turntable: Annotated[
-        Path,
-        typer.Option("--turntable", help="A video in which they turn once round, ending in .mp4.", metavar="OUT.mp4"),
-    ],
+        Path | None, typer.Option(help="A video in which they turn once round, ending in .mp4.", metavar="OUT.mp4")
+    ] = None,
     pose: Pose = None,
     mask: Mask = None,
     size: Size = None,
@@ -372,9 +402,14 @@ def avatar(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """A picture in, its person as a 3-D body out."""
-    check_can_write(turntable, (".mp4",), inputs=(image,))
+    """A picture in, its person as a 3-D body out: a mesh for other programs, a video, or both."""
+    if output is None and turntable is None:
+        raise InputError("There is nothing to write: name a mesh (-o me.glb), a video (--turntable me.mp4), or both.")
+    for path, suffix in ((output, ".glb"), (turntable, ".mp4")):
+        if path is not None:
+            check_can_write(path, (suffix,), inputs=(image,))
     with Terminal() as terminal:
+        from stgmamba.body.gltf import write_glb
         from stgmamba.body.turntable import save_turntable
         from stgmamba.subject import load_avatar
 
@@ -384,10 +419,15 @@ def avatar(
             body, notes = load_avatar(image, pose, mask)
         for note in notes:
             terminal.warn(note)
-        with terminal.stage("video") as progress:
-            seconds = save_turntable(body, turntable, frame_size, fps, progress)
-    facts = {"image": str(image), "overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
-    _report(as_json, terminal, turntable, seconds=seconds, fps=fps, size=frame_size, **facts)
+        if output is not None:
+            write_glb(output, body)
+        if turntable is not None:
+            with terminal.stage("video") as progress:
+                save_turntable(body, turntable, frame_size, fps, progress)
+    facts: dict[str, Any] = {"image": str(image), "pose": _name(pose), "mask": _name(mask)}
+    facts |= {"turntable": _name(turntable)}
+    facts |= {"overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
+    _report(as_json, terminal, output, **facts)
 
 
 @app.command()
@@ -398,16 +438,30 @@ def info(
             help="A song, picture, video, skeleton or weights file.", metavar="FILE", callback=_file_or_folder
         ),
     ],
+    beats: Beats = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw a song's tempo, bars and sections into this picture.", metavar="FILE.png"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What is in a file: a song, a picture, a video, a skeleton or weights."""
+    """What is in a file: a song (tempo, metre, bars, sections), a picture, a video, a skeleton or weights."""
     from stgmamba.info import describe
 
-    facts = describe(file)
+    if plot is not None:
+        check_can_write(plot, (".png",), inputs=(file, beats))
+    facts = describe(file, beats)
+    if plot is not None:
+        from stgmamba.music.song_plot import plot_song
+
+        plot_song(plot, file, facts)
     if as_json:
         typer.echo(json.dumps(facts))
         return
+    if "sections" in facts:  # a line each; all beats would fill the screen
+        facts["sections"] = [f"{_clock(each['start'])} {each['label']}" for each in facts["sections"]]
+        del facts["beats"], facts["downbeats"]
     width = max(map(len, facts))
     for name, value in facts.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")
@@ -523,6 +577,58 @@ def train_video(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = F
     _report_weights(as_json, terminal, weights)
 
 
+@train.command("beats")
+def train_beats(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Train the beat tracker on songs composed for it; a run that was stopped goes on where it was."""
+    with Terminal() as terminal:
+        from stgmamba.music.beat_tracking.train import prepare, read_beat_config
+        from stgmamba.music.beat_tracking.train import train as run
+
+        settings = read_beat_config(config)
+        with terminal.stage("songs") as progress:
+            prepare(settings, progress)
+        with terminal.stage("train"):
+            weights = run(settings, minutes, log=terminal.say)
+    _report_weights(as_json, terminal, weights)
+
+
+@evaluate.command("beats")
+def evaluate_beats(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of songs with known beats; by default beats in $STGM_DATA."),
+    ] = None,
+    transformed: Annotated[
+        bool, typer.Option(help="Judge on the same songs at 0.94 and 1.06 speed and through an mp3 too.")
+    ] = True,
+    composed: Annotated[int, typer.Option(help="Judge on so many composed songs, by kind.")] = 0,
+    dances: Annotated[
+        Path | None, typer.Option(help="Folder of dances: compare with the published tempos of their music.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Of the dances; by default all.")] = None,
+    output: ReportFile = None,
+    seed: Annotated[int, typer.Option(help="Other composed songs.")] = options.SEED,
+    weights: Weights = None,
+    compare: Annotated[bool, typer.Option(help="Judge other beat trackers too, those that are installed.")] = True,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure the beat tracker on songs whose beats are known, beside other trackers."""
+    with Terminal() as terminal:
+        from stgmamba.evaluation.beats.evaluate import BeatInputs, markdown, run
+
+        with terminal.stage("evaluate") as progress:
+            report = run(
+                BeatInputs.with_defaults(data, transformed, composed, dances, split),
+                output,
+                weights=weights,
+                seed=seed,
+                compare=compare,
+                progress=progress,
+            )
+    typer.echo(json.dumps(report) if as_json else markdown(report))
+
+
 @evaluate.command("skeleton")
 def evaluate_skeleton(
     data: Annotated[Path | None, typer.Option(help="Folder of dances; by default tang2018 in $STGM_DATA.")] = None,
@@ -539,6 +645,7 @@ def evaluate_skeleton(
 ) -> None:
     """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.skeleton.evaluate import run
         from stgmamba.evaluation.skeleton.report import markdown
 
@@ -549,10 +656,7 @@ def evaluate_skeleton(
                 output,
                 seed=seed,
                 seeds=seeds,
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -626,6 +730,7 @@ def evaluate_video(
 ) -> None:
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.video.evaluate import EvalInputs, run
         from stgmamba.evaluation.video.metrics.networks import load_networks
         from stgmamba.evaluation.video.report import markdown
@@ -637,13 +742,140 @@ def evaluate_video(
                 size=size,
                 seed=seed,
                 networks=load_networks(lpips_weights, fid_weights, fvd_weights),
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
+
+
+@data.command("build")
+def data_build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Videos, folders, lists (.txt, .csv, .jsonl) of files or URLs, URLs.", metavar="SOURCE..."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.", metavar="DATASET")],
+    shortest: Annotated[float, typer.Option(help="Seconds of a clip at least.")] = 2.0,
+    longest: Annotated[float, typer.Option(help="Seconds of a clip at most.")] = 10.0,
+    all_people: Annotated[
+        bool, typer.Option("--all-people", help="Clips of everybody, not of the dancer only.")
+    ] = False,
+    height: Annotated[int, typer.Option(help="Rows of the clips at most.")] = 512,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds that one video may take.")] = 3600.0,
+    memory_limit: Annotated[float, typer.Option(help="Megabytes that one video may take.")] = 4096.0,
+    part: Annotated[
+        str, typer.Option(help="Do the k-th of n parts only, on one of n machines; see data merge.", metavar="K/N")
+    ] = "1/1",
+    retry: Annotated[bool, typer.Option("--retry", help="Try again what failed in an earlier run.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Make a data set of the people who dance in videos; running again goes on, and adds what is new."""
+    with Terminal() as terminal:
+        from stgmamba.builder.build import build_dataset, parse_part
+        from stgmamba.builder.stages import BuildOptions
+        from stgmamba.builder.workers import Limits
+
+        report = build_dataset(
+            sources,
+            output,
+            BuildOptions(shortest, longest, all_people, height),
+            workers=workers,
+            limits=Limits(time_limit, memory_limit),
+            part=parse_part(part),
+            retry=retry,
+            report=terminal,
+        )
+    if as_json:
+        typer.echo(json.dumps({**report, "taken": terminal.seconds, "versions": _versions()}))
+        return
+    counts = f"{report['clips']} clips, {report['hours']:.2f} hours, of {len(report['sources'])} sources"
+    failed = f", of which {report['failed']} failed" if report["failed"] else ""
+    typer.echo(f"{output}: {counts}{failed}; {output / 'README.md'} tells more.")
+
+
+@data.command("info")
+def data_info(dataset: Dataset, profile: ProfileName = None, as_json: AsJson = False, debug: Debug = False) -> None:
+    """How many clips there are, their scores, and what each profile leaves out and why."""
+    from stgmamba.builder.card import describe_dataset
+
+    facts = describe_dataset(dataset, profile)
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    width = max(map(len, facts["scores"]))
+    for name in ("clips", "hours", "videos", "styles", "licences"):
+        typer.echo(f"{name:<{width}}  {_plain(facts[name])}")
+    for name, values in facts["scores"].items():
+        typer.echo(f"{name:<{width}}  {_plain(values)}")
+    for name, judged in facts["profiles"].items():
+        typer.echo(f"profile {name}: {_judged(judged)}")
+
+
+@data.command("filter")
+def data_filter(
+    dataset: Dataset,
+    profile: Annotated[str, typer.Option(help="strict, paper, all, or a YAML file.", metavar="NAME|FILE")] = "paper",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write what remains as a data set.", metavar="DATASET")
+    ] = None,
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Judge the clips by a profile of thresholds; takes seconds, since the scores are in the index."""
+    with Terminal() as terminal:
+        from stgmamba.builder.filtering import filter_dataset
+
+        judged = filter_dataset(dataset, profile, output, copy, terminal)
+    typer.echo(json.dumps(judged) if as_json else _judged(judged))
+
+
+@data.command("split")
+def data_split(
+    dataset: Dataset,
+    val: Annotated[float, typer.Option(help="Share of the seconds for choosing between models.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of the seconds for the final test.")] = 0.1,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Divide the clips into train, val and test, by video and by song."""
+    from stgmamba.builder.arranging import split_dataset
+
+    counts = split_dataset(dataset, val, test)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("merge")
+def data_merge(
+    datasets: Annotated[list[Path], typer.Argument(help="Folders of data sets.", metavar="DATASET...")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new one.", metavar="DATASET")],
+    copy: Annotated[bool, typer.Option("--copy", help="With clips of its own, not with references.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Join data sets, such as those that several machines made."""
+    with Terminal() as terminal:
+        from stgmamba.builder.arranging import merge_datasets
+
+        counts = merge_datasets(datasets, output, copy, terminal)
+    typer.echo(json.dumps(counts) if as_json else _plain(counts))
+
+
+@data.command("verify")
+def data_verify(dataset: Dataset, as_json: AsJson = False, debug: Debug = False) -> None:
+    """Check that every clip is as it was written."""
+    from stgmamba.datasets.clips import ClipDataset
+
+    clips = ClipDataset(dataset)
+    faults = clips.verify()
+    if as_json:
+        typer.echo(json.dumps({"clips": len(clips), "faults": faults}))
+    else:
+        typer.echo("\n".join(faults) if faults else f"{dataset}: all {len(clips)} clips are as they were written.")
+    if faults:
+        raise typer.Exit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -712,6 +944,12 @@ def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
     typer.echo(json.dumps(facts) if as_json else str(weights))
 
 
+def _judged(judged: dict[str, Any]) -> str:
+    """What a profile lets through, and the reasons against the rest."""
+    reasons = "".join(f"\n  {reason}: {count}" for reason, count in judged["left_out"].items())
+    return f"{judged['clips']} clips, {judged['hours']:.2f} hours{reasons}"
+
+
 def _report_figures(as_json: bool, figures: Any, print_table: Callable[[Any], None]) -> None:
     """The result of a benchmark."""
     if as_json:
@@ -762,20 +1000,24 @@ def _name(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _report(as_json: bool, terminal: Terminal, output: Path, **facts: Any) -> None:
+def _report(as_json: bool, terminal: Terminal, output: Path | None, **facts: Any) -> None:
     """The result of a verb: one line, or JSON with everything needed to repeat it."""
     stage_seconds = terminal.seconds
     total = sum(stage_seconds.values())
     if as_json:
         rounded = {name: round(value, 3) for name, value in {**stage_seconds, "total": total}.items()}
         result = {
-            "output": str(output),
+            "output": _name(output),
             **facts,
             "warnings": terminal.warnings,
             "stage_seconds": rounded,
             "versions": _versions(),
         }
         typer.echo(json.dumps(result))
+        return
+    if "seconds" not in facts:
+        written = " and ".join(str(path) for path in (output, facts.get("turntable")) if path is not None)
+        typer.echo(f"{written}: took {total:.0f} s.")
         return
     size = f", {facts['size'][0]} x {facts['size'][1]}" if facts.get("size") else ""
     typer.echo(f"{output}: {facts['seconds']:.1f} s at {facts['fps']:g} frames per second{size}; took {total:.0f} s.")
@@ -788,6 +1030,11 @@ def _versions() -> dict[str, str]:
 
     names = ("stgmamba", "torch", "numpy", "mediapipe", "av", "librosa", "opencv-contrib-python")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: 1:05."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _plain(value: Any) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 
 from stgmamba.errors import InputError
 
-# Of longer songs only the first part is tracked: tempo seldom changes, and tracking an hour takes a minute.
-_TEMPO_SECONDS = 120.0
 
-
-def describe(path: str | Path) -> dict[str, Any]:
+def describe(path: str | Path, beats: str | Path | None = None) -> dict[str, Any]:
     """Kind and contents of a song, picture, video, skeleton or weights file.
+
+    Args:
+        path: the file.
+        beats: file of a song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
 
     Returns:
         Values that JSON can hold: ``file``, ``kind`` (``song``, ``picture``, ``video``, ``skeleton``, ``weights``) and
@@ -32,7 +33,7 @@ def describe(path: str | Path) -> dict[str, Any]:
     elif _is_picture(path):
         facts = _picture(path)
     else:
-        facts = _media(path)
+        facts = _media(path, beats)
     return {"file": str(path), **facts}
 
 
@@ -100,9 +101,11 @@ def _person(picture: Any) -> dict[str, Any]:
     return {"persons": 1 + person.others, "not_visible": list(person.missing)}
 
 
-def _media(path: Path) -> dict[str, Any]:
-    from stgmamba.music.decode import SAMPLE_RATE, load_song
-    from stgmamba.music.features import track_beats
+def _media(path: Path, beats: str | Path | None) -> dict[str, Any]:
+    from stgmamba.music.beat_tracking.tracker import track_beats
+    from stgmamba.music.decode import load_song
+    from stgmamba.music.rhythm import excerpt, read_beats
+    from stgmamba.music.sections import find_sections
     from stgmamba.video_io import probe
 
     media = probe(path)
@@ -115,6 +118,17 @@ def _media(path: Path) -> dict[str, Any]:
             "sound": media.audio_codec is not None,
         }
     if media.audio_codec is not None:
-        song = load_song(path, seconds=_TEMPO_SECONDS)
-        facts["tempo"] = round(float(track_beats(song.samples, SAMPLE_RATE).tempo), 1)
+        song = load_song(path)
+        rhythm = track_beats(song.samples) if beats is None else excerpt(read_beats(beats), 0.0, song.seconds)
+        sections = find_sections(song.samples, rhythm)
+        facts |= {
+            "tempo": round(rhythm.tempo, 1),
+            "metre": rhythm.metre,
+            "bars": len(rhythm.downbeats),
+            "beats": [round(beat, 3) for beat in rhythm.beats.tolist()],
+            "downbeats": [round(beat, 3) for beat in rhythm.downbeats.tolist()],
+            "sections": [
+                {"start": round(each.start, 3), "end": round(each.end, 3), "label": each.label} for each in sections
+            ],
+        }
     return facts

@@ -20,6 +20,7 @@ from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
+from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
 from stgmamba.options import BODY, ENERGY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
@@ -95,6 +96,25 @@ class DanceVideo:
             )
         return path
 
+    def save_glb(self, path: str | Path) -> Path:
+        """Write the dancer as a textured, rigged mesh with the dance as its animation (binary glTF).
+
+        Args:
+            path: the file to write, ending in .glb; an older one is replaced.
+
+        Raises:
+            InputError: the subject has no 3-D body, or the file cannot be written.
+        """
+        from stgmamba.body.gltf import write_glb
+
+        path = check_can_write(path, (".glb",))
+        if self.subject.avatar is None:
+            raise InputError(
+                f"{path}: {self.subject.name} has no 3-D body; use a picture of one whole person, or --body 3d."
+            )
+        write_glb(path, self.subject.avatar, self.skeleton)
+        return path
+
 
 class DancePipeline:
     """Generates dances and lets people dance them.
@@ -139,6 +159,7 @@ class DancePipeline:
         travel: float | None = None,
         energy: float = ENERGY,
         align_beats: bool = True,
+        beats: str | Path | None = None,
         report: Reporter | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
@@ -155,6 +176,7 @@ class DancePipeline:
             travel: radius in metres within which the dancer stays; the whole floor when not given.
             energy: how much larger movements are where the music is louder and denser, 0 to 2.
             align_beats: align the steps with the song's beats.
+            beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
 
         Returns:
@@ -165,11 +187,15 @@ class DancePipeline:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel, energy=energy)
         report = report or Silent()
+        rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
-        if not isinstance(song, Song):
+        if isinstance(song, Song):
+            start = 0.0
+        else:
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
-        return self._generate(song, seed, fps, style, parse_facing(facing), travel, energy, align_beats, report)
+        given = None if rhythm is None else excerpt(rhythm, start, song.seconds)
+        return self._generate(song, seed, fps, style, parse_facing(facing), travel, energy, align_beats, given, report)
 
     def dance(
         self,
@@ -189,6 +215,7 @@ class DancePipeline:
         travel: float = TRAVEL,
         energy: float = ENERGY,
         align_beats: bool = True,
+        beats: str | Path | None = None,
         quality: str = QUALITY,
         body: str = BODY,
         report: Reporter | None = None,
@@ -211,6 +238,7 @@ class DancePipeline:
             travel: radius in metres within which the dancer stays.
             energy: as for ``skeleton``.
             align_beats: align the steps with the song's beats.
+            beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
@@ -233,6 +261,7 @@ class DancePipeline:
         )
         check_subject(image, character, pose, mask)
         report = report or Silent()
+        rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
         with report.stage("song"):
             decoded = load_song(song, start=start, seconds=seconds)
@@ -246,7 +275,8 @@ class DancePipeline:
         }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
-        skeleton = self._generate(decoded, seed, fps, style, facing, travel, energy, align_beats, report)
+        given = None if rhythm is None else excerpt(rhythm, start, decoded.seconds)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, energy, align_beats, given, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
     def _check_style(self, style: str, report: Reporter) -> None:
@@ -264,6 +294,7 @@ class DancePipeline:
         travel: float | None,
         energy: float,
         align_beats: bool,
+        rhythm: Rhythm | None,
         report: Reporter,
     ) -> Skeleton:
         with report.stage("skeleton") as progress:
@@ -275,6 +306,7 @@ class DancePipeline:
                 travel=travel,
                 energy=energy,
                 align_beats=align_beats,
+                beats=None if rhythm is None else rhythm.beats,
                 chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),
                 progress=progress,
             )

@@ -21,9 +21,13 @@ TITLES = {
     "video": "Rendering the video",
     "pose": "Estimating the pose",
     "examples": "Making training pairs",
+    "songs": "Composing songs",
     "train": "Training",
     "evaluate": "Evaluating",
     "benchmark": "Measuring",
+    "sources": "Reading the sources",
+    "videos": "Analysing the videos",
+    "shards": "Writing the data set",
 }
 """Stages of work, and what the terminal calls them."""
 

@@ -42,12 +42,14 @@ class Subject:
         renderer: draws the subject.
         facing: default facing: ``free``, except where a picture's person is flat and has no back.
         notes: sentences for the user on what was found in the picture and what had to be guessed.
+        avatar: the textured, rigged mesh of a picture's person; None where it is flat, and of a character.
     """
 
     name: str
     renderer: Renderer
     facing: Facing
     notes: tuple[str, ...] = ()
+    avatar: Avatar | None = None
 
 
 def load_subject(
@@ -119,34 +121,33 @@ def _load_picture_subject(
     video_size = frame_size(size, picture.size)
     person, notes = _find_person(picture, pose, mask)
     height = fitting_height(picture.size, video_size)
-    renderer: Renderer | None = None
-    facing: Facing = "free"
+    avatar = None
     if kind != "flat":
-        renderer, fault = _body_renderer(picture, person, height, always=kind == "3d")
-        notes = (*notes, *fault)
-    if renderer is None:
-        renderer, facing = _flat_renderer(picture, person, height, quality), "camera"
+        avatar, body_notes = _fitting_avatar(picture, person, always=kind == "3d")
+        notes = (*notes, *body_notes)
+    renderer: Renderer
+    if avatar is None:
+        renderer = _flat_renderer(picture, person, height, quality)
+    else:
+        from stgmamba.body.renderer import BodyRenderer
+
+        renderer = BodyRenderer(picture, person, avatar, height)
     if renderer.size != video_size:
         renderer = Letterbox(renderer, video_size)
-    return Subject(picture.name, renderer, facing, notes)
+    return Subject(picture.name, renderer, "camera" if avatar is None else "free", notes, avatar)
 
 
-def _body_renderer(
-    picture: Picture, person: DetectedPerson, height: int, always: bool
-) -> tuple[Renderer | None, tuple[str, ...]]:
+def _fitting_avatar(picture: Picture, person: DetectedPerson, always: bool) -> tuple[Avatar | None, tuple[str, ...]]:
     """The person as a 3-D body, None where that does not fit the picture and need not be; and a note on that."""
     from stgmamba.body.avatar import make_avatar
     from stgmamba.body.quality import find_fault
-    from stgmamba.body.renderer import BodyRenderer
 
     avatar = make_avatar(picture, person)
     fault = find_fault(avatar, person)
     if fault is None:
-        return BodyRenderer(picture, person, avatar, height), ()
+        return avatar, ()
     if always:
-        return BodyRenderer(picture, person, avatar, height), (
-            f"{picture.name}: the 3-D body may look wrong: {fault}.",
-        )
+        return avatar, (f"{picture.name}: the 3-D body may look wrong: {fault}.",)
     return None, (f"{picture.name}: the person is drawn flat, facing the camera, because {fault} (--body 3d insists).",)
 
 
@@ -169,17 +170,13 @@ def load_avatar(
     Raises:
         InputError: the picture, its pose or its mask cannot be used.
     """
-    from stgmamba.body.avatar import make_avatar
-    from stgmamba.body.quality import find_fault
     from stgmamba.person.picture import as_picture
 
     picture = as_picture(image)
     person, notes = _find_person(picture, pose, mask)
-    avatar = make_avatar(picture, person)
-    fault = find_fault(avatar, person)
-    if fault is not None:
-        notes = (*notes, f"{picture.name}: the 3-D body may look wrong: {fault}.")
-    return avatar, notes
+    avatar, body_notes = _fitting_avatar(picture, person, always=True)
+    assert avatar is not None
+    return avatar, (*notes, *body_notes)
 
 
 def _find_person(

@@ -34,7 +34,6 @@ class MediaInfo:
 
     Attributes:
         path: the file.
-        container: FFmpeg's name of the container, such as "mov,mp4,m4a,3gp,3g2,mj2".
         seconds: duration, of mp3 and raw AAC counted in packets; 0 where the header does not state it.
         fps: frames per second; None without video. Headers may be wrong: see `VideoReader.timestamps`.
         size: (width, height) as displayed, rotation applied; None without video.
@@ -47,7 +46,6 @@ class MediaInfo:
     """
 
     path: Path
-    container: str
     seconds: float
     fps: float | None = None
     size: tuple[int, int] | None = None
@@ -216,24 +214,30 @@ class _AudioTrack:
 class VideoReader:
     """Frames of a video, upright, with their timestamps; may be iterated more than once.
 
+    Args:
+        path: the file.
+        height: maximum height of the frames; taller ones are shrunk while they are converted, which is cheaper than
+            converting them whole.
+
     Iterating yields (seconds, uint8 [H, W, 3] RGB). Seconds have the origin of `stgmamba.music.decode` and are those of
     the frames' own timestamps, which a variable frame rate requires.
 
     Attributes:
         path: the file.
         fps: mean frames per second stated by the header; it may be wrong, see `timestamps`.
-        size: (width, height) as displayed.
+        size: (width, height) of the frames.
         frames: number of frames stated by the header.
         has_audio: whether the file has an audio stream.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, height: int | None = None) -> None:
         info = probe(path)
         if info.fps is None or info.size is None or info.frames is None:
             raise InputError(f"{path}: there is no video in this file; give a video, for example an mp4.")
         self.path = Path(path)
+        self._height = height
         self.fps = info.fps
-        self.size = info.size
+        self.size = _limited(info.size, height)
         self.frames = info.frames
         self.has_audio = info.audio_codec is not None
 
@@ -247,7 +251,7 @@ class VideoReader:
             convert = VideoReformatter()
             for frame in decode_packets(container, stream):
                 seconds = seconds + 1 / self.fps if frame.pts is None else frame.pts * float(frame.time_base) - origin
-                yield seconds, _upright_rgb(convert, frame)
+                yield seconds, _upright_rgb(convert, frame, self._height)
 
     def timestamps(self) -> NDArray[np.float64]:
         """Return the times at which the frames are shown, seconds [N], without decoding them."""
@@ -258,13 +262,13 @@ class VideoReader:
             return np.asarray(np.sort(np.array(stamps, np.float64)) * float(stream.time_base) - origin)
 
 
-def read_video(path: str | Path) -> VideoReader:
-    """Open a video (mp4, mov, mkv, webm, gif and whatever else PyAV opens).
+def read_video(path: str | Path, height: int | None = None) -> VideoReader:
+    """Open a video (mp4, mov, mkv, webm, gif and whatever else PyAV opens), its frames at most ``height`` rows high.
 
     Raises:
         InputError: the file cannot be read or has no video.
     """
-    return VideoReader(path)
+    return VideoReader(path, height)
 
 
 def probe(path: str | Path) -> MediaInfo:
@@ -300,7 +304,7 @@ def probe(path: str | Path) -> MediaInfo:
             }
         if video is None and container.format.name in _ESTIMATED_DURATION:
             seconds = _counted_seconds(container, audio) or seconds
-        return MediaInfo(path, container.format.name, seconds, **properties)
+        return MediaInfo(path, seconds, **properties)
 
 
 def _counted_seconds(container: Any, stream: Any) -> float:
@@ -323,9 +327,19 @@ def _upright_size(frame: Any) -> tuple[int, int]:
     return (frame.height, frame.width) if frame.rotation % 180 == 90 else (frame.width, frame.height)
 
 
-def _upright_rgb(convert: Any, frame: Any) -> NDArray[np.uint8]:
+def _limited(size: tuple[int, int], height: int | None) -> tuple[int, int]:
+    """A size shrunk to a height where it is higher."""
+    if height is None or size[1] <= height:
+        return size
+    return max(1, round(size[0] * height / size[1])), height
+
+
+def _upright_rgb(convert: Any, frame: Any, height: int | None) -> NDArray[np.uint8]:
     # Players take untagged video of 720 lines or more for BT.709.
     untagged_hd = frame.colorspace == _UNSPECIFIED and min(frame.width, frame.height) >= 720
     source = _BT709 if untagged_hd else None
-    rgb = convert.reformat(frame, format="rgb24", src_colorspace=source, threads=1).to_ndarray()
+    width, rows = _limited(_upright_size(frame), height)
+    if frame.rotation % 180 == 90:
+        width, rows = rows, width
+    rgb = convert.reformat(frame, width, rows, format="rgb24", src_colorspace=source, threads=1).to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from stgmamba.characters import CHARACTERS, Appearance, random_appearance
 from stgmamba.characters.background import Background
-from stgmamba.characters.render import CharacterRenderer, SceneRenderer, cloth_lag, draw
+from stgmamba.characters.render import CharacterRenderer, RenderedCharacter, SceneRenderer, cloth_lag
 from stgmamba.characters.surface import CharacterSurface, rest_pose
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import find_person
@@ -22,6 +22,10 @@ SIZE = (150, 200)
 
 def camera_for(pose: np.ndarray, size: tuple[int, int] = SIZE, yaw: float = 0.0) -> Camera:
     return frame_dance(Skeleton(pose[None], 25.0, OPENPOSE_18_FEET), size, yaw=yaw)
+
+
+def draw(appearance: Appearance, positions: np.ndarray, camera: Camera) -> RenderedCharacter:
+    return SceneRenderer(Background(), camera).draw(CharacterSurface(appearance), positions)
 
 
 def pose_with(appearance: Appearance, **joints: tuple[float, float, float]) -> np.ndarray:

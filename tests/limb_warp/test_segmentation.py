@@ -221,7 +221,7 @@ def test_widths_are_those_of_the_limb_where_joints_lie_off_its_middle(offset: fl
     pose = limbs_at((0.8, 0.8), (0.25, 0.25))
     figure = draw_layers(wall(), pose)
     body = body_of(figure, pose)
-    axis = limb_axis(body.scaled(1.0, shift=(offset, 0.0)), "left_arm", figure.mask)
+    axis = limb_axis(replace(body, joints=body.joints + np.asarray([offset, 0.0])), "left_arm", figure.mask)
     middle = np.linspace(0.7 * axis.knots[1], axis.knots[1], 5)
     assert np.abs(axis.width(middle) - (ARM_WIDTH / 2 + 0.75)).max() < 1.3
 

@@ -8,7 +8,7 @@ from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton, SelectiveS
 from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.ssm import selective_scan_reference
 
-SMALL = Config(channels=16, inner=32, states=2, blocks=2, music_channels=16, window_samples=2205)
+SMALL = Config(channels=16, inner=32, states=2, blocks=2, music_channels=16)
 J = len(GRAPH)
 
 

@@ -109,6 +109,7 @@ def test_a_checkpoint_of_another_configuration_is_not_overwritten(tmp_path: Path
         ({"compile": "yes please"}, "compile"),
         ({"loss_weights": {"beauty": 1.0}}, "beauty"),
         ({"speed": 9000}, "speed"),
+        ({"model": {"window_samples": 4410}}, "window_samples"),
         ({"model": {"spatial": False, "temporal_forward": False, "temporal_backward": False}}, "branches"),
     ],
 )

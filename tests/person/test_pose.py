@@ -24,7 +24,7 @@ def drawn(dance: Skeleton, name: str) -> tuple[Iterator[np.ndarray], Skeleton]:
     """Frames of a built-in character and where the joints are in them."""
     own = retarget(dance, CHARACTERS[name].body)
     camera = frame_dance(own, SIZE)
-    return CharacterRenderer(CHARACTERS[name], camera=camera).frames(dance), project_skeleton(own, camera)
+    return CharacterRenderer(CHARACTERS[name], SIZE).frames(dance), project_skeleton(own, camera)
 
 
 @pytest.fixture

@@ -46,6 +46,14 @@ def test_walking_forward_goes_where_the_body_faces() -> None:
     np.testing.assert_allclose(aside[-1], [1.0, 0.0], atol=1e-5)
 
 
+def test_integrating_the_local_velocity_gives_the_path_back() -> None:
+    rng = np.random.default_rng(0)
+    position = np.cumsum(rng.normal(size=(50, 2)), 0).astype(np.float32) * 0.02
+    trajectory = RootTrajectory(position, np.linspace(0, 3, 50, dtype=np.float32))
+    path = integrate_velocity(trajectory.local_velocity(FPS), trajectory.heading, FPS)
+    np.testing.assert_allclose(path, position - position[0], atol=1e-5)
+
+
 @pytest.mark.parametrize("turns_per_second", [0.0, 0.1, 0.5])
 def test_slow_turning_is_taken_out(turns_per_second: float) -> None:
     t = np.arange(500) / FPS

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stgmamba.skeleton.rotations import body_yaw, line_yaw, rotate_yaw
+from stgmamba.skeleton.rotations import body_yaw, line_yaw, rotate_yaw, wrap_angle
 
 from ..support.synthetic_dances import moved, still
 
@@ -24,6 +24,13 @@ def test_rotation_takes_z_to_the_yaw_and_back(yaw: float) -> None:
     forward = rotate_yaw(np.array([0.0, 1.0]), np.array(yaw))
     np.testing.assert_allclose(forward, [np.sin(yaw), np.cos(yaw)], atol=1e-12)
     np.testing.assert_allclose(rotate_yaw(forward, np.array(-yaw)), [0, 1], atol=1e-12)
+
+
+@given(angle=st.floats(-20, 20))
+def test_wrapped_angles_are_the_same_direction_within_half_a_turn(angle: float) -> None:
+    wrapped = wrap_angle(np.array([angle]))[0]
+    assert -np.pi <= wrapped <= np.pi
+    np.testing.assert_allclose([np.cos(wrapped), np.sin(wrapped)], [np.cos(angle), np.sin(angle)], atol=1e-9)
 
 
 def test_dtypes_are_kept() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +15,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional
 
+from stgmamba.machine import machine
 from stgmamba.ssm.cpu_kernels import exponentials
 from stgmamba.ssm.reference import selective_scan_reference
 from stgmamba.ssm.scan import selective_scan
@@ -78,8 +77,8 @@ def bench_scan(shapes: Sequence[Shape] = SHAPES, repeats: int = 5, seed: int = 0
             if not backward:
                 row |= {"updates_per_second": shape.updates / ours, "fraction_of_limit": shape.updates / ours / limit}
             results.append(row)
-    machine = {"processor": _processor(), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    return {"machine": machine, "exponentials_per_second": limit, "results": results}
+    torch_facts = {"torch": torch.__version__, "instructions": torch.backends.cpu.get_cpu_capability()}
+    return {"machine": machine() | torch_facts, "exponentials_per_second": limit, "results": results}
 
 
 def bench_lengths(lengths: Sequence[int] = LENGTHS, repeats: int = 15, seed: int = 0) -> list[dict[str, float]]:
@@ -213,7 +212,3 @@ def _mambapy_scan() -> Scan | None:
         return cast(Tensor, y.transpose(1, 2))
 
     return scan
-
-
-def _processor() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} logical cores, {torch.backends.cpu.get_cpu_capability()}"

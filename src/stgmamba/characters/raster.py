@@ -39,6 +39,14 @@ def vertex_normals(vertices: FloatArray, triangles: IntArray) -> FloatArray:
 
 
 @jit("contract", "arcp", "nsz", "reassoc")
+def _pixel_range(a: float, b: float, c: float, size: int) -> tuple[int, int]:
+    """First and last of ``size`` pixels in a row or column that a triangle with these three coordinates can cover."""
+    first = int(max(0.0, math.floor(min(a, b, c) - 0.5)))
+    last = int(min(size - 1.0, np.ceil(max(a, b, c) - 0.5)))
+    return first, last
+
+
+@jit("contract", "arcp", "nsz", "reassoc")
 def rasterize(
     xy: FloatArray,
     inverse_depth: FloatArray,
@@ -69,10 +77,8 @@ def rasterize(
         # y points down in the picture, so a front face has negative area.
         if not (abs(area) > 1e-9) or (area > 0 and closed[a]):
             continue
-        x0 = int(max(0.0, math.floor(min(ax, bx, cx) - 0.5)))
-        x1 = int(min(width - 1.0, np.ceil(max(ax, bx, cx) - 0.5)))
-        y0 = int(max(0.0, math.floor(min(ay, by, cy) - 0.5)))
-        y1 = int(min(height - 1.0, np.ceil(max(ay, by, cy) - 0.5)))
+        x0, x1 = _pixel_range(ax, bx, cx, width)
+        y0, y1 = _pixel_range(ay, by, cy, height)
         scale = np.float32(1.0) / area
         step_a, step_b = -(cy - by) * scale, -(ay - cy) * scale
         for y in range(y0, y1 + 1):
@@ -109,10 +115,8 @@ def rasterize_depth(points: FloatArray, triangles: IntArray, depth: FloatArray) 
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if not (abs(area) > 1e-9):
             continue
-        x0 = int(max(0.0, math.floor(min(ax, bx, cx) - 0.5)))
-        x1 = int(min(width - 1.0, np.ceil(max(ax, bx, cx) - 0.5)))
-        y0 = int(max(0.0, math.floor(min(ay, by, cy) - 0.5)))
-        y1 = int(min(height - 1.0, np.ceil(max(ay, by, cy) - 0.5)))
+        x0, x1 = _pixel_range(ax, bx, cx, width)
+        y0, y1 = _pixel_range(ay, by, cy, height)
         scale = np.float32(1.0) / area
         for y in range(y0, y1 + 1):
             for x in range(x0, x1 + 1):

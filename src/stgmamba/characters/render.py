@@ -20,7 +20,7 @@ from stgmamba.characters.view import PinholeCamera, View, view_from_camera
 from stgmamba.parallel import ordered_map
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
-from stgmamba.skeleton.camera import Camera, frame_dance
+from stgmamba.skeleton.camera import frame_dance
 from stgmamba.skeleton.foot_contacts import SOLE
 
 _SUPERSAMPLING = 2  # per side; ``shade`` takes 2 x 2 samples a pixel
@@ -194,42 +194,17 @@ def _srgb_table() -> Frame:
     return np.asarray(np.rint(255 * encoded), np.uint8)
 
 
-def draw(
-    appearance: Appearance, positions: FloatArray, camera: PinholeCamera, background: Background | None = None
-) -> RenderedCharacter:
-    """One pose of one person.
-
-    Args:
-        appearance: of the person.
-        positions: joints of OPENPOSE_18_FEET, [22, 3] metres, with the appearance's bone lengths
-            (``skeleton.body.rebuild``).
-        camera: its size is the picture's.
-        background: the default studio when not given.
-    """
-    return SceneRenderer(background or Background(), camera).draw(CharacterSurface(appearance), positions)
-
-
 class CharacterRenderer:
-    """A character as a ``stgmamba.renderer.Renderer``.
+    """A character as a ``stgmamba.renderer.Renderer``: in the default studio, the whole dance in view of the camera.
 
     Args:
         appearance: of the character.
         size: (width, height) of the frames.
-        background: the default studio when not given.
-        camera: when not given, one in front that keeps the whole dance in the picture.
     """
 
-    def __init__(
-        self,
-        appearance: Appearance,
-        size: tuple[int, int] = (512, 512),
-        background: Background | None = None,
-        camera: Camera | None = None,
-    ) -> None:
+    def __init__(self, appearance: Appearance, size: tuple[int, int] = (512, 512)) -> None:
         self.appearance = appearance
-        self.size = camera.size if camera is not None else size
-        self._background = background or Background()
-        self._camera = camera
+        self.size = size
         self._surface = CharacterSurface(appearance)
 
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
@@ -239,7 +214,7 @@ class CharacterRenderer:
             dance: 3-D, OPENPOSE_18_FEET, metres; it is retargeted to the appearance's bone lengths.
         """
         retargeted = retarget(dance, self.appearance.body)
-        scene = SceneRenderer(self._background, self._camera or frame_dance(retargeted, self.size))
+        scene = SceneRenderer(Background(), frame_dance(retargeted, self.size))
         poses = zip(retargeted.positions, cloth_lag(retargeted), strict=True)
         return ordered_map(lambda pose: scene.draw(self._surface, *pose).rgb, poses)
 

@@ -12,6 +12,7 @@ from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, IntArray
 from stgmamba.limb_warp.kernels import search_patches, vote_patches
 
 _RADIUS = 3  # patches of 7 x 7 pixels
+_SCREENING = 0.005  # weight of the patches' colours against their gradients
 _COARSEST = 40  # shorter side in pixels of the coarsest pyramid level
 
 
@@ -157,14 +158,13 @@ def _initial_matches(hole: BoolArray, valid: BoolArray, coarser: IntArray | None
     return matches
 
 
-def _integrate(filled: FloatArray, hole: BoolArray, matches: IntArray, screening: float = 0.005) -> FloatArray:
+def _integrate(filled: FloatArray, hole: BoolArray, matches: IntArray) -> FloatArray:
     """Integrate the matched patches' gradients inside the hole (Perez et al. 2003), screened by their colours.
 
     Args:
         filled: float32 [H, W, 3], the hole filled with patches.
         hole: bool [H, W].
         matches: int32 [H, W, 2].
-        screening: weight of the colours against the gradients.
 
     Returns:
         float32 [H, W, 3].
@@ -174,8 +174,8 @@ def _integrate(filled: FloatArray, hole: BoolArray, matches: IntArray, screening
     pixels = np.argwhere(hole)
     index[hole] = np.arange(len(pixels))
     count = len(pixels)
-    diagonal = np.full(count, screening)
-    right_side = screening * filled[hole].astype(np.float64)
+    diagonal = np.full(count, _SCREENING)
+    right_side = _SCREENING * filled[hole].astype(np.float64)
     rows, columns = [], []
     for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
         neighbours = pixels + np.asarray((dy, dx))

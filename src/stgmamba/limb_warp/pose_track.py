@@ -10,18 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, median_filter
 
-from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
+from stgmamba.arrays import DoubleArray, Frame
 from stgmamba.limb_warp.retargeting import PhotoBody, Placement, line_angles
-from stgmamba.skeleton.camera import NEAR, Camera, project_skeleton
+from stgmamba.skeleton.camera import NEAR, Camera, nearest_known, pixels_per_metre, project_skeleton
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
 _HIPS = [OPENPOSE_18_FEET.index("left_hip"), OPENPOSE_18_FEET.index("right_hip")]
 _CAMERA_METRES = 5.0  # assumed camera distance of a video; only the relative size of near and far limbs depends on it
-_SCALE_SECONDS = 0.2  # smoothing of a person's estimated size, which is noisy and changes slowly
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def estimate_track(frames: Iterable[tuple[float, Frame]], fps: float, size: tupl
     from stgmamba.person.pose import estimate_frames_3d
 
     skeleton, world = estimate_frames_3d(frames, fps, size)
-    scale = _pixels_per_metre(skeleton, world)
+    scale = pixels_per_metre(skeleton, world)
     depth = world[..., 2].astype(np.float64)
     magnification = _CAMERA_METRES / np.maximum(_CAMERA_METRES - depth, 0.25 * _CAMERA_METRES)
     return PoseTrack(skeleton, depth, scale[:, None] * magnification)
@@ -109,7 +106,7 @@ def placement_from_track(track: PoseTrack, condition: PoseTrack, body: PhotoBody
     if len(condition) != 1 or not condition.skeleton.confidence.any() or not detected.any():
         raise ValueError("a placement needs one pose of the picture and a track with somebody in it")
     order = body.joint_order
-    frames = _nearest_detection(detected)
+    frames = nearest_known(detected)
     points = track.skeleton.positions[frames][:, order].astype(np.float64)
     depth = track.depth[frames][:, order]
     scale = track.scale[frames][:, order]
@@ -132,29 +129,6 @@ def placement_from_track(track: PoseTrack, condition: PoseTrack, body: PhotoBody
         roll_shoulders,
         roll_hips,
     )
-
-
-def _pixels_per_metre(skeleton: Skeleton, world: FloatArray) -> DoubleArray:
-    """Pixels per metre in each frame, [T]: least-squares scale of the 3-D joints to the 2-D ones, smoothed in time."""
-    detected = (skeleton.confidence > 0).any(axis=1)
-    if not detected.any():
-        return np.ones(len(skeleton))
-    flat = world[..., :2] * np.asarray([1, -1], np.float32)
-    weight = skeleton.confidence[..., None] / np.maximum(skeleton.confidence.sum(axis=1), 1e-6)[:, None, None]
-    pixels = skeleton.positions - (skeleton.positions * weight).sum(axis=1, keepdims=True)
-    metres = flat - (flat * weight).sum(axis=1, keepdims=True)
-    scale = (pixels * metres * weight).sum(axis=(1, 2)) / np.maximum((metres**2 * weight).sum(axis=(1, 2)), 1e-9)
-    scale = np.maximum(scale.astype(np.float64), 1.0)[_nearest_detection(detected)]
-    sigma = _SCALE_SECONDS * skeleton.fps
-    smoothed = gaussian_filter1d(median_filter(scale, 2 * round(sigma) + 1, mode="nearest"), sigma, mode="nearest")
-    return np.asarray(smoothed, np.float64)
-
-
-def _nearest_detection(detected: BoolArray) -> NDArray[np.int64]:
-    """Index of the nearest frame with a detection, [T]."""
-    known = np.flatnonzero(detected)
-    frames = np.arange(len(detected))
-    return np.asarray(known[np.abs(frames[:, None] - known[None]).argmin(axis=1)], np.int64)
 
 
 def _joints_3d(points: DoubleArray, depth: DoubleArray) -> DoubleArray:

@@ -25,6 +25,7 @@ _ENDS = {
 }
 # A bone shorter in the picture than this fraction of the average is regarded as foreshortened.
 _MIN_BONE = 0.78
+_SHOWN = 0.3  # confidence of a joint that the picture shows
 
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _HEAD_RADIUS = 0.32  # in neck-to-ear lengths
@@ -99,30 +100,29 @@ class PhotoBody:
         lengths = self.lengths
         return self.torso * 1.0 + lengths["thigh"] + lengths["shin"] + 2.1 * lengths["head"]
 
-    def scaled(self, factor: float, shift: tuple[float, float] = (0.0, 0.0)) -> PhotoBody:
-        """The same body in a picture resized by ``factor`` after moving by ``shift`` pixels."""
+    def scaled(self, factor: float) -> PhotoBody:
+        """The same body in a picture resized by ``factor``."""
         lengths = {name: length * factor for name, length in self.lengths.items()}
-        return replace(self, joints=(self.joints + shift) * factor, lengths=lengths)
+        return replace(self, joints=self.joints * factor, lengths=lengths)
 
 
 def _index(name: str) -> int:
     return OPENPOSE_18_FEET.index(name)
 
 
-def measure_body(skeleton: Skeleton, threshold: float = 0.3) -> PhotoBody:
+def measure_body(skeleton: Skeleton) -> PhotoBody:
     """Measure the person in a picture; joints that it does not show are estimated.
 
     A foreshortened bone takes the length of its counterpart on the other side, or a fraction of an average person's.
 
     Args:
         skeleton: 2-D OPENPOSE_18_FEET, one frame.
-        threshold: joints of lower confidence are regarded as not shown.
 
     Raises:
         InputError: neither shoulder is shown.
     """
     joints = skeleton.positions[0].astype(np.float64).copy()
-    visible = skeleton.confidence[0] >= threshold
+    visible = skeleton.confidence[0] >= _SHOWN
     _estimate_missing(joints, visible)
     # Seen from behind, left and right are exchanged: the person then dances with the back to the camera.
     from_behind = all(
@@ -317,7 +317,7 @@ def retarget_to_picture(dance: Skeleton, body: PhotoBody, size: tuple[int, int])
         root = _root_from_contacts(original, pose, body.height)
         root[:, [0, 2]] -= _feet(pose + root[:, None])[0, [0, 2]]
     else:
-        middle = (original[:, _index("left_hip")] + original[:, _index("right_hip")]) / 2
+        middle = mid_hip(original)
         # A half-length picture has no floor: it sways in place, and its lower edge never rises into view.
         root = 0.5 * (middle - middle.mean(axis=0))
         root[:, 1] -= root[:, 1].max()

@@ -13,9 +13,11 @@ from stgmamba.arrays import ComplexArray, DoubleArray, smoothstep
 from stgmamba.limb_warp.retargeting import SIDES, HeadWarp, PhotoBody, Placement
 from stgmamba.limb_warp.segmentation import LEGS, LimbAxis, PersonLayers
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+from stgmamba.skeleton.rotations import wrap_angle
 
 _TORSO = ("neck", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _NECK = OPENPOSE_18_FEET.index("neck")
+_DIRECTION_SIGMA = 1.2  # frames, of the smoothing of bone directions
 _NOSE = OPENPOSE_18_FEET.index("nose")
 _EARS = (OPENPOSE_18_FEET.index("left_ear"), OPENPOSE_18_FEET.index("right_ear"))
 
@@ -59,11 +61,6 @@ def _rotation(angle: DoubleArray | float) -> ComplexArray:
     return np.asarray(np.exp(1j * np.asarray(angle)))
 
 
-def _wrap(angle: DoubleArray) -> DoubleArray:
-    """Angles in radians, brought to -pi..pi."""
-    return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
-
-
 def bend(parent: ComplexArray, child: ComplexArray, joint: complex, angle: float, weight: DoubleArray) -> ComplexArray:
     """Blend of two bones' transforms along an arc about their joint, which preserves the thickness of a bent limb.
 
@@ -79,7 +76,7 @@ def bend(parent: ComplexArray, child: ComplexArray, joint: complex, angle: float
     """
     a, b = parent - joint, child - joint
     radius = (1 - weight) * np.abs(a) + weight * np.abs(b)
-    rotation = angle + _wrap(np.angle(b) - np.angle(a) - angle)
+    rotation = angle + wrap_angle(np.angle(b) - np.angle(a) - angle)
     return np.asarray(joint + radius * np.exp(1j * (np.angle(a) + weight * rotation)))
 
 
@@ -114,13 +111,14 @@ class Bone:
         return np.asarray(start + direction * (along + 1j * v * width))
 
 
-def smooth_bone_directions(start: DoubleArray, end: DoubleArray, sigma: float = 1.2) -> ComplexArray:
-    """Bone vectors with smoothed directions, which are ill-defined where a bone points at the camera.
+def smooth_bone_directions(start: DoubleArray, end: DoubleArray) -> ComplexArray:
+    """Bone vectors with directions smoothed over time: they are ill-defined where a bone points at the camera.
+
+    The Gaussian over time weighs directions with the squared projected length.
 
     Args:
         start: float [T, 2] pixels.
         end: float [T, 2] pixels.
-        sigma: of the Gaussian over time, frames; directions are weighted with the squared projected length.
 
     Returns:
         Complex [T], with the lengths unchanged.
@@ -128,8 +126,8 @@ def smooth_bone_directions(start: DoubleArray, end: DoubleArray, sigma: float = 
     bone = (end - start)[..., 0] + 1j * (end - start)[..., 1]
     length = np.abs(bone)
     weighted = bone * length
-    mean = gaussian_filter1d(weighted.real, sigma, mode="nearest") + 1j * gaussian_filter1d(
-        weighted.imag, sigma, mode="nearest"
+    mean = gaussian_filter1d(weighted.real, _DIRECTION_SIGMA, mode="nearest") + 1j * gaussian_filter1d(
+        weighted.imag, _DIRECTION_SIGMA, mode="nearest"
     )
     return np.asarray(mean / np.maximum(np.abs(mean), 1e-9) * length)
 
@@ -251,7 +249,7 @@ class TorsoDeformer:
             "shoulder": float(placement.roll_shoulders[frame]) - self._roll["shoulder"],
             "hip": float(placement.roll_hips[frame]) - self._roll["hip"],
         }
-        tilt = (1 - up) * _wrap(np.asarray(roll["hip"])) + up * _wrap(np.asarray(roll["shoulder"]))
+        tilt = (1 - up) * wrap_angle(np.asarray(roll["hip"])) + up * wrap_angle(np.asarray(roll["shoulder"]))
         width = (1 - up) * _relative_width(float(placement.yaw_hips[frame])) + up * _relative_width(
             float(placement.yaw_shoulders[frame])
         )
@@ -327,12 +325,14 @@ class LimbDeformer:
         if self.name in LEGS:
             rotation = float(np.angle((joints[1] - joints[0]) / (self._bones[0].end - self._bones[0].start)))
             result = bend(hip_attached, parts[0], joints[0], rotation, self._root)
-        result = bend(result, parts[1], joints[1], float(_wrap(np.asarray(rotations[1] - rotations[0]))), self._bend[0])
+        result = bend(
+            result, parts[1], joints[1], float(wrap_angle(np.asarray(rotations[1] - rotations[0]))), self._bend[0]
+        )
         if self.name in LEGS:
             ankle = self._bones[1].end
             rotation = float(track.foot_rotation[frame])
             foot = joints[2] + np.exp(1j * rotation) * (self._vertices - ankle) * float(track.magnification[frame, 1])
-            relative = float(_wrap(np.asarray(rotation - rotations[1])))
+            relative = float(wrap_angle(np.asarray(rotation - rotations[1])))
             result = bend(result, np.asarray(foot), joints[2], relative, self._bend[1])
         return result
 
@@ -381,6 +381,6 @@ def _foot_rotation(side: str, placement: Placement, body: PhotoBody) -> DoubleAr
     toe, heel = placement.joint(f"{side}_toe"), placement.joint(f"{side}_heel")
     target = (toe - heel)[:, 0] + 1j * (toe - heel)[:, 1]
     weight = np.clip(np.abs(target) / (0.3 * body.torso), 0, 1)
-    rotation = _wrap(np.angle(target) - np.angle(source))
+    rotation = wrap_angle(np.angle(target) - np.angle(source))
     rotation = np.clip(rotation, -0.7, 0.7) * weight
     return np.asarray(gaussian_filter1d(rotation, 1.5, mode="nearest"))

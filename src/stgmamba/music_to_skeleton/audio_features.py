@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from stgmamba.arrays import FloatArray
+from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import SAMPLE_RATE
-from stgmamba.music.features import beat_phase, onset_strength, track_beats
+from stgmamba.music.features import onset_strength
+from stgmamba.music.rhythm import beat_phase
 
 MUSIC_FPS = 12.5
 """Frames of audio features per second. Nodes may have a multiple of it (`Config.fps`): rhythm needs no finer grid."""
@@ -47,15 +49,18 @@ class AudioFeatures:
         return np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP].copy()
 
 
-def extract_audio_features(samples: FloatArray, frames: int | None = None) -> AudioFeatures:
+def extract_audio_features(
+    samples: FloatArray, frames: int | None = None, beats: NDArray[np.float64] | None = None
+) -> AudioFeatures:
     """Features of a song.
 
     Args:
         samples: mono float32 at SAMPLE_RATE.
         frames: number of frames at MUSIC_FPS; by default those of the song's length.
+        beats: times of the beats, seconds [K], K > 0; tracked when not given.
     """
     frames = frames or max(1, round(len(samples) / HOP))
-    beats = track_beats(samples, SAMPLE_RATE).times
+    beats = track_beats(samples, SAMPLE_RATE).beats if beats is None else beats
     phase = 2 * np.pi * beat_phase(beats, MUSIC_FPS, frames)
     onset = _fit(onset_strength(samples, SAMPLE_RATE, MUSIC_FPS), frames)
     loudness = _loudness(samples, frames)

@@ -21,7 +21,7 @@ from stgmamba.arrays import DoubleArray, FloatArray, smoothstep
 from stgmamba.datasets.smpl22 import StyledDance
 from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, load_song
-from stgmamba.music.features import beat_phase
+from stgmamba.music.rhythm import beat_phase
 from stgmamba.music_to_skeleton.audio_features import HOP, MUSIC_FPS, WINDOW, AudioFeatures, extract_audio_features
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.representation import encode, mirror

@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from stgmamba.datasets.smpl22 import SOURCES
 from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
-from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS
+from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, WINDOW
 from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.ssm import SelectiveSSM
 
@@ -55,7 +55,8 @@ class Config:
         inner: E, inside a block.
         states: N, of the SSM.
         blocks: number of STGM blocks.
-        window_samples: W, samples of the waveform per frame (0.1 s).
+        window_samples: W, samples of the waveform per frame; only WINDOW of audio_features.py, so that weights trained
+            on other windows are refused.
         music_features: rhythm features per frame (audio_features.py).
         music_channels: H, of a hidden token of the music.
         styles: class names.
@@ -82,7 +83,7 @@ class Config:
     inner: int = 192
     states: int = 4
     blocks: int = 4
-    window_samples: int = 2205
+    window_samples: int = WINDOW
     music_features: int = 4
     music_channels: int = 64
     styles: tuple[str, ...] = STYLES
@@ -116,6 +117,8 @@ class Config:
             object.__setattr__(self, name, getattr(self, name) or (default,) * len(self.styles))
             if len(getattr(self, name)) != len(self.styles):
                 raise ValueError(f"{name} must have a value for each of the {len(self.styles)} styles")
+        if self.window_samples != WINDOW:
+            raise ValueError(f"window_samples is {self.window_samples}; audio is cut into windows of {WINDOW} samples")
         if self.mixer not in MIXERS:
             raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
         if self.network not in NETWORKS:

@@ -16,12 +16,13 @@ from stgmamba.skeleton.camera import frame_dance, project_skeleton
 from stgmamba.skeleton.drawing import draw_sequence
 
 _SECONDS = 6.0
+_POSES = 12  # side by side
 _HEIGHT = 192  # pixels
 
 
-def draw_poses(dance: Skeleton, seconds: float = _SECONDS, poses: int = 12) -> NDArray[np.uint8]:
-    """Poses of the first seconds of a 3-D dance, evenly spaced in time, side by side; uint8 RGB [H, W, 3]."""
-    frames = np.linspace(0, min(len(dance), round(seconds * dance.fps)) - 1, poses).round().astype(int)
+def draw_poses(dance: Skeleton, seconds: float = _SECONDS) -> NDArray[np.uint8]:
+    """12 poses of the first seconds of a 3-D dance, evenly spaced in time, side by side; uint8 RGB [H, W, 3]."""
+    frames = np.linspace(0, min(len(dance), round(seconds * dance.fps)) - 1, _POSES).round().astype(int)
     selected = Skeleton(dance.positions[frames], dance.fps, dance.layout)
     size = (_HEIGHT * 2 // 3, _HEIGHT)
     flat = project_skeleton(selected, frame_dance(selected, size))

@@ -15,7 +15,6 @@ from stgmamba.arrays import FloatArray
 from stgmamba.skeleton.body import Body, mid_hip, rebuild, retarget
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET, Layout
 from stgmamba.skeleton.root_trajectory import RootTrajectory, integrate_velocity, to_local
-from stgmamba.skeleton.rotations import rotate_yaw
 from stgmamba.skeleton.sequence import Skeleton
 
 JOINTS = len(OPENPOSE_18_FEET)
@@ -61,8 +60,7 @@ def encode(dance: Skeleton, fps: float) -> FloatArray:
     local, trajectory = to_local(dance.positions, fps)
     nodes = np.empty((len(dance), JOINTS + 1, 3), np.float32)
     nodes[:, NODES] = local
-    step = np.diff(trajectory.position, axis=0, append=trajectory.position[-1:]) * fps
-    nodes[:, ROOT, :2] = rotate_yaw(step, -trajectory.heading)
+    nodes[:, ROOT, :2] = trajectory.local_velocity(fps)
     nodes[:, ROOT, 2] = np.diff(trajectory.heading, append=trajectory.heading[-1:]) * fps
     return nodes
 

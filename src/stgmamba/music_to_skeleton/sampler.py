@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
@@ -66,6 +67,7 @@ class DanceSampler:
         facing: Facing = "free",
         progress: Progress | None = None,
         align_beats: bool = True,
+        beats: NDArray[np.float64] | None = None,
         travel: float | None = None,
         energy: float = ENERGY,
         chosen: Callable[[Choice], object] | None = None,
@@ -83,6 +85,7 @@ class DanceSampler:
             energy: how much larger movements are where the music is louder and denser, 0..2; 0: not at all.
             chosen: called with the style that ``auto`` chose.
             align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
+            beats: times of the beats, seconds [K], K > 0; tracked when not given.
 
         Returns:
             3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
@@ -92,7 +95,7 @@ class DanceSampler:
         """
         sections = parse_style(style, self.styles)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
-        audio = extract_audio_features(song.samples, frames)
+        audio = extract_audio_features(song.samples, frames, beats)
         if sections is None:
             choice = choose_style(audio, self.styles)
             if chosen is not None:
@@ -101,8 +104,8 @@ class DanceSampler:
         weights = style_weights(sections, self.styles, frames, MUSIC_FPS)
         nodes = self.sample_nodes(audio, seed, weights, progress, energy=energy)
         count = max(1, round((seconds or song.seconds) * FPS))
-        beats = audio.beats if align_beats else None
-        return postprocess(nodes, self.model.config.fps, count, facing, beats, travel)
+        aligned = audio.beats if align_beats else None
+        return postprocess(nodes, self.model.config.fps, count, facing, aligned, travel)
 
     def check_style(self, style: str) -> None:
         """Raise InputError where a style is written wrongly or the network does not know it."""

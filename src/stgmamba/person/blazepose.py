@@ -26,11 +26,11 @@ with native_log_dropped():
 
 @dataclass(frozen=True)
 class Pose:
-    """One person as the models see it, in the layout ``MEDIAPIPE_33``.
+    """One person as detected by the models, in the layout ``MEDIAPIPE_33``.
 
     Attributes:
         points: float32 [33, 2], pixels; also outside of the picture where the models guess a joint there.
-        visibility: float32 [33] in 0..1, the models' belief that a joint is in the picture and not hidden.
+        visibility: float32 [33] in 0..1, probability by the models that a joint is in the picture and not occluded.
         world: float32 [33, 3], metres from the middle of the hips: right, down, away from the camera.
         mask: float32 [H, W] in 0..1, coarse (256 pixels over the person's height), or None where not asked for.
     """
@@ -43,7 +43,7 @@ class Pose:
 
 @lru_cache(maxsize=1)
 def _bundle() -> bytes:
-    """The two models packed as the multi-person detector wants them.
+    """The two models in the bundle that the multi-person detector reads.
 
     The wheel holds them for its older single-person interface, without the scaling of pixels that the newer one reads
     from the file: (pixel - mean) / std, to -1..1 for the detector and to 0..1 for the landmarks.
@@ -65,9 +65,9 @@ class PoseDetector:
     """The pose models, loaded; use as a context manager.
 
     Args:
-        people: how many persons to look for at most.
+        people: maximum number of persons.
         masks: whether to make masks too.
-        threshold: belief in 0..1 from which on a find counts.
+        threshold: confidence in 0..1 from which on a person counts as detected.
         video: pictures are successive frames: the person found in one is followed into the next.
     """
 

@@ -1,7 +1,8 @@
-"""A figure whose joints are given by hand: its outline, and all that ``find_person`` would say of a person.
+"""A figure whose joints are given by hand: its mask, and everything else of a `DetectedPerson`.
 
-The outline comes, first that there is: from a mask that was given; from the picture's transparency; from the lines of
-the drawing on plain paper; from MediaPipe, where it sees a person in this pose; from colours near the joints.
+The mask is the first of these that exists: a given one; the picture's transparency; the region inside the lines of a
+drawing on a plain background; MediaPipe's mask, where it detects a person in this pose; GrabCut's, from the colours
+near the joints.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from stgmamba.person.pose import GUESSED, DetectedPerson, find_person, guess_joi
 from stgmamba.person.pose_file import ManualPose
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 
-_SLACK = 0.02  # of the picture's sides: a hand on the rim is a hand in the picture
-_SHAPE = 0.01  # by which the proportions of two sizes of one picture may differ
-_OPTIONAL = ("eye", "ear", "heel", "toe")  # hardly matter to how a drawing moves: no word about guessing them
-_WORK_SIDE = 700  # longest side of what the outline is looked for in, pixels
-_GAPS = (0.0, 0.02, 0.04, 0.08, 0.14, 0.2)  # in an outline that are closed, in torso lengths; the first that holds
-_HELD = 0.93  # part of the bones that must lie within an outline
-_COVERED = 0.5  # part of the bones below which a mask is of something else
-_PLAIN = 0.75  # part of the picture's rim that must be paper
-_LEAST_UPRIGHT = 0.5  # cosine of the torso's lean: 60 degrees
+_MARGIN = 0.02  # tolerance of joints outside of the picture, of its sides: a hand at the border is in the picture
+_ASPECT_TOLERANCE = 0.01  # by which the aspect ratios of two sizes of one picture may differ
+_OPTIONAL = ("eye", "ear", "heel", "toe")  # hardly change how a drawing moves: no note when they are estimated
+_WORK_SIDE = 700  # longest side at which the mask is computed, pixels
+_GAPS = (0.0, 0.02, 0.04, 0.08, 0.14, 0.2)  # torso lengths: gaps in an outline to close, in the order they are tried
+_MIN_COVERAGE = 0.93  # fraction of the bones' length that must lie inside a flood-filled mask
+_MIN_COVERAGE_GIVEN = 0.5  # the same for any mask, below which it is of something else
+_MIN_BACKGROUND = 0.75  # fraction of the picture's border that must be background
+_MIN_UPRIGHT = 0.5  # cosine of the torso's lean: 60 degrees
 _TRUNK = ("right_shoulder", "left_shoulder", "left_hip", "right_hip")
 _TRUNK_BONES = (("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"), ("right_hip", "left_hip"))
 
@@ -36,12 +37,12 @@ _TRUNK_BONES = (("right_shoulder", "right_hip"), ("left_shoulder", "left_hip"), 
 def figure_from_pose(
     picture: Picture, pose: ManualPose, mask: Picture | None = None
 ) -> tuple[DetectedPerson, tuple[str, ...]]:
-    """The figure of a picture by its given joints, and sentences for the user.
+    """The figure of a picture from its given joints, and notes for the user.
 
     Args:
         picture: the picture.
-        pose: its joints, in the pixels of the picture's file, or of ``pose.skeleton.size`` where that is said.
-        mask: white (or opaque) where the figure is, as large as the picture; found where not given.
+        pose: its joints, in the pixels of the picture's file, or of ``pose.skeleton.size`` where that is known.
+        mask: white (or opaque) where the figure is, as large as the picture; estimated where not given.
 
     Raises:
         InputError: joints outside of the picture, another size, a figure that lies, or a mask that does not fit.
@@ -61,7 +62,7 @@ def figure_from_pose(
             found = _grabcut_mask(picture.rgb, bones, points)
             notes = (f"{picture.name}: the figure is cut out by its colours alone; give its outline with --mask.",)
         outline = found
-    if np.average(_parts_inside(outline > 0.5, bones), weights=_lengths(bones)) < _COVERED:
+    if np.average(_coverage(outline > 0.5, bones), weights=_lengths(bones)) < _MIN_COVERAGE_GIVEN:
         what = picture.name if mask is None else mask.name
         raise InputError(
             f"{what}: most joints of {pose.name} lie outside of the figure's outline; check that both belong to this "
@@ -97,18 +98,18 @@ def load_mask(mask: Picture, picture: Picture) -> FloatArray:
 
 
 def _place(pose: ManualPose, picture: Picture) -> tuple[FloatArray, BoolArray]:
-    """Joints [22, 2] in the picture's pixels, those left out guessed; and which were given, [22]."""
+    """Joints [22, 2] in the picture's pixels, absent ones estimated; and which were given, [22]."""
     written = np.array(picture.original_size or picture.size, np.float32)
     size = written if pose.skeleton.size is None else np.array(pose.skeleton.size, np.float32)
-    grown = written / size
-    if abs(grown[0] / grown[1] - 1) > _SHAPE + 1 / float(size.min()):
+    scale = written / size
+    if abs(scale[0] / scale[1] - 1) > _ASPECT_TOLERANCE + 1 / float(size.min()):
         raise InputError(
             f"{pose.name}: it is for a picture of {size[0]:.0f} x {size[1]:.0f} pixels, but {picture.name} has "
             f"{written[0]:.0f} x {written[1]:.0f}; use the picture that it was made for."
         )
     points = pose.skeleton.positions[0] / size
     known = pose.skeleton.confidence[0] > 0
-    outside = known & ((points < -_SLACK) | (points > 1 + _SLACK)).any(axis=1)
+    outside = known & ((points < -_MARGIN) | (points > 1 + _MARGIN)).any(axis=1)
     if outside.any():
         j = int(np.argmax(outside))
         x, y = pose.skeleton.positions[0, j]
@@ -121,11 +122,11 @@ def _place(pose: ManualPose, picture: Picture) -> tuple[FloatArray, BoolArray]:
 
 
 def _check_upright(points: FloatArray, known: BoolArray, name: str) -> None:
-    """Refuse who lies or hangs: the dances stand, and a body turned that far comes apart."""
+    """Refuse figures that lie or hang: dances are upright, and limbs turned that far do not fit together."""
     neck, *hips = (OPENPOSE_18_FEET.index(joint) for joint in ("neck", "right_hip", "left_hip"))
     if known[hips].all():
         x, y = points[hips].mean(axis=0) - points[neck]
-        if y < _LEAST_UPRIGHT * float(np.hypot(x, y)):
+        if y < _MIN_UPRIGHT * float(np.hypot(x, y)):
             raise InputError(
                 f"{name}: the figure does not stand upright, its hips are not below its neck; turn the picture, or use "
                 "one of a figure on two legs."
@@ -140,14 +141,14 @@ def _torso(points: FloatArray) -> float:
 def _bones(points: FloatArray, known: BoolArray) -> FloatArray:
     """Lines from joint to joint that must lie in the figure, float32 [N, 2, 2]: torso and limbs as far as given."""
     index = OPENPOSE_18_FEET.index
-    # From neck to hip one comes past the waist of a thin figure; the sides of the torso do not.
+    # The lines from neck to hip leave a thin figure at the waist; the sides of the torso do not.
     lines = [(a, b) for a, b in OPENPOSE_18_FEET.tree if not OPENPOSE_18_FEET.joints[b].endswith((*_OPTIONAL, "hip"))]
     lines += [(index(a), index(b)) for a, b in _TRUNK_BONES]
     return np.array([points[list(line)] for line in lines if known[list(line)].all()], np.float32)
 
 
-def _parts_inside(mask: BoolArray, bones: FloatArray) -> FloatArray:
-    """Which part of each bone lies in a mask, [N] in 0..1."""
+def _coverage(mask: BoolArray, bones: FloatArray) -> FloatArray:
+    """Fraction of each bone inside a mask, [N] in 0..1."""
     steps = np.linspace(0, 1, 40)[:, None, None]
     at = np.rint(bones[None, :, 0] * (1 - steps) + bones[None, :, 1] * steps).astype(int)
     x, y = np.clip(at[..., 0], 0, mask.shape[1] - 1), np.clip(at[..., 1], 0, mask.shape[0] - 1)
@@ -167,80 +168,80 @@ def _near_bones(shape: tuple[int, ...], bones: FloatArray, reach: float) -> Bool
 
 
 def _line_drawing_mask(rgb: NDArray[np.uint8], bones: FloatArray, torso: float) -> FloatArray | None:
-    """The mask of a figure on plain ground, drawn in lines or filled; None where the ground is not plain.
+    """The mask of a figure on a plain background, drawn in lines or filled; None where the background is not plain.
 
-    Whatever differs from the ground is ink. Water that is poured in from the picture's rim and stopped by ink leaves
-    the figure dry; where it runs into the bones, ever larger gaps between lines are closed.
+    Whatever differs from the background is foreground. A flood fill of the background from the picture's border leaves
+    the figure; where it enters the figure through gaps between lines, ever larger gaps are closed.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, _WORK_SIDE / max(height, width))
     small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
     bones, torso = bones * scale, torso * scale
-    ink = _drawn_pixels(small)
-    if ink is None:
+    foreground = _drawn_pixels(small)
+    if foreground is None:
         return None
-    pad = round(0.25 * torso) + 2  # what is drawn up to the picture's rim can be closed beyond it
-    ink = cv2.copyMakeBorder(ink.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-    # A limb cut by the rim is open there: no water where bones are near.
-    rim = np.ones(ink.shape, bool)
-    rim[pad:-pad, pad:-pad] = False
+    pad = round(0.25 * torso) + 2  # so that lines which end at the picture's border can be closed beyond it
+    foreground = cv2.copyMakeBorder(foreground.astype(np.uint8), pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+    # A limb cut by the border is open there: no seeds near bones.
+    border = np.ones(foreground.shape, bool)
+    border[pad:-pad, pad:-pad] = False
     near = _near_bones(small.shape, bones, 0.45 * torso).astype(np.uint8)
-    source = rim & (cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_REPLICATE) == 0)
-    slack = np.ones((2 * round(0.03 * torso) + 1,) * 2, np.uint8)  # joints are set by hand
+    seeds = border & (cv2.copyMakeBorder(near, pad, pad, pad, pad, cv2.BORDER_REPLICATE) == 0)
+    tolerance = np.ones((2 * round(0.03 * torso) + 1,) * 2, np.uint8)  # joints are set by hand
     for gap in _GAPS:
         radius = round(gap * torso / 2)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        closed = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, kernel)
+        closed = cv2.morphologyEx(foreground, cv2.MORPH_CLOSE, kernel)
         _, labels = cv2.connectedComponents((closed == 0).astype(np.uint8), connectivity=4)
-        wet = np.zeros(int(labels.max()) + 1, bool)
-        wet[np.unique(labels[source & (closed == 0)])] = True
-        dry = ~wet[labels][pad:-pad, pad:-pad]
-        figure = _touching(dry, bones)
-        held = _parts_inside(cv2.dilate(figure.astype(np.uint8), slack) > 0, bones)
-        if np.average(held, weights=_lengths(bones)) >= _HELD and held.min() >= 0.5:
-            return refine_mask(rgb, _soft(figure, (width, height)))
+        filled = np.zeros(int(labels.max()) + 1, bool)
+        filled[np.unique(labels[seeds & (closed == 0)])] = True
+        unfilled = ~filled[labels][pad:-pad, pad:-pad]
+        figure = _components_with_bones(unfilled, bones)
+        coverage = _coverage(cv2.dilate(figure.astype(np.uint8), tolerance) > 0, bones)
+        if np.average(coverage, weights=_lengths(bones)) >= _MIN_COVERAGE and coverage.min() >= 0.5:
+            return refine_mask(rgb, _resize_mask(figure, (width, height)))
     return None
 
 
 def _drawn_pixels(rgb: NDArray[np.uint8]) -> BoolArray | None:
-    """What differs from the ground, bool [H, W]; None where the picture's rim is not of one smoothly changing colour.
+    """Foreground, bool [H, W]; None where the picture's border is not of one smoothly changing colour.
 
-    Light falls off across a photographed sheet: the ground's colour is a quadratic function of the place.
+    Light falls off across a photographed sheet: the background's colour is a quadratic function of the place.
     """
     height, width = rgb.shape[:2]
     lab = cv2.cvtColor(cv2.GaussianBlur(rgb, (0, 0), 0.8).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1)
-    ring = max(2, round(0.03 * min(height, width)))
-    edge = np.ones((height, width), bool)
-    edge[ring:-ring, ring:-ring] = False
-    inputs, colours = terms[edge], lab[edge]
-    paper = np.ones(len(inputs), bool)
-    off = np.zeros(len(inputs))
+    width_of_border = max(2, round(0.03 * min(height, width)))
+    border = np.ones((height, width), bool)
+    border[width_of_border:-width_of_border, width_of_border:-width_of_border] = False
+    inputs, colours = terms[border], lab[border]
+    inliers = np.ones(len(inputs), bool)
+    residual = np.zeros(len(inputs))
     for _ in range(8):
-        fit = np.linalg.lstsq(inputs[paper], colours[paper], rcond=None)[0]
-        off = np.linalg.norm(inputs @ fit - colours, axis=1)
-        # Lines that cross the rim are outliers; what is left shows how much the paper's own grain differs.
-        paper = off <= max(3.0, 2.5 * float(np.median(off)))
-    threshold = max(6.0, 3 * float(np.percentile(off[paper], 90)))
-    if (off < threshold).mean() < _PLAIN or threshold > 25:
+        fit = np.linalg.lstsq(inputs[inliers], colours[inliers], rcond=None)[0]
+        residual = np.linalg.norm(inputs @ fit - colours, axis=1)
+        # Lines that cross the border are outliers; the inliers show the noise of the background.
+        inliers = residual <= max(3.0, 2.5 * float(np.median(residual)))
+    threshold = max(6.0, 3 * float(np.percentile(residual[inliers], 90)))
+    if (residual < threshold).mean() < _MIN_BACKGROUND or threshold > 25:
         return None
     difference = np.linalg.norm(terms @ fit - lab, axis=-1)
-    ink = (difference > threshold).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(ink)
-    large = stats[:, cv2.CC_STAT_AREA] > 2e-5 * ink.size + 4
-    return np.asarray(large[labels] & (ink > 0))
+    foreground = (difference > threshold).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(foreground)
+    large = stats[:, cv2.CC_STAT_AREA] > 2e-5 * foreground.size + 4
+    return np.asarray(large[labels] & (foreground > 0))
 
 
-def _touching(mask: BoolArray, bones: FloatArray) -> BoolArray:
-    """The parts of a mask in which bones lie."""
+def _components_with_bones(mask: BoolArray, bones: FloatArray) -> BoolArray:
+    """The connected components of a mask in which bones lie."""
     _, labels = cv2.connectedComponents(mask.astype(np.uint8))
     touched = np.unique(labels[_near_bones(mask.shape, bones, 1.0)])
     return np.asarray(np.isin(labels, touched[touched > 0]))
 
 
-def _soft(mask: BoolArray, size: tuple[int, int]) -> FloatArray:
-    """A hard mask at another size (width, height), with edges a pixel wide."""
+def _resize_mask(mask: BoolArray, size: tuple[int, int]) -> FloatArray:
+    """A binary mask at another size (width, height), with edges a pixel wide."""
     smooth = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)
     return np.asarray(cv2.resize(smooth, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
@@ -274,4 +275,4 @@ def _grabcut_mask(rgb: NDArray[np.uint8], bones: FloatArray, points: FloatArray)
     cv2.grabCut(bgr, state, None, models[0], models[1], 6, cv2.GC_INIT_WITH_MASK)
     figure = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
     figure = cv2.morphologyEx(figure.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) > 0
-    return refine_mask(rgb, _soft(_touching(figure | sure, bones), (width, height)))
+    return refine_mask(rgb, _resize_mask(_components_with_bones(figure | sure, bones), (width, height)))

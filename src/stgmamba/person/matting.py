@@ -1,4 +1,4 @@
-"""From a coarse person mask to one that hugs hair, hands and clothes."""
+"""Alpha matting: a coarse person mask refined to the edges of hair, hands and clothes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from numpy.typing import NDArray
 
 from stgmamba.arrays import FloatArray
 
-WORK_SIDES = (600, 1024)  # the longest side of what is worked on: small pictures are enlarged, large ones shrunk
-BAND = 0.012  # half width of the uncertain band along the coarse outline, in parts of the person's height
-_MIN_NOISE = 2e-3  # variance of colours below which two of them cannot be told apart
+WORK_SIDES = (
+    600,
+    1024,
+)  # limits of the longest side at which alpha is estimated: small pictures are enlarged, large ones shrunk
+BAND = 0.012  # half width of the unknown band along the coarse outline, of the person's height
+_MIN_NOISE = 2e-3  # variance of colours below which two are not distinct
 
 
 def refine_mask(rgb: NDArray[np.uint8], coarse: FloatArray) -> FloatArray:
-    """Pull the outline of a coarse mask onto the picture's edges.
+    """Refine a coarse mask along the picture's edges.
 
-    Only a narrow band along the coarse outline is decided anew. There each pixel's colour is split into the mean
-    colours of the person and of the background near by, as alpha matting does (Wang, Cohen, "Image and Video Matting",
-    2007, section 2); where these two differ little for their spread, the coarse mask stands.
+    Alpha is estimated in a narrow band along the coarse outline only. There each pixel's colour is split into the mean
+    colours of the person and of the background near by (Wang, Cohen, "Image and Video Matting", 2007, section 2);
+    where these two differ little for their variance, the coarse mask is kept.
 
     Args:
         rgb: uint8 [H, W, 3].
@@ -42,12 +45,12 @@ def refine_mask(rgb: NDArray[np.uint8], coarse: FloatArray) -> FloatArray:
     alpha = _split_colours(colours, coarse_there, max(2, round(person * scale * BAND)))
     alpha = np.clip(cv2.resize(alpha, (right - left, bottom - top), interpolation=_method(1 / scale)), 0, 1)
     refined = np.zeros_like(coarse)
-    refined[top:bottom, left:right] = _without_specks(alpha)
+    refined[top:bottom, left:right] = _remove_small_components(alpha)
     return refined
 
 
 def _split_colours(colours: FloatArray, prior: FloatArray, band: int) -> FloatArray:
-    """Decide the band anew; ``band`` is its half width in pixels, colours are [H, W, 3] in 0..1."""
+    """Alpha [H, W] in the band; ``band`` is its half width in pixels, colours are [H, W, 3] in 0..1."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band + 1, 2 * band + 1))
     hard = (prior > 0.5).astype(np.uint8)
     inside = (cv2.erode(hard, kernel) > 0) & (prior > 0.97)
@@ -61,9 +64,9 @@ def _split_colours(colours: FloatArray, prior: FloatArray, band: int) -> FloatAr
     trust = distinct / (distinct + 1.5) * person_near * ground_near
     # Half-transparent limbs would look worse than the occasional wrong half of one.
     alpha = trust * split + (1 - trust) * np.clip((prior - 0.25) / 0.5, 0, 1)
-    alpha = np.minimum(alpha, np.clip(5 * prior, 0, 1))  # wisps of a background coloured like the person
+    alpha = np.minimum(alpha, np.clip(5 * prior, 0, 1))  # a background coloured like the person stays background
     alpha = np.where(inside, 1, np.where(outside, 0, alpha)).astype(np.float32)
-    # A faint veil of background shows more than a lost half pixel of person.
+    # Low alpha over the background is more visible than half a pixel less of the person.
     return np.asarray(np.clip((cv2.GaussianBlur(alpha, (0, 0), 0.7) - 0.15) / 0.75, 0, 1), np.float32)
 
 
@@ -86,8 +89,8 @@ def _colours_near(
     return mean, spread, count / (count + 0.01)
 
 
-def _without_specks(alpha: FloatArray) -> FloatArray:
-    """Clear what hangs together with nothing larger than a hundredth of the person."""
+def _remove_small_components(alpha: FloatArray) -> FloatArray:
+    """Alpha without connected components smaller than a hundredth of the person."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((alpha > 0).astype(np.uint8))
     areas = stats[:, cv2.CC_STAT_AREA]
     keep = areas > 0.01 * areas[1:].max(initial=0)

@@ -1,4 +1,4 @@
-"""A pose given by hand, for pictures in which nobody is found: drawings, mascots.
+"""A pose given by hand, for pictures in which nobody is detected: drawings, mascots.
 
 Three kinds of files are read:
 
@@ -34,13 +34,12 @@ from stgmamba.skeleton.sequence import Skeleton
 
 _LARGEST = 1_000_000  # bytes; a pose takes some hundreds
 _FURTHEST = 1e6  # pixels
-_UNSURE = (
-    0.3  # confidence in a skeleton file below which a joint counts as left out, as it does when bodies are measured
-)
+# Confidence in a skeleton file below which a joint counts as left out, as it does when bodies are measured.
+_UNSURE = 0.3
 _EXTRAS = ("size", "mask")
 _SKELETON_KEYS = ("people", "keypoints", "annotations")  # of JSON that `stgmamba.skeleton.formats` reads
 
-# Their neck is the nose and their torso the neck: so they name the points that their own estimator finds.
+# Their "neck" is the nose and their "torso" the neck, as their pose estimator names them.
 _ANIMATED_DRAWINGS = {"neck": "nose", "torso": "neck"} | {
     f"{side}_{theirs}": f"{side}_{ours}"
     for side in ("right", "left")
@@ -61,7 +60,7 @@ class ManualPose:
 
     Attributes:
         skeleton: 2-D ``OPENPOSE_18_FEET``, one frame, pixels; confidence 0 for joints that were left out, else 1. Its
-            size is that of the picture the pixels belong to, where it was said.
+            size is that of the picture the pixels belong to, where it is known.
         name: what to call it in a message: the file's name, where there is one.
         mask: the file with the figure's outline, where one was named or lies beside.
     """
@@ -75,7 +74,7 @@ def read_pose(path: str | Path) -> ManualPose:
     """Read a pose of one picture.
 
     Raises:
-        InputError: missing, malformed, a joint that does not exist, or a shoulder that is not said.
+        InputError: missing, malformed, a joint that does not exist, or a shoulder that is missing.
     """
     path = Path(path)
     if not path.exists():
@@ -106,7 +105,7 @@ def joints_to_pose(joints: Mapping[str, Any], name: str = "The pose", folder: Pa
         folder: where the mask lies.
 
     Raises:
-        InputError: a joint that does not exist, something that is not a pair of numbers, or a shoulder is not said.
+        InputError: a joint that does not exist, something that is not a pair of numbers, or a shoulder is missing.
     """
     points: dict[str, tuple[float, float]] = {}
     for joint, value in joints.items():
@@ -119,7 +118,7 @@ def joints_to_pose(joints: Mapping[str, Any], name: str = "The pose", folder: Pa
     mask = joints.get("mask")
     if mask is not None and (not isinstance(mask, str) or not mask or "\0" in mask):
         raise InputError(f"{name}: mask is not the name of a file; write it as in mask: mask.png, or leave it out.")
-    return _given(points, size, name, None if mask is None else (folder or Path()) / mask)
+    return _manual_pose(points, size, name, None if mask is None else (folder or Path()) / mask)
 
 
 def pose_of(skeleton: Skeleton, name: str = "The skeleton") -> ManualPose:
@@ -137,7 +136,7 @@ def pose_of(skeleton: Skeleton, name: str = "The skeleton") -> ManualPose:
         for j, joint in enumerate(OPENPOSE_18_FEET.joints)
         if flat.confidence[0, j] >= _UNSURE
     }
-    return _given(points, skeleton.size, name)
+    return _manual_pose(points, skeleton.size, name)
 
 
 def _load(path: Path) -> Any:
@@ -178,15 +177,17 @@ def _animated_drawing(found: dict[str, Any], path: Path) -> ManualPose:
     if found.get("width") is not None and found.get("height") is not None:
         size = _size([found["width"], found["height"]], str(path))
     mask = path.with_name("mask.png")
-    return _given(points, size, str(path), mask if mask.is_file() else None)
+    return _manual_pose(points, size, str(path), mask if mask.is_file() else None)
 
 
-def _given(
+def _manual_pose(
     points: dict[str, tuple[float, float]], size: tuple[int, int] | None, name: str, mask: Path | None = None
 ) -> ManualPose:
     absent = [joint for joint in ("right_shoulder", "left_shoulder") if joint not in points]
     if absent:
-        raise InputError(f"{name}: it does not say where the {_spoken(absent[0])} is; both shoulders are needed.")
+        raise InputError(
+            f"{name}: it does not say where the {absent[0].replace('_', ' ')} is; both shoulders are needed."
+        )
     if np.linalg.norm(np.subtract(points["right_shoulder"], points["left_shoulder"])) < 1:
         raise InputError(
             f"{name}: both shoulders lie in one place; set them apart, even when the figure is seen sideways."
@@ -225,7 +226,3 @@ def _size(value: Any, name: str) -> tuple[int, int]:
 def _is_number(value: Any) -> bool:
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     return is_number and bool(abs(value) <= _FURTHEST)
-
-
-def _spoken(joint: str) -> str:
-    return joint.replace("_", " ")

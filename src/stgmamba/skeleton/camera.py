@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
 from scipy.spatial import ConvexHull, QhullError
 
-from stgmamba.arrays import FloatArray
+from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, unit
 from stgmamba.skeleton.sequence import Skeleton
 
 NEAR = 0.05  # metres; what is nearer than this, or behind the camera, is not seen
@@ -17,6 +18,7 @@ HEIGHT = 1.2  # metres; about the middle of a dancer with raised arms
 FOCAL = 1.5  # focal length in parts of the longer side: a field of view of 37 degrees, as people are photographed
 _HEAD_ROOM = 0.2  # metres from the eyes up to the hair
 _HAND = 0.18  # metres from the wrist to the finger tips
+_SCALE_SECONDS = 0.2  # smoothing of a person's estimated size, which is noisy and changes slowly
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,37 @@ def project_skeleton(skeleton: Skeleton, camera: Camera) -> Skeleton:
     return replace(skeleton, positions=positions, confidence=skeleton.confidence * seen, size=camera.size)
 
 
+def pixels_per_metre(skeleton: Skeleton, world: FloatArray) -> DoubleArray:
+    """Size of a filmed person in each frame, [T], pixels per metre: least-squares scale of 3-D to 2-D joints, smoothed.
+
+    Args:
+        skeleton: 2-D, T frames; confidence 0 where nobody was detected, which takes the nearest frame's size.
+        world: [T, J, 3], the same joints in metres relative to the hips: right, up, towards the camera.
+    """
+    detected = (skeleton.confidence > 0).any(axis=1)
+    if not detected.any():
+        return np.ones(len(skeleton))
+    flat = world[..., :2] * np.asarray([1, -1], np.float32)
+    weight = skeleton.confidence[..., None] / np.maximum(skeleton.confidence.sum(axis=1), 1e-6)[:, None, None]
+    pixels = skeleton.positions - (skeleton.positions * weight).sum(axis=1, keepdims=True)
+    metres = flat - (flat * weight).sum(axis=1, keepdims=True)
+    scale = (pixels * metres * weight).sum(axis=(1, 2)) / np.maximum((metres**2 * weight).sum(axis=(1, 2)), 1e-9)
+    scale = np.maximum(scale.astype(np.float64), 1.0)[nearest_known(detected)]
+    sigma = _SCALE_SECONDS * skeleton.fps
+    smoothed = gaussian_filter1d(median_filter(scale, 2 * round(sigma) + 1, mode="nearest"), sigma, mode="nearest")
+    return np.asarray(smoothed, np.float64)
+
+
+def nearest_known(known: BoolArray) -> NDArray[np.int64]:
+    """For each frame the index of the nearest one that is known, the earlier of two, [T]; at least one must be."""
+    indices = np.flatnonzero(known)
+    frames = np.arange(len(known))
+    after = np.minimum(np.searchsorted(indices, frames), len(indices) - 1)
+    before = np.maximum(after - 1, 0)
+    earlier = np.abs(frames - indices[before]) <= np.abs(indices[after] - frames)
+    return np.asarray(np.where(earlier, indices[before], indices[after]), np.int64)
+
+
 def _extremes(skeleton: Skeleton) -> NDArray[np.float64]:
     """Everything that has to stay in the picture, [N, 3]: known joints, hair above the eyes, finger tips."""
     layout = skeleton.layout
@@ -148,8 +181,7 @@ def _extremes(skeleton: Skeleton) -> NDArray[np.float64]:
     for side in ("left", "right"):
         elbow, wrist = f"{side}_elbow", f"{side}_wrist"
         if layout.has(elbow, wrist):
-            arm = (skeleton.joint(wrist) - skeleton.joint(elbow))[known(elbow, wrist)]
-            arm = arm / np.maximum(np.linalg.norm(arm, axis=1, keepdims=True), 1e-6)
+            arm = unit((skeleton.joint(wrist) - skeleton.joint(elbow))[known(elbow, wrist)], (0.0, 0.0, 0.0))
             points.append(skeleton.joint(wrist)[known(elbow, wrist)] + _HAND * arm)
     together: NDArray[np.float64] = np.concatenate(points).astype(np.float64)
     if len(together) == 0:

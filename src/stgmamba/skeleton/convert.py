@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stgmamba.arrays import FloatArray
+from stgmamba.arrays import FloatArray, unit
 from stgmamba.skeleton.anthropometry import FACE_POINTS, MEAN_DANCER
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET, SMPL_22, TANG_23, Layout
 from stgmamba.skeleton.sequence import Skeleton
@@ -100,8 +100,6 @@ def head_axes(left: FloatArray, right: FloatArray) -> tuple[FloatArray, FloatArr
 
     Nodding cannot be seen from two points: forward is taken level.
     """
-    across = left - right
-    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-6)
-    forward = np.cross(across, np.asarray([0.0, 1.0, 0.0], np.float32))
-    forward = forward / np.maximum(np.linalg.norm(forward, axis=-1, keepdims=True), 1e-6)
+    across = unit(left - right, fallback=(1.0, 0.0, 0.0))
+    forward = unit(np.cross(across, np.asarray([0.0, 1.0, 0.0], np.float32)), fallback=(0.0, 0.0, 1.0))
     return across, np.cross(forward, across).astype(np.float32), forward.astype(np.float32)

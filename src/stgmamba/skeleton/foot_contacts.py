@@ -1,8 +1,8 @@
 """Foot contacts, and foot locking by inverse kinematics.
 
 On 3-D joints of OPENPOSE_18_FEET, after Kovar et al. ("Footskate cleanup", 2002): detect when a foot is in contact,
-hold it at its mean position, ease the correction over the swings, and move the knee by two-bone inverse kinematics.
-Bone lengths are kept exactly.
+keep it at its median position, interpolate the correction over the swings, and move the knee by two-bone inverse
+kinematics. Bone lengths are kept exactly.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def foot_contacts(positions: FloatArray, fps: float) -> NDArray[np.bool_]:
         foot = positions[:, [ankle, heel, toe]].mean(axis=1)
         speed = np.linalg.norm(np.gradient(foot, axis=0), axis=1) * fps if len(foot) > 1 else np.zeros(len(foot))
         low = positions[:, [heel, toe], 1].min(axis=1) < SOLE + _CONTACT_HEIGHT
-        standing = (gaussian_filter1d(speed, 0.04 * fps) < _CONTACT_SPEED) & low
+        contact = (gaussian_filter1d(speed, 0.04 * fps) < _CONTACT_SPEED) & low
         # Contacts and lifts shorter than a tenth of a second are noise.
         size = max(2, round(0.1 * fps))
-        held = np.pad(standing, size, mode="edge")
-        contacts[:, i] = binary_opening(binary_closing(held, np.ones(size)), np.ones(size))[size:-size]
+        padded = np.pad(contact, size, mode="edge")
+        contacts[:, i] = binary_opening(binary_closing(padded, np.ones(size)), np.ones(size))[size:-size]
     return contacts
 
 
@@ -71,12 +71,12 @@ def remove_root_slide(positions: FloatArray, trajectory: RootTrajectory, fps: fl
     return RootTrajectory((trajectory.position - drift).astype(np.float32), trajectory.heading)
 
 
-def align_to_floor(positions: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
-    """Shift the body up or down, smoothly, so that its lower foot rests on the floor while a foot stands.
+def align_to_floor(positions: FloatArray, contacts: NDArray[np.bool_], fps: float) -> FloatArray:
+    """Shift the body up or down, smoothly, so that its lower foot is on the floor while a foot is in contact.
 
     Args:
         positions: joints [T, 22, 3], metres.
-        standing: [T, 2] from ``foot_contacts``.
+        contacts: [T, 2] from ``foot_contacts``.
         fps: frames per second.
 
     Returns:
@@ -84,21 +84,21 @@ def align_to_floor(positions: FloatArray, standing: NDArray[np.bool_], fps: floa
     """
     feet = [joint for leg in _LEGS.values() for joint in leg[3:]]
     low = positions[:, feet, 1].min(axis=1) - SOLE
-    held = standing.any(axis=1)
-    if held.any():
+    contact = contacts.any(axis=1)
+    if contact.any():
         frames = np.arange(len(low))
-        low = np.minimum(low, np.interp(frames, frames[held], low[held]))
+        low = np.minimum(low, np.interp(frames, frames[contact], low[contact]))
     out = positions.copy()
     out[..., 1] -= gaussian_filter1d(low, 0.08 * fps, mode="nearest")[:, None]
     return out
 
 
-def lock_feet(positions: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
-    """Hold every standing foot in place and bend the legs accordingly.
+def lock_feet(positions: FloatArray, contacts: NDArray[np.bool_], fps: float) -> FloatArray:
+    """Keep every foot in contact in place and bend the legs accordingly.
 
     Args:
         positions: joints [T, 22, 3], metres, floor at y = 0.
-        standing: [T, 2] from ``foot_contacts`` of the dance before its path was changed.
+        contacts: [T, 2] from ``foot_contacts`` of the dance before its path was changed.
         fps: frames per second.
 
     Returns:
@@ -106,30 +106,30 @@ def lock_feet(positions: FloatArray, standing: NDArray[np.bool_], fps: float) ->
     """
     out = positions.copy()
     for i, (hip, knee, ankle, heel, toe) in enumerate(_LEGS.values()):
-        goal = positions[:, ankle] + _corrections(positions[:, [ankle, heel, toe]], standing[:, i], fps)
-        bent, reached = _two_bones(positions[:, hip], positions[:, knee], positions[:, ankle], goal)
+        target = positions[:, ankle] + _corrections(positions[:, [ankle, heel, toe]], contacts[:, i], fps)
+        bent, reached = _two_bones(positions[:, hip], positions[:, knee], positions[:, ankle], target)
         out[:, knee] = bent
         for joint in (ankle, heel, toe):
             out[:, joint] = positions[:, joint] + (reached - positions[:, ankle])
     return out
 
 
-def _corrections(foot: FloatArray, standing: NDArray[np.bool_], fps: float) -> FloatArray:
-    """Shift of a foot [T, 3] that holds it still while it stands; eased between one stand and the next.
+def _corrections(foot: FloatArray, contact: NDArray[np.bool_], fps: float) -> FloatArray:
+    """Shift of a foot [T, 3] that keeps it still while it is in contact; interpolated from one contact to the next.
 
-    foot: ankle, heel and toe [T, 3, 3].
+    foot: ankle, heel and toe [T, 3, 3]. contact: [T].
     """
     frames = len(foot)
     shift = np.zeros((frames, 3), np.float32)
-    labels, count = label(standing)
+    labels, count = label(contact)
     centre = foot.mean(axis=1)
     lowest = foot[:, 1:, 1].min(axis=1)
     for k in range(1, count + 1):
-        stand = np.flatnonzero(labels == k)
-        shift[stand] = np.median(centre[stand], axis=0) - centre[stand]
-        shift[stand, 1] = SOLE - lowest[stand]
-    # Swings: from the last correction of one stand to the first of the next, with a soft start and end.
-    known = np.flatnonzero(standing)
+        interval = np.flatnonzero(labels == k)
+        shift[interval] = np.median(centre[interval], axis=0) - centre[interval]
+        shift[interval, 1] = SOLE - lowest[interval]
+    # Swings: from the last correction of one contact to the first of the next, with zero velocity at either end.
+    known = np.flatnonzero(contact)
     if len(known) == 0:
         return shift
     for a, b in pairwise(known):
@@ -139,15 +139,17 @@ def _corrections(foot: FloatArray, standing: NDArray[np.bool_], fps: float) -> F
     shift[: known[0]], shift[known[-1] + 1 :] = shift[known[0]], shift[known[-1]]
     # No foot goes under the floor in a swing either.
     shift[:, 1] = np.maximum(shift[:, 1], SOLE - lowest)
-    eased: FloatArray = gaussian_filter1d(shift, 0.03 * fps, axis=0, mode="nearest")
-    return eased
+    smoothed: FloatArray = gaussian_filter1d(shift, 0.03 * fps, axis=0, mode="nearest")
+    return smoothed
 
 
-def _two_bones(hip: FloatArray, knee: FloatArray, ankle: FloatArray, goal: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Knee and ankle [T, 3] that bring the ankle to the goal, or near, with the knee bent in the plane it was in."""
+def _two_bones(
+    hip: FloatArray, knee: FloatArray, ankle: FloatArray, target: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Knee and ankle [T, 3] that bring the ankle to the target, or near, with the knee bent in the plane it was in."""
     thigh = np.linalg.norm(knee - hip, axis=1, keepdims=True)
     shin = np.linalg.norm(ankle - knee, axis=1, keepdims=True)
-    line = goal - hip
+    line = target - hip
     distance = np.linalg.norm(line, axis=1, keepdims=True)
     along = line / np.maximum(distance, 1e-6)
     distance = np.clip(distance, np.abs(thigh - shin) + 1e-3, (thigh + shin) * _MAX_LEG_EXTENSION)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Layout:
-    """A set of named joints and how they hang together.
+    """A set of named joints and the tree of bones that connects them.
 
     Attributes:
         name: short name, as written in files.

@@ -19,8 +19,8 @@ from stgmamba.skeleton.body import Body, measure
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
-PROMINENCE = 0.25
-LANDED = 0.35
+_PROMINENCE = 0.25  # m/s, of a swing's peak in a foot's speed, for the reference body's leg
+_STRIKE_RATIO = 0.35  # of the swing's peak, below which the foot has landed
 _HALT_SECONDS = 0.1
 _TEMPO_RANGE = (80.0, 160.0)  # beats per minute: one octave, so that no tempo competes with its double
 _FEET = tuple(
@@ -53,24 +53,24 @@ def foot_strikes(skeleton: Skeleton) -> DoubleArray:
     leg), the speed first falls below 35 % of that peak, to a fraction of a frame (ours; docs/method.md,
     metrics).
     """
-    prominence = PROMINENCE * measure(skeleton).leg / Body().leg
+    prominence = _PROMINENCE * measure(skeleton).leg / Body().leg
     speeds = joint_speeds(skeleton)
-    strikes = [_landings(gaussian_filter1d(speeds[:, foot].mean(axis=1), 1.0), prominence) for foot in _FEET]
+    strikes = [_strikes(gaussian_filter1d(speeds[:, foot].mean(axis=1), 1.0), prominence) for foot in _FEET]
     return np.unique(np.concatenate(strikes)) / FPS
 
 
-def _landings(speed: DoubleArray, prominence: float) -> DoubleArray:
+def _strikes(speed: DoubleArray, prominence: float) -> DoubleArray:
     """Frames (fractions allowed) at which a speed [T] falls below 35 % of the peak before; one for each swing."""
-    landings = []
+    strikes = []
     peaks = find_peaks(speed, prominence=prominence)[0]
     for peak, following in pairwise([*peaks, len(speed)]):
-        threshold = LANDED * speed[peak]
+        threshold = _STRIKE_RATIO * speed[peak]
         # A swing may have several peaks; its last one tells when it ends.
         below = np.flatnonzero(speed[peak:following] < threshold)
         if len(below):
             after = peak + below[0]
-            landings.append(after - (threshold - speed[after]) / (speed[after - 1] - speed[after]))
-    return np.asarray(landings, np.float64)
+            strikes.append(after - (threshold - speed[after]) / (speed[after - 1] - speed[after]))
+    return np.asarray(strikes, np.float64)
 
 
 @dataclass(frozen=True)

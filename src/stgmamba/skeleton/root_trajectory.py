@@ -30,6 +30,12 @@ class RootTrajectory:
     position: FloatArray
     heading: FloatArray
 
+    def local_velocity(self, fps: float) -> FloatArray:
+        """Velocity in the dancer's heading (to the left, forward), m/s [T, 2]; 0 in the last frame."""
+        step = np.diff(self.position, axis=0, append=self.position[-1:]) * fps
+        velocity: FloatArray = rotate_yaw(step, -self.heading)
+        return velocity
+
 
 def body_heading(positions: FloatArray, fps: float) -> FloatArray:
     """Smoothed yaw of a body over time, unwrapped, radians [T], of joints [T, 22, 3]."""
@@ -71,8 +77,7 @@ def face_camera(trajectory: RootTrajectory, fps: float) -> RootTrajectory:
     """
     slow = gaussian_filter1d(trajectory.heading, _TURNING_SECONDS * fps, mode="nearest")
     heading = (_FACING_LIMIT * np.tanh((trajectory.heading - slow) / _FACING_LIMIT)).astype(np.float32)
-    step = np.diff(trajectory.position, axis=0, append=trajectory.position[-1:]) * fps
-    return RootTrajectory(integrate_velocity(rotate_yaw(step, -trajectory.heading), heading, fps), heading)
+    return RootTrajectory(integrate_velocity(trajectory.local_velocity(fps), heading, fps), heading)
 
 
 def limit_travel(trajectory: RootTrajectory, fps: float, radius: float) -> RootTrajectory:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stgmamba.arrays import DoubleArray
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 
 _LEFT, _RIGHT = (
@@ -27,6 +28,11 @@ def line_yaw(across: NDArray[Any]) -> Any:
 def body_yaw(positions: NDArray[Any]) -> Any:
     """Yaw [...] of bodies from hips and shoulders together, in the dtype of the joints [..., 22, 3]."""
     return line_yaw(positions[..., _LEFT, :].sum(axis=-2) - positions[..., _RIGHT, :].sum(axis=-2))
+
+
+def wrap_angle(angle: DoubleArray) -> DoubleArray:
+    """Angles in radians, brought to -pi..pi."""
+    return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
 def rotate_yaw(xz: NDArray[Any], angle: NDArray[Any]) -> Any:

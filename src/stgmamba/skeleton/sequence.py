@@ -21,7 +21,7 @@ class Skeleton:
         fps: frames per second, > 0.
         layout: names and tree of the J joints.
         confidence: float32 [T, J] in 0..1; 0 marks a joint whose position is not known (all 1 when not given).
-        size: (width, height) in pixels of the picture that 2-D positions live in, where known.
+        size: (width, height) in pixels of the picture that 2-D positions refer to, where known.
     """
 
     positions: FloatArray

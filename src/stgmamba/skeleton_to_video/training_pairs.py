@@ -32,7 +32,7 @@ from stgmamba.person.pose import GUESSED, DetectedPerson
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
 from stgmamba.skeleton.camera import Camera, frame_dance
-from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
+from stgmamba.skeleton.rotations import body_yaw, rotate_yaw, wrap_angle
 from stgmamba.video_io import read_video
 
 SIZE = (192, 256)
@@ -107,7 +107,7 @@ def drawn_scene(seed: tuple[int, ...], dances: Sequence[Skeleton]) -> list[Train
     yaws = body_yaw(dance.positions).astype(np.float64)
     condition = int(rng.integers(1, len(dance) - 1))
     yaw = float(yaws[condition] + rng.normal(0, 0.3))
-    difference = np.abs((yaws - yaw + np.pi) % (2 * np.pi) - np.pi)
+    difference = np.abs(wrap_angle(yaws - yaw))
     targets = np.flatnonzero(difference[1:-1] < _MAX_YAW) + 1
     targets = np.sort(rng.choice(targets, min(_TARGETS_PER_SCENE, len(targets)), replace=False))
     frames = sorted({condition, *(int(target) + d for target in targets for d in (-1, 0, 1))})

@@ -50,7 +50,6 @@ def allocate_forward(
 def allocate_backward(
     u: Tensor,
     delta: Tensor,
-    A: Tensor,
     B: Tensor,
     z: Tensor | None,
     initial: Tensor | None,
@@ -118,7 +117,7 @@ def backward(
     reverse: bool,
 ) -> Gradients:
     """Differentiate `forward`, given the gradients of y [B, D, L] and of the last state ([B, D, N] or empty)."""
-    gradients = allocate_backward(u, delta, A, B, z, initial)
+    gradients = allocate_backward(u, delta, B, z, initial)
     du, ddelta, dA, dB, dC, dD, dz, dbias, dinitial = gradients
     if not u.numel():
         for gradient in gradients:

@@ -36,7 +36,7 @@ def _scan_backward_fake(
     D: Tensor | None, z: Tensor | None, delta_bias: Tensor | None, initial: Tensor | None,
     softplus: bool, reverse: bool,
 ) -> cpu.Gradients:  # fmt: skip
-    return cpu.allocate_backward(u, delta, A, B, z, initial, u.new_empty)
+    return cpu.allocate_backward(u, delta, B, z, initial, u.new_empty)
 
 
 # Returns y, the last state (or empty), and the stored states that the backward pass recomputes from (or empty).

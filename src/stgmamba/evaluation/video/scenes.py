@@ -12,7 +12,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from stgmamba.arrays import Frame
 from stgmamba.characters import random_appearance
@@ -20,9 +19,9 @@ from stgmamba.characters.background import random_background
 from stgmamba.characters.render import SceneRenderer, cloth_lag
 from stgmamba.characters.surface import CharacterSurface
 from stgmamba.datasets.held_out import HeldOut
+from stgmamba.datasets.shots import Break, ShotDetector
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
-from stgmamba.evaluation.video.shots import first_break, thumbnail
 from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, project_track
 from stgmamba.options import CHARACTER_ASPECT, FPS
@@ -103,19 +102,19 @@ def clip_scene(path: Path, size: int, held_out: HeldOut | None = None) -> Scene:
     target_size = scaled_size(reader.size, size)
     first: list[Frame] = []
     frames: list[Frame] = []
-    thumbnails = []
+    detector = ShotDetector()
 
     def record() -> Iterator[tuple[float, Frame]]:
         # Pose models smooth over time. Time stamps are those of 25 fps, since headers of clips may be wrong.
         for i, (_, rgb) in zip(range(LONGEST), reader, strict=False):
             first.extend([rgb] if i == 0 else [])
             frames.append(resized(rgb, target_size))
-            thumbnails.append(thumbnail(rgb))
+            detector.add(rgb)
             yield i / FPS, rgb
 
     track = estimate_track(record(), FPS, reader.size).resized(target_size)
     start = max(1, held_out.first_frame(len(track)) if held_out is not None else 1)
-    end, note = _end_of_shot(path, np.stack(thumbnails), track)
+    end, note = _end_of_shot(path, detector.breaks(), track)
     if end - start < SHORTEST:
         reason = f"{note[:-1]}, so" if note else f"{path.name}:"
         raise InputError(f"{reason} fewer than {SHORTEST} frames remain to be evaluated; it is left out.")
@@ -135,12 +134,11 @@ def clip_scene(path: Path, size: int, held_out: HeldOut | None = None) -> Scene:
     return Scene(path.name, condition, target, truth, target.skeleton, track.skeleton.slice(0, 1), facts)
 
 
-def _end_of_shot(path: Path, thumbnails: NDArray[np.float32], track: PoseTrack) -> tuple[int, str]:
+def _end_of_shot(path: Path, breaks: list[Break], track: PoseTrack) -> tuple[int, str]:
     """Index after the last frame to evaluate, and the reason where that is not the clip's last; else ""."""
     ends = [(len(track), "")]
-    broken = first_break(thumbnails)
-    if broken is not None:
-        ends.append((broken[0], f"{path.name}: there is a {broken[1]}; frames from {broken[0]} on are left out."))
+    for each in breaks[:1]:
+        ends.append((each.start, f"{path.name}: there is a {each.kind}; frames from {each.start} on are left out."))
     lost = ~(track.skeleton.confidence > 0).any(axis=1)
     for i in np.flatnonzero(lost):
         if lost[i : i + _LOST].sum() == _LOST or i == 0:

@@ -13,8 +13,8 @@ SIGMA = 0.1  # seconds
 SHIFTS = 40
 
 
-def consistency(events: DoubleArray, beats: DoubleArray, sigma: float = SIGMA) -> float:
-    """Mean over events k of exp(-min_b |k - b|^2 / (2 sigma^2)), 0..1 (Li et al. 2021, beat alignment score).
+def consistency(events: DoubleArray, beats: DoubleArray) -> float:
+    """Mean over events k of exp(-min_b |k - b|^2 / (2 SIGMA^2)), 0..1 (Li et al. 2021, beat alignment score).
 
     Only events from half a beat before the first beat to half a beat after the last are used: beat trackers often
     omit an intro or a fade-out.
@@ -22,13 +22,12 @@ def consistency(events: DoubleArray, beats: DoubleArray, sigma: float = SIGMA) -
     Args:
         events: [K] seconds.
         beats: [B] seconds, ascending.
-        sigma: tolerance, seconds.
 
     Returns:
         0 where there are no events or no beats; NaN where an event is not finite.
     """
     off = offsets(events, beats)
-    return float(np.exp(-(off**2) / (2 * sigma**2)).mean()) if len(off) else 0.0
+    return float(np.exp(-(off**2) / (2 * SIGMA**2)).mean()) if len(off) else 0.0
 
 
 def offsets(events: DoubleArray, beats: DoubleArray) -> DoubleArray:

@@ -19,7 +19,7 @@ JOINTS = [
 _VISIBLE = 0.5  # confidence
 
 
-def pck(detected: Skeleton, target: Skeleton, threshold: float = 0.1) -> float:
+def pck(detected: Skeleton, target: Skeleton) -> float:
     """Percentage of correct keypoints: joints detected within a fraction of the torso length of their target, 0..1.
 
     Yang, Ramanan 2013, with PCK normalised by the torso. The torso length is the median over frames of the target's
@@ -30,12 +30,11 @@ def pck(detected: Skeleton, target: Skeleton, threshold: float = 0.1) -> float:
     Args:
         detected: 2-D OPENPOSE_18_FEET, pixels: poses detected in the frames.
         target: 2-D OPENPOSE_18_FEET, pixels, with the frames' size.
-        threshold: relative to the torso length.
 
     Returns:
         NaN where the target has no visible joint.
     """
-    evaluated, correct = correct_keypoints(detected, target, threshold)
+    evaluated, correct = correct_keypoints(detected, target)
     return float(correct.sum() / evaluated.sum()) if evaluated.any() else float("nan")
 
 

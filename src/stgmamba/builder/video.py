@@ -1,0 +1,93 @@
+"""All work on one video: the stages in their order, and the tar file of its clips."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stgmamba.builder.cutting import clip_name, clips_stage, write_clips
+from stgmamba.builder.motion import motion_stage
+from stgmamba.builder.people import people_stage
+from stgmamba.builder.scan import probe_stage, scan_stage
+from stgmamba.builder.sound import sound_stage, sync_stage
+from stgmamba.builder.sources import Source
+from stgmamba.builder.stages import BuildOptions, Stage, Video, result_paths, run_stages
+from stgmamba.files import atomic_output
+
+STAGES = (
+    Stage("probe", 1, probe_stage),
+    Stage("scan", 1, scan_stage, needs=("probe",)),
+    Stage("people", 1, people_stage, options=("all_people",), needs=("probe", "scan")),
+    Stage("motion", 1, motion_stage, options=("shortest",), needs=("scan", "people")),
+    Stage("sound", 1, sound_stage, needs=("probe", "motion")),
+    Stage("sync", 1, sync_stage, needs=("motion", "sound")),
+    Stage(
+        "clips",
+        1,
+        clips_stage,
+        options=("shortest", "longest", "height"),
+        needs=("scan", "motion", "sound", "sync"),
+    ),
+)
+"""In their order; each reads only those before it."""
+
+
+def video_of(path: Path, sha256: str, source: Source) -> Video:
+    """The video of a source, whose content has this hash."""
+    return Video(path, sha256, source.fps, source.lag)
+
+
+def clips_file(video: Video, options: BuildOptions, folder: Path) -> Path:
+    """The tar file of a video's clips; beside it, with the ending ``.json``, lies what became of the video."""
+    return result_paths(STAGES, video, options, folder)[-1].with_suffix(".tar")
+
+
+def build_video(video: Video, options: BuildOptions, folder: Path) -> None:
+    """Do all work on a video that is not done yet.
+
+    Args:
+        video: to work on.
+        options: of the clips.
+        folder: of the results of this video's content.
+
+    Raises:
+        InputError: the video cannot be used.
+    """
+    tar = clips_file(video, options, folder)
+    report = tar.with_suffix(".json")
+    if report.exists() and tar.exists():
+        return
+    results = run_stages(STAGES, video, options, folder)
+    files = write_clips(tar, video, results)
+    scan = results["scan"]
+    facts = {
+        "seconds": float(scan.arrays["times"][-1] - scan.arrays["times"][0]),
+        "frames": len(scan.arrays["times"]),
+        "breaks": scan.facts["breaks"],
+        "dropped": results["motion"].facts["dropped"],
+        "clips": [clip | written for clip, written in zip(results["clips"].facts["clips"], files, strict=True)],
+    }
+    # Written last: where it is, the clips are complete.
+    with atomic_output(report) as part:
+        part.write_text(json.dumps(facts, sort_keys=True), encoding="utf-8")
+
+
+def clip_rows(video: Video, source: Source, clips: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the index says of each clip of a video, in the order of their ends.
+
+    Args:
+        video: of the clips.
+        source: what is known about it beforehand.
+        clips: of the report that `build_video` wrote.
+    """
+    known = {name: value for name, value in asdict(source).items() if name not in ("file", "fps", "lag")}
+    rows = []
+    for clip in clips:
+        row = {"key": clip_name(video, clip), "source": source.file, "sha256": video.sha256, **known, "lag": video.lag}
+        row |= {name: value for name, value in clip.items() if name not in ("part", "first", "last", "crop", "size")}
+        row |= {"frames": clip["last"] - clip["first"], "width": clip["size"][0], "height": clip["size"][1]}
+        row |= dict(zip(("crop_left", "crop_top", "crop_width", "crop_height"), clip["crop"], strict=True))
+        rows.append(row)
+    return sorted(rows, key=lambda row: (row["end"], row["person"]))

@@ -1,0 +1,1 @@
+"""Evaluation of beat tracking: metrics, baselines, report."""

@@ -1,0 +1,1 @@
+"""Beats, downbeats and metre of a song: spectrogram, network, decoder, judge of octave and phase, training."""
