@@ -471,6 +471,8 @@ def test_dance_writes_film_and_skeleton(
         "align_beats": True,
         "pose": None,
         "mask": None,
+        "person": None,
+        "framing": "auto",
         "quality": "best",
         "body": "auto",
         "glb": str(tmp_path / "me.glb"),
