@@ -475,6 +475,7 @@ def test_dance_writes_film_and_skeleton(
         "framing": "auto",
         "quality": "best",
         "body": "auto",
+        "background": "photo",
         "glb": str(tmp_path / "me.glb"),
         "size": [96, 128],
         "fps": 24.0,
