@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,11 +48,51 @@ def test_processes_that_compile_at_once_leave_a_whole_cache(folder: Path) -> Non
     assert len(list(folder.glob("__pycache__/*.nbc"))) == len(KINDS)
 
 
-def test_works_where_nothing_can_be_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A read-only installation, and a home that cannot be written either."""
     monkeypatch.setenv("NUMBA_CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+
+
+@pytest.mark.usefixtures("read_only")
+def test_a_read_only_installation_caches_with_the_temporary_files(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     assert call(folder, "float32").wait() == 0
+    assert not list(folder.glob("__pycache__/*.nbc"))
+    assert len(list(temporary.rglob("*.nbc"))) == 1
+    (own,) = temporary.glob("stgmamba-numba-*")
+    assert own.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.usefixtures("read_only")
+def test_a_folder_of_temporary_files_that_others_can_write_is_not_trusted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (planted := tmp_path / f"stgmamba-numba-{os.getuid()}").mkdir()
+    planted.chmod(0o777)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert call(folder, "float32").wait() == 0
+    assert not list(planted.iterdir())
+
+
+@pytest.mark.usefixtures("read_only")
+def test_libraries_that_need_a_cache_can_be_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    program = "import stgmamba.jit; from librosa.core.notation import fifths_to_note"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_works_where_nothing_can_be_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_LOCATOR_CLASSES", "UserProvidedCacheLocator")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    program = "import tempfile; tempfile._candidate_tempdir_list = list\n" + CALL
+    running = subprocess.run([sys.executable, "-c", program, str(folder), "float32"], check=False)
+    assert running.returncode == 0
     assert not list(folder.glob("__pycache__/*.nbc"))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.options import check_options, match_name
+from stgmamba.options import check_options, match_name, parse_framing, parse_person
 
 NAMES = ("cha-cha", "Waltz", "la-hip-hop")
 
@@ -28,3 +28,18 @@ def test_travel_has_a_range() -> None:
     for travel in (0.0, -1.0, 1e6, float("nan")):
         with pytest.raises(InputError, match="travel"):
             check_options(travel=travel)
+
+
+def test_one_of_several_persons_as_users_write_it() -> None:
+    assert parse_person(None) is None
+    assert parse_person("2") == 2
+    assert parse_person("640, 380.5") == (640.0, 380.5)
+    for wrong in ("left", "1,2,3", "", "1;2"):
+        with pytest.raises(InputError, match="use a number, as in 2, or a point X,Y"):
+            parse_person(wrong)
+
+
+def test_framings() -> None:
+    assert parse_framing("Scene") == "scene"
+    with pytest.raises(InputError, match="framing 'tight' is not known"):
+        parse_framing("tight")

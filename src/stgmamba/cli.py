@@ -51,6 +51,10 @@ def _file(path: Path | None) -> Path | None:
     return None if path is None else check_input(path)
 
 
+def _optional_folder(path: Path | None) -> Path | None:
+    return None if path is None else check_input(path, folder=True)
+
+
 def _file_or_folder(path: Path) -> Path:
     return check_input(path, folder=True)
 
@@ -74,6 +78,21 @@ Pose = Annotated[
         "of AnimatedDrawings.",
         metavar="FILE",
         callback=_file,
+    ),
+]
+Person = Annotated[
+    str | None,
+    typer.Option(
+        "--person",
+        help="Who of several persons: a number from 1, the most prominent (pose --show), or a point X,Y in pixels.",
+        metavar="N|X,Y",
+    ),
+]
+Framing = Annotated[
+    str,
+    typer.Option(
+        help="What of the picture is filmed: the scene, a crop to the person, or a crop only of a small person.",
+        metavar="auto|person|scene",
     ),
 ]
 Mask = Annotated[
@@ -172,6 +191,20 @@ Dataset = Annotated[Path, typer.Argument(help="Folder of a data set of clips.", 
 ProfileName = Annotated[
     str | None, typer.Option(help="strict, paper, all, or a YAML file of thresholds.", metavar="NAME|FILE")
 ]
+TrainingData = Annotated[
+    Path | None,
+    typer.Option(
+        help="A data set of clips (stgmamba data build) in the place of the configuration's.",
+        metavar="DATASET",
+        callback=_optional_folder,
+    ),
+]
+Init = Annotated[
+    str | None, typer.Option(help="Weights to start from; default: those of the package.", metavar="FILE|default")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it would train on and how long it would take, and do nothing.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 
@@ -193,6 +226,8 @@ def dance(
     character: Character = None,
     pose: Pose = None,
     mask: Mask = None,
+    person: Person = None,
+    framing: Framing = options.FRAMING,
     seconds: Seconds = None,
     start: Start = 0.0,
     seed: Seed = options.SEED,
@@ -231,6 +266,8 @@ def dance(
             character=character,
             pose=pose,
             mask=mask,
+            person=options.parse_person(person),
+            framing=framing,
             seconds=seconds,
             start=start,
             seed=seed,
@@ -251,7 +288,10 @@ def dance(
             video.save_glb(glb)
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
-    facts |= _subject_facts(pose, mask, quality, body) | {"skeleton": _name(skeleton_out), "glb": _name(glb)}
+    facts |= _subject_facts(pose, mask, person, framing, quality, body) | {
+        "skeleton": _name(skeleton_out),
+        "glb": _name(glb),
+    }
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -313,6 +353,8 @@ def render(
     character: Character = None,
     pose: Pose = None,
     mask: Mask = None,
+    person: Person = None,
+    framing: Framing = options.FRAMING,
     song: Annotated[
         Path | None, typer.Option(help="A file whose sound goes with it.", metavar="SONG", callback=_file)
     ] = None,
@@ -338,6 +380,8 @@ def render(
             character=character,
             pose=pose,
             mask=mask,
+            person=options.parse_person(person),
+            framing=framing,
             song=song,
             start=start,
             size=options.parse_size(size),
@@ -350,7 +394,7 @@ def render(
         )
         video.save(output, terminal)
     facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
-    facts |= _subject_facts(pose, mask, quality, body)
+    facts |= _subject_facts(pose, mask, person, framing, quality, body)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -360,17 +404,27 @@ def pose(
         Path, typer.Argument(help="A picture or a video of one person.", metavar="IMAGE_OR_VIDEO", callback=_file)
     ],
     output: SkeletonFile,
+    person: Person = None,
+    show: Annotated[
+        Path | None,
+        typer.Option(help="Also draw who was found, with their numbers, on the picture.", metavar="OUT.png"),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """A picture or a video in, the person's 2-D skeleton out."""
+    if show is not None:
+        check_can_write(show, (".png", ".jpg"), inputs=(source,))
     with Terminal() as terminal:
+        from stgmamba.person.drawing import draw_people
         from stgmamba.person.pose import estimate_pose
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
 
         check_can_write_skeleton(output)
         with terminal.stage("pose") as progress:
-            pose, notes = estimate_pose(source, progress)
+            if show is not None:
+                draw_people(source, show)
+            pose, notes = estimate_pose(source, progress, options.parse_person(person))
             write_skeleton(output, pose)
         for note in notes:
             terminal.warn(note)
@@ -390,6 +444,7 @@ def avatar(
     ] = None,
     pose: Pose = None,
     mask: Mask = None,
+    person: Person = None,
     size: Size = None,
     fps: Fps = options.FPS,
     as_json: AsJson = False,
@@ -409,7 +464,7 @@ def avatar(
         options.check_options(size=options.parse_size(size), fps=fps)
         frame_size = options.frame_size(options.parse_size(size), options.CHARACTER_ASPECT)
         with terminal.stage("subject"):
-            body, notes = load_avatar(image, pose, mask)
+            body, notes = load_avatar(image, pose, mask, options.parse_person(person))
         for note in notes:
             terminal.warn(note)
         if output is not None:
@@ -542,30 +597,54 @@ def bench_video(
 
 
 @train.command("skeleton")
-def train_skeleton(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def train_skeleton(
+    config: ConfigFile,
+    data: TrainingData = None,
+    profile: ProfileName = None,
+    init: Init = None,
+    minutes: Minutes = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Train stage 1, music to skeleton; a run that was stopped goes on where it was."""
     with Terminal() as terminal:
+        from stgmamba.music_to_skeleton.train import dry_run as estimate
         from stgmamba.music_to_skeleton.train import read_skeleton_config
         from stgmamba.music_to_skeleton.train import train as run
+        from stgmamba.training.config import with_options
 
+        settings = with_options(read_skeleton_config(config), "music_to_skeleton", "data", data, profile, init)
         with terminal.stage("train"):
-            weights = run(read_skeleton_config(config), minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+            result = estimate(settings) if dry_run else run(settings, minutes, log=terminal.say)
+    _report_training(as_json, terminal, result)
 
 
 @train.command("video")
-def train_video(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = False, debug: Debug = False) -> None:
+def train_video(
+    config: ConfigFile,
+    data: TrainingData = None,
+    profile: ProfileName = None,
+    init: Init = None,
+    minutes: Minutes = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
     """Train stage 2, skeleton to video; a run that was stopped goes on where it was."""
     with Terminal() as terminal:
+        from stgmamba.skeleton_to_video.train import dry_run as estimate
         from stgmamba.skeleton_to_video.train import prepare, read_video_config
         from stgmamba.skeleton_to_video.train import train as run
+        from stgmamba.training.config import with_options
 
-        settings = read_video_config(config)
-        with terminal.stage("examples") as progress:
-            prepare(settings, progress)
+        settings = with_options(read_video_config(config), "skeleton_to_video", "clips", data, profile, init)
+        if not dry_run:
+            with terminal.stage("examples") as progress:
+                prepare(settings, progress)
         with terminal.stage("train"):
-            weights = run(settings, minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+            result = estimate(settings) if dry_run else run(settings, minutes, log=terminal.say)
+    _report_training(as_json, terminal, result)
 
 
 @train.command("beats")
@@ -580,7 +659,7 @@ def train_beats(config: ConfigFile, minutes: Minutes = None, as_json: AsJson = F
             prepare(settings, progress)
         with terminal.stage("train"):
             weights = run(settings, minutes, log=terminal.say)
-    _report_weights(as_json, terminal, weights)
+    _report_training(as_json, terminal, weights)
 
 
 @evaluate.command("beats")
@@ -636,6 +715,7 @@ def evaluate_skeleton(
 ) -> None:
     """Measure stage 1, music to skeleton, against real dances, other networks and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.skeleton.evaluate import run
         from stgmamba.evaluation.skeleton.report import markdown
 
@@ -646,10 +726,7 @@ def evaluate_skeleton(
                 output,
                 seed=seed,
                 seeds=seeds,
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -698,6 +775,7 @@ def evaluate_video(
 ) -> None:
     """Measure stage 2, skeleton to video, against true frames and simple baselines."""
     with Terminal() as terminal:
+        from stgmamba.evaluation.methods import Comparison
         from stgmamba.evaluation.video.evaluate import EvalInputs, run
         from stgmamba.evaluation.video.metrics.networks import load_networks
         from stgmamba.evaluation.video.report import markdown
@@ -709,10 +787,7 @@ def evaluate_video(
                 size=size,
                 seed=seed,
                 networks=load_networks(lpips_weights, fid_weights, fvd_weights),
-                weights=weights,
-                compare=compare,
-                compared=compared,
-                methods=method or (),
+                comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
     typer.echo(json.dumps(report) if as_json else markdown(report))
@@ -758,7 +833,7 @@ def data_build(
             report=terminal,
         )
     if as_json:
-        typer.echo(json.dumps({**report, "taken": terminal.seconds, "versions": _versions()}))
+        typer.echo(json.dumps({**report, "stage_seconds": terminal.seconds, "versions": _versions()}))
         return
     counts = f"{report['clips']} clips, {report['hours']:.2f} hours, of {len(report['sources'])} sources"
     failed = f", of which {report['failed']} failed" if report["failed"] else ""
@@ -800,6 +875,23 @@ def data_filter(
 
         judged = filter_dataset(dataset, profile, output, copy, terminal)
     typer.echo(json.dumps(judged) if as_json else _judged(judged))
+
+
+@data.command("view")
+def data_view(
+    dataset: Dataset,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.", metavar="FILE.html")],
+    profile: Annotated[str, typer.Option(help="strict, paper, all, or a YAML file.", metavar="NAME|FILE")] = "paper",
+    clips: Annotated[int, typer.Option(help="Clips on the page at most, from all over the set.")] = 100,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write a page with strips of frames, poses, beats, steps and scores."""
+    with Terminal() as terminal:
+        from stgmamba.builder.page import write_page
+
+        shown = write_page(dataset, output, profile, clips, terminal)
+    typer.echo(json.dumps({"output": str(output), "clips": shown}) if as_json else f"{output}: {shown} clips.")
 
 
 @data.command("split")
@@ -908,10 +1000,16 @@ def _signals_as_interrupts(received: list[signal.Signals]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _report_weights(as_json: bool, terminal: Terminal, weights: Path) -> None:
-    """The result of a training run."""
-    facts = {"output": str(weights), "stage_seconds": terminal.seconds, "versions": _versions()}
-    typer.echo(json.dumps(facts) if as_json else str(weights))
+def _report_training(as_json: bool, terminal: Terminal, result: Path | dict[str, Any]) -> None:
+    """The weights of a training run, or what a dry run found."""
+    facts = result if isinstance(result, dict) else {"output": str(result)}
+    if as_json:
+        typer.echo(json.dumps({**facts, "stage_seconds": terminal.seconds, "versions": _versions()}))
+    elif isinstance(result, dict):
+        width = max(map(len, result))
+        typer.echo("\n".join(f"{name:<{width}}  {_plain(value)}" for name, value in result.items()))
+    else:
+        typer.echo(str(result))
 
 
 def _judged(judged: dict[str, Any]) -> str:
@@ -953,9 +1051,12 @@ def _dance_facts(
     }
 
 
-def _subject_facts(pose: Path | None, mask: Path | None, quality: str, body: str) -> dict[str, Any]:
+def _subject_facts(
+    pose: Path | None, mask: Path | None, person: str | None, framing: str, quality: str, body: str
+) -> dict[str, Any]:
     """How the person of a picture was found and drawn; None for files that were not given."""
-    return {"pose": _name(pose), "mask": _name(mask), "quality": quality, "body": body}
+    files = {"pose": _name(pose), "mask": _name(mask)}
+    return files | {"person": person, "framing": framing, "quality": quality, "body": body}
 
 
 def _name(path: Path | None) -> str | None:

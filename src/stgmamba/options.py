@@ -53,6 +53,12 @@ BodyKind = Literal["auto", "3d", "flat"]
 BODIES: tuple[BodyKind, ...] = ("auto", "3d", "flat")
 BODY: BodyKind = "auto"
 
+Framing = Literal["auto", "person", "scene"]
+"""What of a picture is filmed: ``scene``, all of it; ``person``, a crop; ``auto``, a crop where the person is small."""
+
+FRAMINGS: tuple[Framing, ...] = ("auto", "person", "scene")
+FRAMING: Framing = "auto"
+
 Name = TypeVar("Name", bound=str)
 
 Size = int | tuple[int, int]
@@ -126,6 +132,29 @@ def parse_quality(text: str) -> Quality:
 def parse_body(text: str) -> BodyKind:
     """A kind of body by its name. Raises InputError where there is no such."""
     return match_name(text, BODIES, "body")
+
+
+def parse_framing(text: str) -> Framing:
+    """A framing by its name. Raises InputError where there is no such."""
+    return match_name(text, FRAMINGS, "framing")
+
+
+def parse_person(text: str | None) -> int | tuple[float, float] | None:
+    """One of several persons as users write it: ``2``, a number from 1, or ``640,380``, a point in pixels.
+
+    Raises:
+        InputError: written otherwise.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        if len(parts) == 1:
+            return int(parts[0])
+        x, y = (float(part) for part in parts)
+    except ValueError:
+        raise InputError(f"--person {text}: use a number, as in 2, or a point X,Y in pixels, as in 640,380.") from None
+    return x, y
 
 
 def parse_size(text: str | None) -> Size | None:

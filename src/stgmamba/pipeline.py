@@ -21,7 +21,7 @@ from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
-from stgmamba.options import BODY, FPS, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
+from stgmamba.options import BODY, FPS, FRAMING, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
@@ -29,6 +29,7 @@ from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
 if TYPE_CHECKING:
     from stgmamba.music_to_skeleton.sampler import DanceSampler
     from stgmamba.person.picture import ImageLike
+    from stgmamba.person.pose import PersonChoice
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,8 @@ class DancePipeline:
         beats: str | Path | None = None,
         quality: str = QUALITY,
         body: str = BODY,
+        person: PersonChoice | None = None,
+        framing: str = FRAMING,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -237,6 +240,8 @@ class DancePipeline:
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+            person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
+            framing: what of ``image`` is filmed: ``scene``, ``person`` or ``auto``, a crop where the person is small.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
                 ``skeleton``; drawing comes with ``save``.
 
@@ -267,6 +272,8 @@ class DancePipeline:
             "body": body,
             "pose": pose,
             "mask": mask,
+            "person": person,
+            "framing": framing,
         }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
@@ -347,6 +354,8 @@ def render(
     seed: int = SEED,
     quality: str = QUALITY,
     body: str = BODY,
+    person: PersonChoice | None = None,
+    framing: str = FRAMING,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     name: str = "The skeleton",
@@ -365,6 +374,8 @@ def render(
         seed: of the character ``random``.
         quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+        person: of several persons in ``image``, as for ``DancePipeline.dance``.
+        framing: what of ``image`` is filmed, as for ``DancePipeline.dance``.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         name: what to call the skeleton in a message.
@@ -377,7 +388,8 @@ def render(
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "pose": pose, "mask": mask}
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body}
+    options |= {"person": person, "framing": framing, "pose": pose, "mask": mask}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 

@@ -28,6 +28,7 @@ TITLES = {
     "sources": "Reading the sources",
     "videos": "Analysing the videos",
     "shards": "Writing the data set",
+    "page": "Drawing the page",
 }
 """Stages of work, and what the terminal calls them."""
 

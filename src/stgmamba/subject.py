@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,16 @@ from stgmamba.errors import InputError
 from stgmamba.options import (
     BODY,
     CHARACTER_ASPECT,
+    FRAMING,
     QUALITY,
     SEED,
     Facing,
+    Framing,
     Size,
     frame_size,
     match_name,
     parse_body,
+    parse_framing,
     parse_quality,
 )
 from stgmamba.renderer import Renderer
@@ -26,7 +29,7 @@ from stgmamba.skeleton import Skeleton
 if TYPE_CHECKING:
     from stgmamba.body.avatar import Avatar
     from stgmamba.person.picture import ImageLike, Picture
-    from stgmamba.person.pose import DetectedPerson
+    from stgmamba.person.pose import DetectedPerson, PersonChoice
     from stgmamba.person.pose_file import ManualPose
 
 PoseLike = str | Path | Mapping[str, Any] | Skeleton
@@ -62,6 +65,8 @@ def load_subject(
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     body: str = BODY,
+    person: PersonChoice | None = None,
+    framing: str = FRAMING,
 ) -> Subject:
     """The person of a picture, or a built-in character (the first of the list when neither is given).
 
@@ -74,13 +79,16 @@ def load_subject(
         pose: the joints in ``image``, for drawings in which nobody is detected.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+        person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
+        framing: ``scene``, all of the picture; ``person``, a crop; ``auto``, a crop where the person is small. With
+            ``pose`` or ``mask``, whose pixels are the picture's, it is all of the picture.
 
     Raises:
         InputError: both given, no such character, or the picture, its pose or its mask cannot be used.
     """
     check_subject(image, character, pose, mask)
     if image is not None:
-        return _load_picture_subject(image, size, quality, pose, mask, body)
+        return _load_picture_subject(image, size, quality, pose, mask, body, person, framing)
     return _load_character(character, size, seed)
 
 
@@ -111,15 +119,16 @@ def _load_picture_subject(
     pose: PoseLike | None,
     mask: ImageLike | None,
     body: str,
+    which: PersonChoice | None,
+    framing: str,
 ) -> Subject:
     from stgmamba.limb_warp.letterbox import Letterbox, fitting_height
     from stgmamba.person.picture import as_picture
 
     parse_quality(quality)
     kind = parse_body(body)
-    picture = as_picture(image)
+    picture, person, notes = _find_person(as_picture(image), pose, mask, which, parse_framing(framing))
     video_size = frame_size(size, picture.size)
-    person, notes = _find_person(picture, pose, mask)
     height = fitting_height(picture.size, video_size)
     avatar = None
     if kind != "flat":
@@ -163,7 +172,10 @@ def _flat_renderer(picture: Picture, person: DetectedPerson, height: int, qualit
 
 
 def load_avatar(
-    image: ImageLike, pose: PoseLike | None = None, mask: ImageLike | None = None
+    image: ImageLike,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
+    which: PersonChoice | None = None,
 ) -> tuple[Avatar, tuple[str, ...]]:
     """The person of a picture as a textured, rigged mesh, and sentences for the user; arguments as of `load_subject`.
 
@@ -172,30 +184,32 @@ def load_avatar(
     """
     from stgmamba.person.picture import as_picture
 
-    picture = as_picture(image)
-    person, notes = _find_person(picture, pose, mask)
+    picture, person, notes = _find_person(as_picture(image), pose, mask, which, "scene")
     avatar, body_notes = _fitting_avatar(picture, person, always=True)
     assert avatar is not None
     return avatar, (*notes, *body_notes)
 
 
 def _find_person(
-    picture: Picture, pose: PoseLike | None, mask: ImageLike | None
-) -> tuple[DetectedPerson, tuple[str, ...]]:
-    """The person as detected, or as given by hand; and the notes on it."""
-    from stgmamba.person.drawn_figure import figure_from_pose, load_mask
+    picture: Picture, pose: PoseLike | None, mask: ImageLike | None, which: PersonChoice | None, framing: Framing
+) -> tuple[Picture, DetectedPerson, tuple[str, ...]]:
+    """The picture to film, the person in it as detected or as given by hand, and the notes on both."""
+    from stgmamba.person.drawn_figure import figure_from_pose, masked_person
     from stgmamba.person.picture import as_picture
     from stgmamba.person.pose import detection_notes, find_person
+    from stgmamba.person.preparation import prepare_person
 
+    if pose is None and mask is None:
+        picture, person, notes = prepare_person(picture, which, framing)
+        return picture, person, (*detection_notes(picture, person), *notes)
     if pose is None:
-        person = find_person(picture)
-        if mask is not None:
-            person = replace(person, mask=load_mask(as_picture(mask), picture))
-        return person, detection_notes(picture, person)
+        assert mask is not None
+        person = masked_person(find_person(picture, which), as_picture(mask), picture)
+        return picture, person, detection_notes(picture, person)
     manual = _as_manual_pose(pose)
     mask = manual.mask if mask is None else mask
     person, notes = figure_from_pose(picture, manual, None if mask is None else as_picture(mask))
-    return person, (*detection_notes(picture, person), *notes)
+    return picture, person, (*detection_notes(picture, person), *notes)
 
 
 def _as_manual_pose(pose: PoseLike) -> ManualPose:

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from stgmamba.builder.build import build_dataset, parse_part
 from stgmamba.builder.filtering import filter_dataset
 from stgmamba.builder.stages import BuildOptions
+from stgmamba.cli import main
 from stgmamba.datasets.clips import ClipDataset, read_index
 from stgmamba.errors import InputError
 from stgmamba.info import describe
@@ -19,6 +26,7 @@ from stgmamba.video_io import write_video
 from ..support.character_clips import character_frames
 from ..support.recordings import write_clicks
 
+HELD_OUT = Path(__file__).parents[2] / "configs" / "video_held_out.yaml"
 OPTIONS = BuildOptions(shortest=1.0, longest=1.5)
 
 
@@ -106,6 +114,30 @@ def test_filters_keep_what_passes_and_refer_to_its_shards(built: Path, tmp_path:
         filter_dataset(built, profile, tmp_path / "copied")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["skeleton", "video"])
+def test_training_takes_steps_on_it(stage: str, built: Path, tmp_path: Path) -> None:
+    common = {"out": str(tmp_path / "run"), "steps": 3, "batch": 2, "warmup": 1, "threads": 1, "compile": False}
+    settings = {
+        "skeleton": {
+            "data": "", "window": 24, "rates": [1.0],
+            "model": {"channels": 8, "inner": 16, "states": 2, "blocks": 1, "music_channels": 8},
+        },
+        "video": {
+            "data": "", "drawn": 0, "people": "", "scenes": 1, "crop": [64, 64], "examples": str(tmp_path / "examples"),
+            "held_out": str(HELD_OUT), "model": {"widths": [8, 8, 8, 8], "blocks": [0, 0, 0, 0]},
+        },
+    }[stage]  # fmt: skip
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(common | settings))
+    command = ["train", stage, "--config", str(config), "--data", str(built), "--profile", "all"]
+    assert main(command) == 0
+    assert int(describe(tmp_path / "run" / "weights.safetensors")["step"]) == 3
+    assert main([*command, "--dry-run"]) == 0
+    config.write_text(yaml.safe_dump(common | settings | {"out": str(tmp_path / "next")}))
+    assert main([*command, "--init", str(tmp_path / "run" / "weights.safetensors")]) == 0
+
+
 def test_damage_is_found(built: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(built, copy)
@@ -124,6 +156,32 @@ def test_damage_is_found(built: Path, tmp_path: Path) -> None:
 def test_no_clip_at_all_is_said_with_the_place_of_the_reasons(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"report\.json: no clip of a person was found"):
         build_dataset([str(videos / "text.mp4")], tmp_path / "set", workers=1)
+
+
+@pytest.mark.slow
+def test_a_build_that_is_killed_again_and_again_ends_with_the_same_bytes(
+    built: Path, videos: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "set"
+    command = [sys.executable, "-m", "stgmamba", "data", "build", str(videos), "-o", str(output), "--workers", "1"]
+    command += ["--shortest", "1", "--longest", "1.5"]
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        running = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running.wait(timeout=float(rng.uniform(1, 12)))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    names = sorted(path.relative_to(built) for path in [built / "index.parquet", *(built / "shards").iterdir()])
+    assert names == sorted(
+        path.relative_to(output) for path in [output / "index.parquet", *(output / "shards").iterdir()]
+    )
+    assert all((built / name).read_bytes() == (output / name).read_bytes() for name in names)
+    assert not list(output.rglob("*.part*"))
 
 
 @pytest.mark.parametrize("text", ["", "1", "a/b", "1/", "-1/2"])

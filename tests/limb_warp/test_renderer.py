@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.limb_warp.renderer import LimbWarpRenderer
+from stgmamba.limb_warp.renderer import IDENTITY_VIEW, LimbWarpRenderer, bar_widths, show_view
 from stgmamba.limb_warp.retargeting import measure_body, retarget_to_picture
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
@@ -134,3 +134,31 @@ def test_a_picture_without_shoulders_raises(figure: tuple[np.ndarray, np.ndarray
     confidence[[INDEX("left_shoulder"), INDEX("right_shoulder")]] = 0
     with pytest.raises(InputError, match="shoulder"):
         measure_body(person_of(figure[1], confidence).skeleton)
+
+
+def striped(height: int = 80, width: int = 60) -> np.ndarray:
+    """A picture without uniform rows or columns."""
+    rng = np.random.default_rng(0)
+    return rng.integers(100, 200, (height, width, 3)).astype(np.uint8)
+
+
+def test_bars_are_recognised_and_walls_are_not() -> None:
+    picture = striped()
+    assert bar_widths(picture) == (0, 0)
+    picture[:7], picture[-3:] = 0, 255
+    above, below = bar_widths(picture)
+    assert 7 <= above <= 9
+    assert 3 <= below <= 5
+    wall = striped()
+    wall[:40] = (np.linspace(140, 150, 40)[:, None, None]).astype(np.uint8)
+    assert bar_widths(wall) == (0, 0)
+    assert bar_widths(np.full((40, 40, 3), 9, np.uint8)) == (0, 0)
+
+
+def test_an_extended_view_shows_no_bars() -> None:
+    picture = striped()
+    picture[:6], picture[:, -5:] = 0, 0
+    view = show_view(picture, (0.75, complex(-10, -20)))
+    assert view.shape == picture.shape
+    assert view.min() > 60
+    assert show_view(picture, IDENTITY_VIEW).min() == 0

@@ -1,13 +1,15 @@
 """On figures drawn by the test, whose outline is known, and on two real drawings where the research data is at hand."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.person.drawn_figure import figure_from_pose, load_mask
+from stgmamba.person.drawn_figure import figure_from_pose, load_mask, masked_person
 from stgmamba.person.picture import Picture, load_picture
 from stgmamba.person.pose import GUESSED
 from stgmamba.person.pose_file import ManualPose, joints_to_pose, read_pose
@@ -148,7 +150,7 @@ def test_masks_that_do_not_fit(true: np.ndarray) -> None:
     for rgb, says in (
         (white[:200], r"240 x 200 pixels and the picture 240 x 320"),
         (0 * white, "is empty"),
-        (255 - white, "outside of the figure's outline"),
+        (255 - white, "black on the figure and white around it; invert it"),
     ):
         with pytest.raises(InputError, match=rf"^m\.png: .*{says}"):
             figure_from_pose(picture, given(), Picture(rgb, Path("m.png")))
@@ -166,3 +168,22 @@ def test_real_drawings(research_data: Path) -> None:
     assert (person.missing, notes) == ((), ())
     with pytest.raises(InputError, match="four legs"):
         read_pose(folder.with_name("char6") / "char_cfg.yaml")
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (lambda true: np.ones_like(true), "white everywhere"),
+        (lambda true: 1 - true, "black on the figure and white around it"),
+        (lambda true: np.roll(true, 150, axis=1) * (1 - true), "most joints found in the picture lie outside"),
+    ],
+    ids=["full", "inverted", "away from the torso"],
+)
+def test_masks_for_a_detected_person_that_do_not_fit(true: np.ndarray, mask: Callable[..., Any], says: str) -> None:
+    picture = Picture(np.full((*true.shape, 3), 200, np.uint8), Path("a.png"))
+    person, _ = figure_from_pose(picture, given(), Picture(np.repeat(255 * true[..., None], 3, axis=2)))
+    drawn = Picture(np.repeat((255 * mask(true)).astype(np.uint8)[..., None], 3, axis=2), Path("mask.png"))
+    with pytest.raises(InputError, match=f"mask.png: .*{says}"):
+        masked_person(person, drawn, picture)
+    right = Picture(np.repeat(255 * true[..., None], 3, axis=2))
+    np.testing.assert_array_equal(masked_person(person, right, picture).mask > 0.5, true > 0)

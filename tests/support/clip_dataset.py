@@ -54,7 +54,16 @@ def write_clip_dataset(folder: Path, rows: Sequence[dict[str, Any]], frames: int
         usual = dict.fromkeys(SCORES, 0.5) | {"seconds": frames / 25, "fps": 25.0, "sound": 1.0}
         usual |= {"key": f"clip{number:05d}", "source": "a.mp4", "sha256": "0" * 64, "width": SIZE[0]}
         usual |= {"height": SIZE[1], "frames": frames, "style": "", "song": "", "licence": "", "performer": ""}
-        usual |= {"sync_applied": False, "sync_scale": 1.0, "sync_offset": 0.0, "start": 0.0, "end": frames / 25}
+        usual |= {
+            "shot": 0,
+            "person": 0,
+            "tempo": 60 / period,
+            "sync_applied": False,
+            "sync_scale": 1.0,
+            "sync_offset": 0.0,
+            "start": 0.0,
+            "end": frames / 25,
+        }
         for suffix, data in files.items():
             usual |= {f"{suffix}_bytes": len(data), f"{suffix}_sha256": hashlib.sha256(data).hexdigest()}
         full.append(usual | row)

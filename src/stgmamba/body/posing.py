@@ -19,6 +19,7 @@ from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
 _MAX_HEAD_TURN = 1.0  # radians against the chest
+_MAX_FOOT_TURN = 1.0  # radians against the shin: a pointed foot
 _SPINE_SHARE = {"spine": 0.25, "chest": 0.6}  # of the rotation from the hips to the chest
 _NECK_SHARE = 0.5  # of the rotation from the chest to the head
 _LIMBS = (
@@ -93,11 +94,15 @@ def pose_body(dance: Skeleton, rest: RestBody) -> BodyMotion:
         rest: the body.
     """
     positions = dance.positions.astype(np.float64)
-    rotations = _bone_rotations(positions, rest)
-    heads = _forward(rotations, rest)
+    motion = pose_bones(positions, rest, dance.fps)
     scale = rest.leg / _leg(positions)
-    heads += _root_from_contacts(positions * scale, _carried(rotations, heads, rest))[:, None]
-    return BodyMotion(rotations, heads, dance.fps)
+    return motion.moved(_root_from_contacts(positions * scale, motion.keypoints(rest)))
+
+
+def pose_bones(positions: DoubleArray, rest: RestBody, fps: float) -> BodyMotion:
+    """A body with the directions of joints [T, 22, 3], OPENPOSE_18_FEET, and its hips at the origin."""
+    rotations = _bone_rotations(positions, rest)
+    return BodyMotion(rotations, _forward(rotations, rest), fps)
 
 
 def _bone_rotations(positions: DoubleArray, rest: RestBody) -> DoubleArray:
@@ -142,7 +147,7 @@ def _bone_rotations(positions: DoubleArray, rest: RestBody) -> DoubleArray:
         above = rotations[:, bone(f"{side}LowerLeg")]
         sole = rest.keypoint(f"{side}_toe") - rest.keypoint(f"{side}_heel")
         target = joint(f"{side}_toe") - joint(f"{side}_heel")
-        rotations[:, bone(f"{side}Foot")] = _swing(above @ sole, target) @ above
+        rotations[:, bone(f"{side}Foot")] = _limited(above, _swing(above @ sole, target) @ above, _MAX_FOOT_TURN)
         rotations[:, bone(f"{side}Toes")] = rotations[:, bone(f"{side}Foot")]
         rotations[:, bone(f"{side}Hand")] = rotations[:, bone(f"{side}LowerArm")]
     return rotations

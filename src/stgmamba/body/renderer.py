@@ -14,12 +14,14 @@ from scipy.ndimage import gaussian_filter1d
 from stgmamba.arrays import DoubleArray, FloatArray, Frame
 from stgmamba.body.avatar import Avatar
 from stgmamba.body.drawing import AvatarPainter, View
+from stgmamba.body.placement import pose_placement
 from stgmamba.body.posing import BodyMotion, pose_body
 from stgmamba.body.template import KEYPOINTS, SIDES
 from stgmamba.limb_warp.inpainting import remove_person
 from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.renderer import IDENTITY_VIEW, show_view
 from stgmamba.limb_warp.renderer import View as PictureView
+from stgmamba.limb_warp.retargeting import Placement
 from stgmamba.parallel import ordered_map
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson
@@ -27,6 +29,7 @@ from stgmamba.skeleton.sequence import Skeleton
 
 _DISTANCE, _HEIGHT = 5.0, 1.2  # metres of the camera from the person and above the floor, as people are photographed
 _HEAD_ROOM, _HAND, _SIDE_ROOM = 0.22, 0.12, 0.06  # metres from eyes to hair, from knuckles to finger tips, and beside
+_FAR = 1000.0  # metres of a camera whose view is nearly orthographic
 _SMALLEST_ZOOM = 0.75
 _LEAST_TRAVEL = 0.15  # of the dance's
 _MAX_DEPTH = 0.6  # metres of travel towards the camera and away from it
@@ -90,6 +93,28 @@ class BodyRenderer:
         def draw(frame: int) -> Frame:
             canvas = self._with_shadow(background, keypoints[frame], view)
             self._painter.draw(canvas, self._painter.pose(motion.rotations[frame], translations[frame]), view)
+            return canvas
+
+        return ordered_map(draw, range(len(motion)))
+
+    def render_placement(self, placement: Placement, view: PictureView = IDENTITY_VIEW) -> Iterator[Frame]:
+        """One frame uint8 [H, W, 3] per frame of a placement, lazily, without a shadow.
+
+        Args:
+            placement: joints, left and right the person's own, in the picture's pixels at ``size``.
+            view: of the picture; the whole picture when not given.
+        """
+        zoom, corner = view
+        background = show_view(self._background, view)
+        rest = self._avatar.rest
+        motion, scale = pose_placement(placement, rest, self._view.focal / _DISTANCE)
+        translations = motion.translations(rest)
+        centre = (-corner.real * zoom, -corner.imag * zoom)
+
+        def draw(frame: int) -> Frame:
+            canvas = background.copy()
+            camera = View(self.size, (0.0, 0.0, _FAR), float(scale[frame]) * zoom * _FAR, centre)
+            self._painter.draw(canvas, self._painter.pose(motion.rotations[frame], translations[frame]), camera)
             return canvas
 
         return ordered_map(draw, range(len(motion)))

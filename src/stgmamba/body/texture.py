@@ -34,6 +34,10 @@ _RIM_INSET = 0.012  # metres by which texels at the rim are sampled further insi
 _HEAD_INSET = 0.004
 _ARM_SHADOW, _HAND_SHADOW = 0.015, 0.045  # metres round arms and hands in which the trunk's colours are not trusted
 _HAND_COLOUR = 0.14  # metres round a hand in which skin on the trunk is taken for the hand's
+_GAP = 0.05  # metres round arms in which colours like the background's are taken for gaps that the mask missed
+_GAP_DIFFERENCE = 10.0  # in CIELAB, within which a colour is like the background's
+_LEAST_HAIR = 0.015  # metres of hair between hairline and crown, below which the band does not tell its colour
+_INNER_FLANK = 0.3  # of the half width of the trunk, from which its back is coloured where an arm hides the flank
 _SKIN_DIFFERENCE = 18.0  # in CIELAB, beyond which a colour is not skin
 _LIGHTNESS_SHARE = 0.35  # of differences in lightness: shade changes it and the material does not
 
@@ -100,6 +104,16 @@ def foreground_colours(rgb: Frame, mask: FloatArray) -> FloatArray:
     return push_pull(rgb.astype(np.float32), core.astype(np.float32))
 
 
+def _background_difference(rgb: Frame, mask: FloatArray) -> FloatArray:
+    """Difference [H, W] in CIELAB of the picture's colours from the background's, spread under the person."""
+    outside = cv2.erode((mask < 0.05).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32)
+    if not outside.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    background = push_pull(rgb.astype(np.float32), outside)
+    lab = [cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for image in (rgb, background)]
+    return np.asarray(np.linalg.norm(lab[0] - lab[1], axis=2))
+
+
 class _Photo:
     """The photo as texels see it.
 
@@ -116,6 +130,7 @@ class _Photo:
         template, texels = load_template(), _texels()
         self.fitted, self.vertices = fitted, vertices
         self._colours = foreground_colours(rgb, mask)
+        self._background_difference = _background_difference(rgb, mask)
         size = (mask.shape[1], mask.shape[0])
         least = _LEAST_HEIGHT / np.ptp(vertices[:, 1])
         self.buffer = OrthographicBuffer(fitted, vertices, size, max(fitted.pixels_per_metre, least))
@@ -132,6 +147,7 @@ class _Photo:
             self._near_arms()[rows, columns] & np.isin(self.part, (TORSO, LEFT_LEG, RIGHT_LEG))
         )
         self.pixels = self._inset_pixels()
+        self.occluded |= self._in_gap()
 
     def _occluded(self) -> BoolArray:
         """Pixels [H, W] at which parts of different depth meet."""
@@ -152,6 +168,23 @@ class _Photo:
             self.buffer.of_triangles(template.main_bone), [template.bone("leftHand"), template.bone("rightHand")]
         )
         return self._grown(arms, _ARM_SHADOW) | self._grown(hands, _HAND_SHADOW)
+
+    def hides_trunk(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> BoolArray:
+        """Whether pixels [N] of the buffer show something else than the trunk and the legs."""
+        height, width = self.parts.shape
+        columns = np.clip(columns, 0, width - 1)
+        shown = np.isin(self.parts, (TORSO, LEFT_LEG, RIGHT_LEG)) & ~self._near_arms()
+        background = cv2.resize(self._background_difference, (width, height), interpolation=cv2.INTER_NEAREST)
+        near = self._grown(np.isin(self.parts, (LEFT_ARM, RIGHT_ARM)), _GAP)
+        return np.asarray(~(shown & ~(near & (background < _GAP_DIFFERENCE)))[rows, columns])
+
+    def _in_gap(self) -> BoolArray:
+        """Texels [N] of the trunk and the legs that show the background between them and an arm."""
+        near = self._grown(np.isin(self.parts, (LEFT_ARM, RIGHT_ARM)), _GAP)[self.rows, self.columns]
+        height, width = self._background_difference.shape
+        x, y = np.clip(np.rint(self.pixels).astype(int), 0, (width - 1, height - 1)).T
+        like = self._background_difference[y, x] < _GAP_DIFFERENCE
+        return np.asarray(near & like & np.isin(self.part, (TORSO, LEFT_LEG, RIGHT_LEG)))
 
     def _grown(self, region: BoolArray, metres: float) -> BoolArray:
         reach = max(1, round(metres * self.fitted.pixels_per_metre * self.buffer.zoom))
@@ -246,6 +279,9 @@ def _back_colours(photo: _Photo) -> FloatArray:
     def at(column: DoubleArray) -> FloatArray:
         return photo.sample(np.stack([(column + 0.5) / zoom - 0.5, photo.pixels[:, 1]], axis=1))
 
+    # Where an arm hangs before the flank, or beside a gap, the colour is taken further inside.
+    hidden = photo.hides_trunk(photo.rows, np.rint(centre + flank).astype(int))
+    flank = np.where(hidden, side * _INNER_FLANK * half, flank)
     # Both flanks meet in the middle of the back.
     return _mixed(at(centre + flank), at(centre - flank), 0.5 * np.clip(1 - np.abs(x) / 0.15, 0, 1))
 
@@ -332,6 +368,8 @@ def _complete_head(
         axis=1,
     )
     hair = photo.sample_points(band)
+    if head.top - 0.004 - line < _LEAST_HAIR:
+        hair = _hair_beside_face(photo, colour, front, skin, hair)
     behind_ears = np.clip((0.012 - ahead - 0.5 * np.clip(head.ears[1] - 0.01 - height, 0, 1)) / 0.025, 0, 1)
     behind_ears *= on_head * np.clip((height - head.nape) / 0.02, 0, 1)
     crown = on_head * np.clip((height - head.brow) / 0.02, 0, 1) * np.clip((0.25 - facing) / 0.2, 0, 1)
@@ -353,6 +391,21 @@ def _complete_head(
     else:
         covering = np.broadcast_to(0.5 * _neck_colour(colour, on_neck & (front > 0.5), skin) + 0.46 * skin, hair.shape)
     return _mixed(colour, covering, nape), np.maximum(weight, nape)
+
+
+def _hair_beside_face(
+    photo: _Photo, colour: FloatArray, front: DoubleArray, skin: FloatArray, crown: FloatArray
+) -> FloatArray:
+    """Colours [N, 3] of hair where the crown [N, 3] shows none: what is not skin on the upper half of the head.
+
+    The picture may cut off the crown, or skin be painted; who has no hair there either is bald.
+    """
+    head = _Head.of(photo)
+    upper = (photo.bone == load_template().bone("head")) & (photo.positions[:, 1] > head.eyes[1]) & (front > 0.3)
+    hair = upper & (_difference(colour, skin, 0.7) > _SKIN_DIFFERENCE)
+    if hair.sum() < 0.1 * max(int(upper.sum()), 1):
+        return crown
+    return np.broadcast_to(np.median(colour[hair], axis=0), crown.shape)
 
 
 def _neck_colour(colour: FloatArray, seen: BoolArray, skin: FloatArray) -> FloatArray:

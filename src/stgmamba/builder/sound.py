@@ -8,7 +8,7 @@ import numpy as np
 
 from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
-from stgmamba.builder.sync import fit_sync
+from stgmamba.datasets.sync import fit_sync
 from stgmamba.errors import InputError
 from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import SAMPLE_RATE, SHORTEST_SONG, load_song

@@ -21,7 +21,7 @@ STAGES = (
     Stage("scan", 1, scan_stage, needs=("probe",)),
     Stage("people", 1, people_stage, options=("all_people",), needs=("probe", "scan")),
     Stage("motion", 1, motion_stage, options=("shortest",), needs=("scan", "people")),
-    Stage("sound", 1, sound_stage, needs=("probe", "motion")),
+    Stage("sound", 2, sound_stage, needs=("probe", "motion")),
     Stage("sync", 1, sync_stage, needs=("motion", "sound")),
     Stage(
         "clips",

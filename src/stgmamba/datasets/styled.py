@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stgmamba.datasets.aistpp import is_aistpp, load_aistpp_dances
+from stgmamba.datasets.clips import is_clip_dataset
+from stgmamba.datasets.filmed import load_filmed_dances
+from stgmamba.datasets.scores import Profile
 from stgmamba.datasets.smpl22 import CAPTURED, StyledDance, load_styled_dances
 from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.datasets.tang2018_raw import is_raw_tang2018, load_raw_dances
 
 
-def load_split(tang: str | Path, smpl22: str | Path | None, split: str) -> list[StyledDance]:
+def load_split(
+    data: str | Path, smpl22: str | Path | None, split: str, profile: Profile | None = None
+) -> list[StyledDance]:
     """The dances of a split.
 
     Args:
-        tang: folder in the format of ``datasets.tang2018``.
+        data: folder in the format of ``datasets.tang2018``; a data set of clips (``datasets.clips``); or in that of
+            ``datasets.tang2018_raw`` or ``datasets.aistpp``, all of which is ``train``.
         smpl22: folder in the format of ``datasets.smpl22``, or None.
         split: ``train``, ``val`` or ``test``.
+        profile: thresholds on the scores of clips; None takes all.
 
     Raises:
         InputError: a folder cannot be used.
     """
-    dances = [
-        StyledDance(dance.id, dance.style, CAPTURED, dance.skeleton, dance.audio_path, sync=dance.sync)
-        for dance in load_dances(tang, split)
-    ]
+    folder = Path(data)
+    if is_clip_dataset(folder):
+        dances = load_filmed_dances(folder, split, profile)
+    elif split == "train" and is_raw_tang2018(folder):
+        dances = load_raw_dances(folder)
+    elif split == "train" and is_aistpp(folder):
+        dances = load_aistpp_dances(folder)
+    else:
+        dances = [
+            StyledDance(dance.id, dance.style, CAPTURED, dance.skeleton, dance.audio_path, sync=dance.sync)
+            for dance in load_dances(data, split)
+        ]
     return dances if smpl22 is None else dances + load_styled_dances(smpl22, split)

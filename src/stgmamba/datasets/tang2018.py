@@ -76,7 +76,7 @@ def _load(folder: Path, entry: dict[str, object]) -> Dance:
         with np.load(path, allow_pickle=False) as motion:
             markers = (motion["local"].astype(np.float64) + motion["center"].astype(np.float64)[:, None]) / 100.0
             times = motion["times"].astype(np.float64)
-        skeleton = _align_to_song(markers, times)
+        skeleton = align_to_song(markers, times)
         return Dance(
             id=str(entry["id"]),
             style=str(entry["genre"]),
@@ -91,7 +91,7 @@ def _load(folder: Path, entry: dict[str, object]) -> Dance:
         raise InputError(f"{path}: not a dance as docs/training.md describes it ({error}); export it again.") from error
 
 
-def _align_to_song(markers: NDArray[np.float64], times: NDArray[np.float64]) -> Skeleton:
+def align_to_song(markers: NDArray[np.float64], times: NDArray[np.float64]) -> Skeleton:
     """Resample markers [T, 23, 3] (metres) from times [T] to 25 fps from time 0, and put the floor at y = 0."""
     # Frames before time 0 are dropped; where the capture starts after time 0 its first pose is held.
     target = np.arange(int(times[-1] * FPS) + 1) / FPS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stgmamba.arrays import DoubleArray, Frame
+from stgmamba.arrays import DoubleArray, FloatArray, Frame
 from stgmamba.limb_warp.retargeting import PhotoBody, Placement, line_angles
 from stgmamba.skeleton.camera import NEAR, Camera, nearest_known, pixels_per_metre, project_skeleton
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
@@ -64,7 +64,16 @@ def estimate_track(frames: Iterable[tuple[float, Frame]], fps: float, size: tupl
     """
     from stgmamba.person.pose import estimate_frames_3d
 
-    skeleton, world = estimate_frames_3d(frames, fps, size)
+    return track_from_world(*estimate_frames_3d(frames, fps, size))
+
+
+def track_from_world(skeleton: Skeleton, world: FloatArray) -> PoseTrack:
+    """The track of a person whose joints are known in pixels and in space.
+
+    Args:
+        skeleton: 2-D OPENPOSE_18_FEET, T frames, with their size.
+        world: [T, 22, 3], the same joints in metres relative to the hips: right, up, towards the camera.
+    """
     scale = pixels_per_metre(skeleton, world)
     depth = world[..., 2].astype(np.float64)
     magnification = _CAMERA_METRES / np.maximum(_CAMERA_METRES - depth, 0.25 * _CAMERA_METRES)

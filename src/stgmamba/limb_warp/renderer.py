@@ -32,6 +32,10 @@ IDENTITY_VIEW: View = (1.0, 0j)
 """The frame shows the whole picture."""
 
 _SMALLEST_ZOOM = 0.6
+_BAR_SPREAD = 6.0  # standard deviation of colours, 0..255, of a row of a bar: compression leaves some
+_BAR_CONTRAST = 40.0  # difference of colours between a bar and the picture
+_BAR_EDGE = 2  # pixels of blur
+_WIDEST_BAR = 0.25  # of the picture
 _SMALLEST_ZOOM_HALF = 0.75  # of a half-length picture: there an arm may leave the frame
 
 
@@ -196,18 +200,46 @@ class LimbWarpRenderer:
 
 
 def show_view(picture: Frame, view: View) -> Frame:
-    """A view of a picture uint8 [H, W, 3] at its size, extended where the view exceeds it."""
+    """A view of a picture uint8 [H, W, 3] at its size, extended where the view exceeds it.
+
+    Bars and frames at the picture's edges are left out of an extended view.
+    """
     if view == IDENTITY_VIEW:
         return picture
     zoom, origin = view
     height, width = picture.shape[:2]
-    inner = (max(1, round(width * zoom)), max(1, round(height * zoom)))
-    small = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
-    left, top = round(-origin.real * zoom), round(-origin.imag * zoom)
-    right, bottom = max(0, width - left - inner[0]), max(0, height - top - inner[1])
+    above, below = bar_widths(picture)
+    before, after = bar_widths(picture.transpose(1, 0, 2))
+    inside = picture[above : height - below, before : width - after]
+    size = (max(1, round(inside.shape[1] * zoom)), max(1, round(inside.shape[0] * zoom)))
+    small = cv2.resize(inside, size, interpolation=cv2.INTER_AREA)
+    left, top = round((before - origin.real) * zoom), round((above - origin.imag) * zoom)
+    right, bottom = max(0, width - left - size[0]), max(0, height - top - size[1])
     # Reflection extends walls, floors and skies without a seam.
     canvas = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101)
     return np.asarray(canvas[:height, :width])
+
+
+def bar_widths(picture: Frame) -> tuple[int, int]:
+    """Heights of the bars of one colour at the upper and the lower edge of a picture uint8 [H, W, 3], pixels; 0: none.
+
+    A wall or a sky is no bar: a bar ends within a pixel or two, and differs from what is beside it.
+    """
+    rows = picture.astype(np.float32)
+    means, spread = rows.mean(axis=1), rows.std(axis=1).max(axis=1)
+
+    def width(means: FloatArray, spread: FloatArray) -> int:
+        other = (spread > _BAR_SPREAD) | (np.abs(means - means[0]).max(axis=1) > 2 * _BAR_SPREAD)
+        if other[0] or not other.any():
+            return 0
+        count = int(other.argmax())
+        end = count + _BAR_EDGE
+        if end > _WIDEST_BAR * len(means):
+            return 0
+        beside = means[end : end + max(2, len(means) // 20)].mean(axis=0)
+        return end if np.abs(beside - means[0]).max() > _BAR_CONTRAST else 0
+
+    return width(means, spread), width(means[::-1], spread[::-1])
 
 
 def retarget_in_view(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> tuple[Placement, View]:

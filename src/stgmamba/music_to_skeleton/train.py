@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from lightning.fabric import Fabric
 from torch import nn
 
 from stgmamba.arrays import Frame
 from stgmamba.datasets import data_folder
+from stgmamba.datasets.scores import load_profile
 from stgmamba.datasets.styled import load_split
 from stgmamba.music_to_skeleton import adversarial, flow_matching
 from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
-from stgmamba.music_to_skeleton.dataset import DanceDataset, WindowSampling, load_examples
+from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
 from stgmamba.music_to_skeleton.flow_matching import FlowMatchingObjective
+from stgmamba.music_to_skeleton.initialisation import start_from
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, load_or_pretrain
 from stgmamba.music_to_skeleton.previews import draw_samples
 from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig, read_config
-from stgmamba.training.loop import fit, launch
-from stgmamba.training.weights import read_network
+from stgmamba.training.loop import fit, launch, seconds_per_step
 
 LOSS_WEIGHTS = {"flow": flow_matching.LOSS_WEIGHTS, "adversarial": adversarial.LOSS_WEIGHTS}
 """Objective -> default weights of its terms."""
@@ -40,7 +45,6 @@ class SkeletonTrainConfig(TrainConfig):
         phase_only: probability that of the music of a window only the beat phase is kept.
         shares: style -> share of the windows; ``mixed`` for dances of several styles. Empty: by the square root of the
             styles' lengths.
-        init: weights to start from, of the same config; empty starts from random ones.
         rates: playback rates, of song and dance together, at which each dance is in the training data.
     """
 
@@ -51,7 +55,6 @@ class SkeletonTrainConfig(TrainConfig):
     music_dropout: float = 0.1
     phase_only: float = 0.0
     shares: dict[str, float] = field(default_factory=dict)
-    init: str = ""
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
 
     def check(self) -> None:
@@ -84,9 +87,53 @@ def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callab
         InputError: the data cannot be used, or the output folder has a checkpoint of another configuration.
     """
     fabric, out = launch(config)
+    dataset, data = _load_data(config, fabric)
+    log(f"{len(dataset.data)} dances, {dataset.minutes:.0f} minutes with tempo changes")
+    state = _build_state(config, dataset, fabric, out, log)
+
+    def preview(network: nn.Module) -> Frame:
+        assert isinstance(network, Network)
+        return draw_samples(network, data)
+
+    return fit(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step), preview, minutes, log)
+
+
+def dry_run(config: SkeletonTrainConfig) -> dict[str, Any]:
+    """What a run would train on and how long it would take, from a few steps that leave nothing behind.
+
+    Returns:
+        ``dances``, ``minutes`` (with tempo changes) and ``styles`` (minutes of each), ``parameters``, ``steps``,
+        ``seconds_per_step`` and ``hours``.
+
+    Raises:
+        InputError: as `train`.
+    """
+    with tempfile.TemporaryDirectory(prefix="stgmamba-") as folder:
+        fabric, out = launch(dataclasses.replace(config, out=folder, compile=False))
+        dataset, _ = _load_data(config, fabric)
+        state = _build_state(config, dataset, fabric, out, lambda _: None)
+        seconds = seconds_per_step(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step))
+    names = (*Config(**config.model).styles, "mixed")
+    styles: dict[str, float] = {}
+    for example in dataset.data:
+        name = names[example.style]
+        styles[name] = styles.get(name, 0.0) + len(example.nodes) / dataset.fps / 60
+    return {
+        "dances": len(dataset.data),
+        "minutes": round(dataset.minutes, 1),
+        "styles": {name: round(minutes, 1) for name, minutes in styles.items()},
+        "parameters": sum(each.numel() for each in state.model.parameters()),
+        "steps": config.steps,
+        "seconds_per_step": round(seconds, 4),
+        "hours": round(seconds * config.steps / 3600, 3),
+    }
+
+
+def _load_data(config: SkeletonTrainConfig, fabric: Fabric) -> tuple[DanceDataset, list[Example]]:
+    """The data set of a run, and all its examples."""
     model_config = Config(**config.model)
     styles_data = data_folder() / config.styles_data if config.styles_data else None
-    dances = load_split(data_folder() / config.data, styles_data, "train")
+    dances = load_split(data_folder() / config.data, styles_data, "train", load_profile(config.profile))
     data = load_examples(dances, config.rates, model_config, config.window)
     sampling = WindowSampling(
         config.batch,
@@ -96,21 +143,22 @@ def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callab
         config.phase_only,
         {None if name == "mixed" else name: share for name, share in config.shares.items()},
     )
-    dataset = DanceDataset(data, sampling, model_config, fabric.device)
-    log(f"{len(dataset.data)} dances, {dataset.minutes:.0f} minutes with tempo changes")
+    return DanceDataset(data, sampling, model_config, fabric.device), data
 
+
+def _build_state(
+    config: SkeletonTrainConfig, dataset: DanceDataset, fabric: Fabric, out: Path, log: Callable[[str], object]
+) -> TrainingState:
+    """The state of a run at step 0."""
+    model_config = Config(**config.model)
     model = build_network(model_config).to(fabric.device)
     if config.init:
-        model.load_state_dict(read_network(Path(config.init), lambda _: build_network(model_config)).state_dict())
-    model.mean, model.scale = dataset.statistics()
+        # The statistics of the nodes are kept, so that the network means the same movement by the same numbers.
+        start_from(model, Path(config.init))
+    else:
+        model.mean, model.scale = dataset.statistics()
     objective = _build_objective(config, model, dataset, out, log)
-    state = TrainingState(config, objective, lambda: build_network(model_config), out)
-
-    def preview(network: nn.Module) -> Frame:
-        assert isinstance(network, Network)
-        return draw_samples(network, data)
-
-    return fit(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step), preview, minutes, log)
+    return TrainingState(config, objective, lambda: build_network(model_config), out)
 
 
 def _build_objective(

@@ -28,6 +28,7 @@ _WORK_SIDE = 700  # longest side at which the mask is computed, pixels
 _GAPS = (0.0, 0.02, 0.04, 0.08, 0.14, 0.2)  # torso lengths: gaps in an outline to close, in the order they are tried
 _MIN_COVERAGE = 0.93  # fraction of the bones' length that must lie inside a flood-filled mask
 _MIN_COVERAGE_GIVEN = 0.5  # the same for any mask, below which it is of something else
+_FULL = 0.99  # fraction of the picture above which a mask leaves nothing around the figure
 _MIN_BACKGROUND = 0.75  # fraction of the picture's border that must be background
 _MIN_UPRIGHT = 0.5  # cosine of the torso's lean: 60 degrees
 _TRUNK = ("right_shoulder", "left_shoulder", "left_hip", "right_hip")
@@ -62,12 +63,7 @@ def figure_from_pose(
             found = _grabcut_mask(picture.rgb, bones, points)
             notes = (f"{picture.name}: the figure is cut out by its colours alone; give its outline with --mask.",)
         outline = found
-    if np.average(_coverage(outline > 0.5, bones), weights=_lengths(bones)) < _MIN_COVERAGE_GIVEN:
-        what = picture.name if mask is None else mask.name
-        raise InputError(
-            f"{what}: most joints of {pose.name} lie outside of the figure's outline; check that both belong to this "
-            "picture, and that the mask is white on the figure."
-        )
+    _check_outline(outline, bones, picture.name if mask is None else mask.name, f"of {pose.name}")
     confidence = np.where(known, 1, GUESSED).astype(np.float32)
     skeleton = replace(pose.skeleton, positions=points[None], confidence=confidence[None], size=picture.size)
     missing = tuple(
@@ -78,11 +74,38 @@ def figure_from_pose(
     return DetectedPerson(skeleton, outline, 0, missing, np.zeros(len(known), np.float32)), notes
 
 
+def masked_person(person: DetectedPerson, mask: Picture, picture: Picture) -> DetectedPerson:
+    """A detected person with a mask given by hand.
+
+    Raises:
+        InputError: the mask is of another size, empty, full, inverted, or of something else in the picture.
+    """
+    outline = load_mask(mask, picture)
+    known = np.array([joint not in person.missing for joint in OPENPOSE_18_FEET.joints])
+    _check_outline(outline, _bones(person.skeleton.positions[0], known), mask.name, "found in the picture")
+    return replace(person, mask=outline)
+
+
+def _check_outline(outline: FloatArray, bones: FloatArray, name: str, whose: str) -> None:
+    """Refuse a mask that does not hold most of the bones; ``whose`` joints they are stands in the message."""
+    if not len(bones):
+        return
+    lengths = _lengths(bones)
+    if np.average(_coverage(outline > 0.5, bones), weights=lengths) >= _MIN_COVERAGE_GIVEN:
+        return
+    if np.average(_coverage(outline <= 0.5, bones), weights=lengths) > _MIN_COVERAGE and (outline > 0.5).mean() > 0.5:
+        raise InputError(f"{name}: the mask is black on the figure and white around it; invert it.")
+    raise InputError(
+        f"{name}: most joints {whose} lie outside of the figure's outline; check that both belong to this picture, and "
+        "that the mask is white on the figure."
+    )
+
+
 def load_mask(mask: Picture, picture: Picture) -> FloatArray:
     """A mask file's mask, float32 [H, W] in 0..1: its transparency where it has any, else its brightness.
 
     Raises:
-        InputError: it is not as large as the picture, or shows nobody.
+        InputError: it is not as large as the picture, or empty or full.
     """
     theirs, ours = mask.original_size or mask.size, picture.original_size or picture.size
     if theirs != ours:
@@ -94,6 +117,8 @@ def load_mask(mask: Picture, picture: Picture) -> FloatArray:
     values = grey if mask.alpha is None else mask.alpha
     if not (values > 0.5).any():
         raise InputError(f"{mask.name}: the mask is empty; it must be white on the figure and black around it.")
+    if (values > 0.5).mean() > _FULL:
+        raise InputError(f"{mask.name}: the mask is white everywhere; it must be black around the figure.")
     return values
 
 

@@ -29,7 +29,16 @@ _SURE, _UNSURE = 0.5, 0.2  # detector thresholds: the second is for paintings, s
 _TEMPLATE = np.array([STANDING_ADULT[joint] for joint in OPENPOSE_18_FEET.joints], np.float32)
 _TORSO = [MEDIAPIPE_33.index(name) for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
 _HEAD_AND_SHOULDERS = [MEDIAPIPE_33.index(name) for name in ("nose", "left_shoulder", "right_shoulder")]
+_UPPER_BODY = [
+    MEDIAPIPE_33.index(name)
+    for name in ("nose", *(f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow", "hip")))
+]
+_LARGE_HALF = 0.25  # of the picture's height that the upper body of a person cut by its edge takes at least
 _BYSTANDER = 0.25  # people smaller than this part of the largest are background
+
+
+PersonChoice = int | tuple[float, float]
+"""Which of several persons: a number from 1, or a point (x, y) in pixels."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +63,20 @@ class DetectedPerson:
     hands: FloatArray | None = None
 
 
-def find_person(picture: Picture) -> DetectedPerson:
-    """Joints and mask of the person in a picture; of several persons, the largest.
+def find_person(picture: Picture, which: PersonChoice | None = None) -> DetectedPerson:
+    """Joints and mask of the person in a picture.
+
+    Args:
+        picture: the picture.
+        which: of several persons: a number of ``find_people``, from 1, or a point (x, y) of the picture's file on the
+            person, in pixels. By default the first, the most prominent.
 
     Raises:
-        InputError: nobody found.
+        InputError: nobody found, or fewer than the number.
     """
-    people = _detect_people(picture.rgb)
-    largest = max(people, key=lambda pose: _area(pose, picture.size), default=None)
-    closer = None if largest is None else _refine_detection(picture.rgb, largest)
+    people = find_people(picture)
+    chosen = _choose(people, which, picture) if people else None
+    closer = None if chosen is None else _refine_detection(picture.rgb, chosen)
     if closer is None:
         raise InputError(
             f"{picture.name}: no person was found; use a picture that shows one whole person, upright, not too small, "
@@ -76,24 +90,78 @@ def find_person(picture: Picture) -> DetectedPerson:
     return DetectedPerson(skeleton, mask, len(people) - 1, missing, _depth(pose), _hands(pose))
 
 
+def find_people(picture: Picture) -> list[Pose]:
+    """Everybody in a picture, the most prominent first: the largest, sharpest, most central person."""
+    people = _detect_people(picture.rgb)
+    sharpness = [_sharpness(picture.rgb, pose) for pose in people]
+    clearest = max(sharpness, default=0.0) or 1.0
+
+    def prominence(i: int) -> float:
+        width, height = picture.size
+        middle = (people[i].points[_TORSO].mean(axis=0) / (width, height) - 0.5) * 2
+        central = 1 - 0.5 * min(1.0, float(np.linalg.norm(middle)))
+        return _area(people[i], picture.size) * central * max(0.5, sharpness[i] / clearest)
+
+    return [people[i] for i in sorted(range(len(people)), key=prominence, reverse=True)]
+
+
+def _choose(people: list[Pose], which: PersonChoice | None, picture: Picture) -> Pose:
+    if which is None:
+        return people[0]
+    if isinstance(which, int):
+        if not 1 <= which <= len(people):
+            raise InputError(
+                f"{picture.name}: there is no person {which}; {len(people)} found, numbered from 1 "
+                "(`stgmamba pose --show` draws them)."
+            )
+        return people[which - 1]
+    point = np.array(which, np.float32) * (picture.size[0] / (picture.original_size or picture.size)[0])
+    if (point < 0).any() or (point >= picture.size).any():
+        raise InputError(f"{picture.name}: the point {which[0]:g},{which[1]:g} lies outside of the picture.")
+    return min(people, key=lambda pose: _distance_to(pose, point))
+
+
+def _distance_to(pose: Pose, point: FloatArray) -> float:
+    """From a point to a person's box, in pixels; inside of it to its middle, in parts of its size, below 0."""
+    low, high = pose.points.min(axis=0), pose.points.max(axis=0)
+    outside = float(np.linalg.norm(np.maximum(np.maximum(low - point, point - high), 0)))
+    if outside > 0:
+        return outside
+    return float(np.linalg.norm((point - (low + high) / 2) / np.maximum(high - low, 1))) - 1
+
+
+def _sharpness(rgb: NDArray[np.uint8], pose: Pose) -> float:
+    """Mean absolute Laplacian of a person's box; a blurred background has little."""
+    size = np.array(rgb.shape[1::-1])
+    low = np.clip(pose.points.min(axis=0), 0, size - 1).astype(int)
+    high = np.clip(pose.points.max(axis=0) + 1, low + 1, size).astype(int)
+    part = cv2.cvtColor(np.ascontiguousarray(rgb[low[1] : high[1], low[0] : high[0]]), cv2.COLOR_RGB2GRAY)
+    return float(np.abs(cv2.Laplacian(part, cv2.CV_32F)).mean())
+
+
 def detection_notes(picture: Picture, person: DetectedPerson) -> tuple[str, ...]:
     """Sentences for the user on what was detected in a picture and what had to be guessed."""
     notes = [picture.note] if picture.note else []
     if person.others:
         found = "another person is" if person.others == 1 else f"{person.others} other persons are"
-        notes.append(f"{picture.name}: {found} in the picture; the largest one is taken.")
+        notes.append(
+            f"{picture.name}: {found} in the picture; choose with --person NUMBER (numbers: `stgmamba pose --show`)."
+        )
     if person.missing:
         joints = ", ".join(joint.replace("_", " ") for joint in person.missing)
         notes.append(f"{picture.name}: these joints cannot be seen, so their places are guessed: {joints}.")
     return tuple(notes)
 
 
-def estimate_pose(path: str | Path, progress: Progress | None = None) -> tuple[Skeleton, tuple[str, ...]]:
+def estimate_pose(
+    path: str | Path, progress: Progress | None = None, which: PersonChoice | None = None
+) -> tuple[Skeleton, tuple[str, ...]]:
     """The 2-D skeleton of the person in a picture (one frame) or in a video (all of its frames).
 
     Args:
         path: a picture or a video file.
         progress: called with (frames done, frames in all) of a video.
+        which: of several persons in a picture, as for ``find_person``.
 
     Returns:
         The skeleton, OPENPOSE_18_FEET in pixels, and sentences for the user.
@@ -107,7 +175,7 @@ def estimate_pose(path: str | Path, progress: Progress | None = None) -> tuple[S
         lost = int((skeleton.confidence == 0).all(axis=1).sum())
         return skeleton, (f"{path}: nobody was found in {lost} of {len(skeleton)} frames.",) if lost else ()
     picture = load_picture(path)
-    person = find_person(picture)
+    person = find_person(picture, which)
     return person.skeleton, detection_notes(picture, person)
 
 
@@ -245,7 +313,12 @@ def _detect_people(rgb: NDArray[np.uint8]) -> list[Pose]:
                 if (threshold == _SURE or _whole(pose)) and not any(_is_same_person(pose, known) for known in people):
                     people.append(pose)
             windows = _windows(*size, parts)
-            candidates = [found for window in windows for found in _detect_in(detector, rgb, window) if _whole(found)]
+            candidates = [
+                found
+                for window in windows
+                for found in _detect_in(detector, rgb, window)
+                if _whole(found) or (threshold == _SURE and _half(found, size))
+            ]
             for pose in sorted(candidates, key=lambda found: -_extent(found)):
                 # A part of the picture easily shows a person in a sleeve or a bag of the one who stands there.
                 if any(_is_same_person(pose, known) or _overlap(pose, known) > 0.5 for known in people):
@@ -328,6 +401,13 @@ def _person_window(pose: Pose) -> tuple[int, int, int, int]:
 def _whole(pose: Pose) -> bool:
     """Whether head and shoulders and nearly all of the rest can be seen: what the models see in a scribble is not."""
     return bool(pose.visibility[_HEAD_AND_SHOULDERS].min() > 0.5 and pose.visibility.mean() > 0.75)
+
+
+def _half(pose: Pose, size: tuple[int, int]) -> bool:
+    """Whether a large person's head, trunk and arms can be seen: one whom the picture's lower edge cuts."""
+    tall = float(np.ptp(pose.points[_UPPER_BODY, 1])) > _LARGE_HALF * size[1]
+    upper = pose.visibility[_UPPER_BODY]
+    return bool(tall and pose.visibility[_HEAD_AND_SHOULDERS].min() > 0.5 and upper.mean() > 0.7)
 
 
 def _extent(pose: Pose) -> float:

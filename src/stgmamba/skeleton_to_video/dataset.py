@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +19,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from stgmamba.datasets.clips import ClipDataset, is_clip_dataset
 from stgmamba.datasets.held_out import HeldOut
+from stgmamba.datasets.scores import Profile
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
+from stgmamba.limb_warp.pose_track import track_from_world
 from stgmamba.person.picture import load_picture
 from stgmamba.progress import Progress
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton_to_video.model import MULTIPLE, Inputs
 from stgmamba.skeleton_to_video.objective import Batch
 from stgmamba.skeleton_to_video.pose_maps import HEAD, STRIDE, pose_maps
-from stgmamba.skeleton_to_video.training_pairs import SIZE, TrainingPair, clip_scenes, drawn_scene, photo_scenes
-from stgmamba.video_io import probe
+from stgmamba.skeleton_to_video.training_pairs import (
+    SIZE,
+    TrainingPair,
+    clip_scenes,
+    drawn_scene,
+    photo_scenes,
+    tracked_scenes,
+)
+from stgmamba.video_io import probe, read_video
 
 # Attributes of TrainingPair in the order of a file's channels and numbers.
 _IMAGES = ("before", "target", "after", "condition", "background", "baseline", "forward", "backward")
@@ -39,6 +50,8 @@ _NUMBERS = (2 * _JOINTS, _JOINTS, 2 * _JOINTS, _JOINTS, 1)
 _CLIP_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif")
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
+_Scenes = Callable[[tuple[int, ...]], Iterator[list[TrainingPair]]]
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -47,12 +60,13 @@ class Sources:
     Attributes:
         dances: of drawn characters and photos, 3-D OPENPOSE_18_FEET at 25 fps.
         drawn: number of drawn scenes.
-        clips: folder of videos of one person each, or None.
+        clips: folder of videos of one person each, or a data set of clips, or None.
         scenes: number of conditions per clip.
         people: folder of pictures of one person each, or None.
         poses: number of poses that each picture is warped to.
         held_out: frames of clips and pictures that are not used.
         seed: of all random choices.
+        profile: thresholds on the scores of a data set of clips, of which the split ``train`` is used; None for all.
     """
 
     dances: Sequence[Skeleton]
@@ -63,6 +77,7 @@ class Sources:
     poses: int
     held_out: HeldOut
     seed: int
+    profile: Profile | None = None
 
 
 def make_examples(folder: Path, sources: Sources, progress: Progress | None = None) -> None:
@@ -78,7 +93,7 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
     """
     folder.mkdir(parents=True, exist_ok=True)
     _check_settings(folder, sources)
-    clips = _files_in(sources.clips, _CLIP_SUFFIXES, "videos")
+    clips = _clips_of(sources)
     photos = [
         path
         for path in _files_in(sources.people, _PHOTO_SUFFIXES, "pictures")
@@ -86,11 +101,10 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
     ]
     total = len(clips) + len(photos) + sources.drawn
     # Clips first: they take longest and are the most likely to fail.
-    for n, clip in enumerate(clips):
-        path = folder / f"clip_{clip.stem}.npy"
+    for n, (name, scenes_of) in enumerate(clips):
+        path = folder / f"clip_{name}.npy"
         if not _complete(path):
-            frames = sources.held_out.first_frame(probe(clip).frames or 0)
-            scenes = list(clip_scenes(clip, frames, (sources.seed, 1, n), sources.scenes))
+            scenes = list(scenes_of((sources.seed, 1, n)))
             write_examples(path, [example for scene in scenes for example in scene])
         if progress is not None:
             progress(n + 1, total)
@@ -110,6 +124,40 @@ def make_examples(folder: Path, sources: Sources, progress: Progress | None = No
             write_examples(path, drawn_scene((sources.seed, 0, n), sources.dances))
         if progress is not None:
             progress(len(clips) + len(photos) + n + 1, total)
+
+
+def clip_names(sources: Sources) -> list[str]:
+    """Names of the clips that examples are made of. Raises InputError where there are none though there should be."""
+    return [name for name, _ in _clips_of(sources)]
+
+
+def _clips_of(sources: Sources) -> list[tuple[str, _Scenes]]:
+    """Name of each clip, and a function of a seed that makes its examples."""
+    if sources.clips is not None and is_clip_dataset(sources.clips):
+        dataset = ClipDataset(sources.clips, sources.profile)
+        numbers = [n for n, row in enumerate(dataset.rows) if (row.get("split") or "train") == "train"]
+        return [(dataset.rows[n]["key"], partial(_scenes_of_clip, dataset, n, sources.scenes)) for n in numbers]
+    files = _files_in(sources.clips, _CLIP_SUFFIXES, "videos")
+    return [(path.stem, partial(_scenes_of_file, path, sources)) for path in files]
+
+
+def _scenes_of_file(path: Path, sources: Sources, seed: tuple[int, ...]) -> Iterator[list[TrainingPair]]:
+    frames = sources.held_out.first_frame(probe(path).frames or 0)
+    return clip_scenes(path, frames, seed, sources.scenes)
+
+
+def _scenes_of_clip(
+    dataset: ClipDataset, number: int, scenes: int, seed: tuple[int, ...]
+) -> Iterator[list[TrainingPair]]:
+    """Examples of a clip whose poses are in the data set."""
+    poses = dataset.poses(number)
+    with dataset.video(number, dataset.folder / "work") as path:
+        images = [rgb for _, rgb in read_video(path)]
+    confidence = poses.skeleton.confidence * poses.found[:, None]
+    track = track_from_world(replace(poses.skeleton, confidence=confidence), poses.world)
+    frames = min(len(images), len(track))
+    if frames >= 3:
+        yield from tracked_scenes(images[:frames], track.slice(0, frames), seed, scenes)
 
 
 def _files_in(folder: Path | None, suffixes: tuple[str, ...], what: str) -> list[Path]:
@@ -132,6 +180,8 @@ def _check_settings(folder: Path, sources: Sources) -> None:
         "held_out": {"people": sorted(sources.held_out.people), "clips": sources.held_out.clips},
         "dances": _digest(sources.dances),
     }
+    if sources.profile is not None:
+        settings["profile"] = {name: list(limits) for name, limits in sources.profile.limits.items()}
     if not path.exists():
         with atomic_output(path) as part:
             part.write_text(json.dumps(settings), encoding="utf-8")

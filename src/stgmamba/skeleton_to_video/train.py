@@ -5,26 +5,34 @@ Examples are computed first (training_pairs.py, dataset.py) and reused by later 
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from lightning.fabric import Fabric
 from torch import nn
 
 from stgmamba.arrays import Frame
 from stgmamba.datasets import data_folder
+from stgmamba.datasets.clips import is_clip_dataset
 from stgmamba.datasets.held_out import load_held_out
-from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.datasets.scores import load_profile
+from stgmamba.datasets.styled import load_split
+from stgmamba.errors import InputError
 from stgmamba.progress import Progress
-from stgmamba.skeleton_to_video.dataset import PairDataset, Sources, make_examples
+from stgmamba.skeleton_to_video.dataset import PairDataset, Sources, clip_names, make_examples
 from stgmamba.skeleton_to_video.model import MULTIPLE, Config, FrameGenerator
 from stgmamba.skeleton_to_video.objective import LOSS_WEIGHTS, Batch, SelfSupervisedObjective
 from stgmamba.skeleton_to_video.training_pairs import SIZE
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig, read_config
-from stgmamba.training.loop import fit, launch
+from stgmamba.training.loop import fit, launch, seconds_per_step
+from stgmamba.training.weights import read_network
 
 _PREVIEWS = 6  # examples in a preview
 
@@ -33,11 +41,12 @@ _PREVIEWS = 6  # examples in a preview
 class VideoTrainConfig(TrainConfig):
     """Configuration of a training run of stage 2.
 
-    ``data`` are the dances of drawn characters and photos (split ``train``); ``precision`` is always 32-true, since
-    Fabric's mixed precision would round images too.
+    ``data`` are the dances of drawn characters and photos (split ``train``), "" where there are neither;
+    ``precision`` is always 32-true, since Fabric's mixed precision would round images too.
 
     Attributes:
-        clips: folder of real videos of one person each, relative to the data folder; "" for none.
+        clips: folder of real videos of one person each, or a data set of clips, relative to the data folder; "" for
+            none.
         people: folder of pictures of one person each, relative to the data folder; "" for none.
         held_out: file that lists what is held out from training.
         examples: folder of the examples.
@@ -94,11 +103,21 @@ def prepare(config: VideoTrainConfig, progress: Progress | None = None) -> None:
     Raises:
         InputError: the data cannot be used, or the folder holds examples of other settings.
     """
-    dances = [dance.skeleton for dance in load_dances(data_folder() / config.data, "train")]
+    make_examples(Path(config.examples), sources_of(config), progress)
+
+
+def sources_of(config: VideoTrainConfig) -> Sources:
+    """The sources of a run's examples. Raises InputError where they cannot be used."""
     clips, people = (data_folder() / name if name else None for name in (config.clips, config.people))
+    # Only drawn characters and photos need dances.
+    dances = [each.skeleton for each in load_split(data_folder() / config.data, None, "train")] if config.data else []
+    if not dances and (people or config.drawn):
+        raise InputError("drawn characters and photos need dances: set `data`, or drawn to 0 and people to ''.")
+    profile = load_profile(config.profile) if clips is not None and is_clip_dataset(clips) else None
     held_out = load_held_out(config.held_out)
-    sources = Sources(dances, config.drawn, clips, config.scenes, people, config.poses, held_out, config.examples_seed)
-    make_examples(Path(config.examples), sources, progress)
+    return Sources(
+        dances, config.drawn, clips, config.scenes, people, config.poses, held_out, config.examples_seed, profile
+    )
 
 
 def train(config: VideoTrainConfig, minutes: float | None = None, log: Callable[[str], object] = print) -> Path:
@@ -116,27 +135,69 @@ def train(config: VideoTrainConfig, minutes: float | None = None, log: Callable[
         InputError: there are no examples, or the output folder has a checkpoint of another configuration.
     """
     fabric, out = launch(config)
-    folder = Path(config.examples)
-    width, height = config.crop
-    fractions = (config.clip_fraction, config.people_fraction)
-    dataset = PairDataset(folder, config.batch, (width, height), fractions, config.face_weight, fabric.device)
+    dataset = _load_data(config, fabric)
     log(f"{len(dataset)} examples")
-
-    model_config = Config(**config.model)
-    torch.manual_seed(config.seed)
-    model = FrameGenerator(model_config)
-    objective = SelfSupervisedObjective(model, LOSS_WEIGHTS | config.loss_weights, config.half).to(fabric.device)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster order on CPUs
-    state = TrainingState(config, objective, lambda: FrameGenerator(model_config), out)
+    state = _build_state(config, fabric, out)
 
     def preview(network: nn.Module) -> Frame:
         return draw_preview(network, dataset)
+
+    return fit(fabric, state, _batches(config, dataset, fabric), preview, minutes, log)
+
+
+def dry_run(config: VideoTrainConfig) -> dict[str, Any]:
+    """What a run would train on and how long it would take, from a few steps on the examples that there are.
+
+    Returns:
+        ``clips`` and ``drawn`` scenes, ``examples`` that exist already (0: they are made first), ``parameters``,
+        ``steps``, and where there are examples ``seconds_per_step`` (of the last, regularised steps) and ``hours``.
+
+    Raises:
+        InputError: as `train`; but examples may be missing.
+    """
+    sources = sources_of(config)
+    facts: dict[str, Any] = {"clips": len(clip_names(sources)), "drawn": config.drawn, "steps": config.steps}
+    with tempfile.TemporaryDirectory(prefix="stgmamba-") as folder:
+        fabric, out = launch(dataclasses.replace(config, out=folder, compile=False))
+        state = _build_state(config, fabric, out)
+        facts["parameters"] = sum(each.numel() for each in state.model.parameters())
+        try:
+            dataset = _load_data(config, fabric)
+        except InputError:
+            return {**facts, "examples": 0}
+        seconds = seconds_per_step(fabric, state, _batches(config, dataset, fabric))
+    facts |= {"examples": len(dataset), "seconds_per_step": round(seconds, 4)}
+    return {**facts, "hours": round(seconds * config.steps / 3600, 3)}
+
+
+def _load_data(config: VideoTrainConfig, fabric: Fabric) -> PairDataset:
+    width, height = config.crop
+    fractions = (config.clip_fraction, config.people_fraction)
+    folder = Path(config.examples)
+    return PairDataset(folder, config.batch, (width, height), fractions, config.face_weight, fabric.device)
+
+
+def _build_state(config: VideoTrainConfig, fabric: Fabric, out: Path) -> TrainingState:
+    """The state of a run at step 0."""
+    model_config = Config(**config.model)
+    torch.manual_seed(config.seed)
+    model = FrameGenerator(model_config)
+    if config.init:
+        start = read_network(Path(config.init), lambda _: FrameGenerator(model_config))
+        model.load_state_dict(start.state_dict())
+    objective = SelfSupervisedObjective(model, LOSS_WEIGHTS | config.loss_weights, config.half).to(fabric.device)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the faster order on CPUs
+    return TrainingState(config, objective, lambda: FrameGenerator(model_config), out)
+
+
+def _batches(config: VideoTrainConfig, dataset: PairDataset, fabric: Fabric) -> Callable[[int], Batch]:
+    """The batch of each step."""
 
     def batch(step: int) -> Batch:
         examples = dataset.batch(config.seed, fabric.global_rank, step)
         return examples._replace(regularised=step >= config.regularise_from)
 
-    return fit(fabric, state, batch, preview, minutes, log)
+    return batch
 
 
 def draw_preview(network: nn.Module, dataset: PairDataset) -> Frame:

@@ -135,12 +135,27 @@ def clip_scenes(path: Path, frames: int, seed: tuple[int, ...], scenes: int) -> 
     Raises:
         InputError: the clip cannot be read or has fewer than 3 frames.
     """
-    rng = np.random.default_rng(seed)
     images = [_limit_height(rgb) for _, (_, rgb) in zip(range(frames), read_video(path), strict=False)]
     if len(images) < 3:
         raise InputError(f"{path}: too short to learn from; use clips of 10 frames or more.")
     size = images[0].shape[1], images[0].shape[0]
     track = estimate_track(((i / FPS, rgb) for i, rgb in enumerate(images)), FPS, size)
+    yield from tracked_scenes(images, track, seed, scenes)
+
+
+def tracked_scenes(
+    images: Sequence[Frame], track: PoseTrack, seed: tuple[int, ...], scenes: int
+) -> Iterator[list[TrainingPair]]:
+    """As `clip_scenes`, of frames whose poses are known.
+
+    Args:
+        images: frames of one size.
+        track: their poses, in pixels of the frames.
+        seed: of all random choices.
+        scenes: number of conditions.
+    """
+    rng = np.random.default_rng(seed)
+    size = images[0].shape[1], images[0].shape[0]
     detected = (track.skeleton.confidence > 0.3).mean(axis=1) > 0.5
     usable = np.flatnonzero(detected[:-2] & detected[1:-1] & detected[2:]) + 1
     with PoseDetector(masks=True, threshold=0.3) as detector:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from stgmamba.errors import InputError
+from stgmamba.training.weights import default_weights
 
 _COUNTS = ("steps", "batch", "warmup", "threads", "devices", "nodes")
 """Settings that count something of which there is at least one."""
@@ -23,6 +24,8 @@ class TrainConfig:
 
     Attributes:
         data: data set, relative to the data folder (``STGM_DATA``).
+        profile: name or file of the thresholds on the clips' scores, where the data are a data set of clips.
+        init: weights to start from; empty starts from random ones.
         out: output folder.
         steps: optimizer steps; over the last fifth the learning rate falls to zero.
         batch: examples per step and process.
@@ -43,6 +46,8 @@ class TrainConfig:
     out: str
     steps: int = 4000
     batch: int = 16
+    profile: str = "paper"
+    init: str = ""
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.01
@@ -111,6 +116,29 @@ def read_config(path: str | Path, kind: type[C]) -> C:
         raise InputError(
             f"{path}: not a training configuration ({error}); compare it with those in configs/."
         ) from error
+
+
+def with_options(
+    config: C, weights: str, data_setting: str, data: Path | None, profile: str | None, init: str | None
+) -> C:
+    """A configuration with what a user says on the command line in its place.
+
+    Args:
+        config: as it was read.
+        weights: name of the network's weights in the package, which ``init`` may name as ``default``.
+        data_setting: which setting names the data.
+        data: folder of a data set.
+        profile: of thresholds on its scores.
+        init: weights to start from.
+    """
+    changes: dict[str, Any] = {}
+    if data is not None:
+        changes[data_setting] = str(data.resolve())
+    if profile is not None:
+        changes["profile"] = profile
+    if init is not None:
+        changes["init"] = str(default_weights(weights)) if init == "default" else init
+    return dataclasses.replace(config, **changes)
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

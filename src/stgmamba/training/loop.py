@@ -25,6 +25,7 @@ from stgmamba.training.config import TrainConfig
 
 _LOG_INTERVAL = 20  # steps whose mean is logged as one point
 _MAX_GRADIENT_NORM = 1.0
+_TRIAL_STEPS = 3  # that are timed in a dry run
 # Factor on the learning rate per optimizer group. Discriminators at the full rate won within forty steps, after which
 # their gradient carried no information.
 _LEARNING_RATE_SCALE = {"generator": 1.0, "discriminators": 0.1}
@@ -71,10 +72,7 @@ def fit(
         log(f"continuing from step {state.step}")
     if config.compile:
         state.model.compile()
-    objective = fabric.setup_module(state.objective)
-    optimizers = {
-        group: [fabric.setup_optimizers(each) for each in several] for group, several in state.optimizers.items()
-    }
+    objective, optimizers = _set_up(fabric, state)
 
     def log_preview() -> None:
         fabric.logger.experiment.add_image("dance", preview(state.averaged_model()), state.step, dataformats="HWC")
@@ -85,18 +83,8 @@ def fit(
     while state.step < config.steps and (minutes is None or time.monotonic() - started < minutes * 60):
         examples = batch(state.step)
         torch.manual_seed(_step_seed(config.seed, fabric.global_rank, state.step))
-        for group, several in optimizers.items():
-            terms = objective(examples, group)
-            state.objective.zero_grad(set_to_none=True)
-            fabric.backward(torch.stack(list(terms.values())).sum())
-            rate = config.learning_rate * _schedule(state.step, config) * _LEARNING_RATE_SCALE[group]
-            for optimizer in several:
-                for parameters in optimizer.param_groups:
-                    parameters["lr"] = rate
-                fabric.clip_gradients(objective, optimizer, max_norm=_MAX_GRADIENT_NORM)
-                optimizer.step()
-            for name, value in terms.items():
-                sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
+        for name, value in _train_step(fabric, state, objective, optimizers, examples).items():
+            sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value
         state.step, summed = state.step + 1, summed + 1
         state.update_average()
         if state.step % _LOG_INTERVAL == 0:
@@ -118,6 +106,48 @@ def fit(
     fabric.logger.finalize("success")
     fabric.barrier()
     return state.weights
+
+
+def seconds_per_step(fabric: Fabric, state: TrainingState, batch: Callable[[int], Any]) -> float:
+    """Median duration of the last steps of a run, which are the most expensive, measured on a few; nothing is written.
+
+    The first, in which code is compiled and caches are filled, is not counted.
+    """
+    objective, optimizers = _set_up(fabric, state)
+    taken = []
+    for n in range(1 + _TRIAL_STEPS):
+        begun = time.perf_counter()
+        _train_step(fabric, state, objective, optimizers, batch(max(0, state.config.steps - 1 - n)))
+        taken.append(time.perf_counter() - begun)
+    return float(np.median(taken[1:]))
+
+
+def _set_up(fabric: Fabric, state: TrainingState) -> tuple[Any, dict[str, list[Any]]]:
+    """Objective and optimizers as Fabric wants them."""
+    objective = fabric.setup_module(state.objective)
+    return objective, {
+        group: [fabric.setup_optimizers(each) for each in several] for group, several in state.optimizers.items()
+    }
+
+
+def _train_step(
+    fabric: Fabric, state: TrainingState, objective: Any, optimizers: dict[str, list[Any]], examples: Any
+) -> dict[str, Tensor]:
+    """One step of all optimizer groups; returns the loss terms."""
+    found: dict[str, Tensor] = {}
+    for group, several in optimizers.items():
+        terms = objective(examples, group)
+        state.objective.zero_grad(set_to_none=True)
+        fabric.backward(torch.stack(list(terms.values())).sum())
+        rate = state.config.learning_rate * _schedule(state.step, state.config) * _LEARNING_RATE_SCALE[group]
+        for optimizer in several:
+            for parameters in optimizer.param_groups:
+                parameters["lr"] = rate
+            fabric.clip_gradients(objective, optimizer, max_norm=_MAX_GRADIENT_NORM)
+            optimizer.step()
+        for name, value in terms.items():
+            found[name] = found.get(name, torch.zeros((), device=value.device)) + value.detach()
+    return found
 
 
 def launch(config: TrainConfig) -> tuple[Fabric, Path]:

@@ -9,6 +9,7 @@ import pytest
 from stgmamba.datasets.tang2018 import Dance, load_dances
 from stgmamba.errors import InputError
 from stgmamba.evaluation.figures import write_json
+from stgmamba.evaluation.methods import Comparison
 from stgmamba.evaluation.skeleton.baselines import BASELINES
 from stgmamba.evaluation.skeleton.evaluate import (
     UNALIGNED,
@@ -162,7 +163,7 @@ def test_run_evaluates_the_network_and_writes_both_reports(
     tmp_path: Path,
     calls: list,  # type: ignore[type-arg]
 ) -> None:
-    result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1, compare=False)
+    result = run(corpus, "val", tmp_path / "out.json", seed=3, seeds=1, comparison=Comparison(compare=False))
     assert calls == [(None, 12, 3, style, align_beats) for align_beats in (True, False) for style in ("waltz", "auto")]
     assert list(result["methods"])[:3] == ["real", "ours", UNALIGNED]
     assert result["methods"]["ours"]["foot_skate"] == pytest.approx(50, rel=0.01)
@@ -185,11 +186,12 @@ def test_compared_networks(
     for name in ("b", "a"):
         (tmp_path / f"{name}.safetensors").touch()
     mine = tmp_path / "a.safetensors"
-    result = run(corpus, "val", seeds=1, compared=tmp_path, methods=[f"mine={mine}"])
+    result = run(corpus, "val", seeds=1, comparison=Comparison(folder=tmp_path, named=[f"mine={mine}"]))
     assert list(result["methods"]) == ["real", "ours", UNALIGNED, "a", "b", "mine", *BASELINES]
     weights = [None, None, mine, tmp_path / "b.safetensors", mine]
     assert [call[0] for call in calls] == [file for file in weights for _ in range(2)]
-    assert list(run(corpus, "val", seeds=1, compare=False)["methods"]) == ["real", "ours", UNALIGNED, *BASELINES]
+    alone = run(corpus, "val", seeds=1, comparison=Comparison(compare=False))
+    assert list(alone["methods"]) == ["real", "ours", UNALIGNED, *BASELINES]
 
 
 def test_outputs_and_packages_are_checked_before_the_evaluation(

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from stgmamba.errors import InputError
+from stgmamba.evaluation.methods import Comparison
 from stgmamba.evaluation.video.baselines import BASELINES
 from stgmamba.evaluation.video.evaluate import EvalInputs, evaluate_scenes, run
 from stgmamba.evaluation.video.metrics import METRICS
@@ -139,7 +140,7 @@ def test_invalid_inputs_are_refused(tmp_path: Path) -> None:
         run(EvalInputs(drawn=-1, dances=tmp_path))
     for method, message in (("copy=x", "name"), ("ours=x", "name"), ("mine=nosuch", "no such file")):
         with pytest.raises(InputError, match=message):
-            run(EvalInputs(tmp_path), methods=[method])
+            run(EvalInputs(tmp_path), comparison=Comparison(named=[method]))
     with pytest.raises(InputError, match=r"\.json"):
         run(EvalInputs(tmp_path), tmp_path / "report.txt")
 

@@ -24,7 +24,7 @@ from stgmamba.datasets import data_folder
 from stgmamba.datasets.tang2018 import Dance, load_dances
 from stgmamba.errors import InputError
 from stgmamba.evaluation.figures import rounded, write_json
-from stgmamba.evaluation.methods import compared_weights
+from stgmamba.evaluation.methods import Comparison
 from stgmamba.evaluation.skeleton.baselines import BASELINES, Baseline
 from stgmamba.evaluation.skeleton.baselines.other_song import other_song
 from stgmamba.evaluation.skeleton.metrics import METRICS, EvalSample
@@ -67,10 +67,7 @@ def run(
     *,
     seed: int = 0,
     seeds: int = SEEDS,
-    weights: str | Path | None = None,
-    compare: bool = True,
-    compared: Path | None = None,
-    methods: Sequence[str] = (),
+    comparison: Comparison | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Evaluate stage 1 and write the report: what ``stgmamba evaluate skeleton`` does.
@@ -82,10 +79,7 @@ def run(
             the same name for its pictures. None writes nothing.
         seed: the first seed; ``seeds`` consecutive ones are used.
         seeds: dances per song and method.
-        weights: of our network; the default weights when not given.
-        compare: whether to evaluate the networks of the repository that ours is compared with.
-        compared: folder of their weights; by default that of the repository.
-        methods: weights of further networks, ``NAME=FILE`` each.
+        comparison: networks to evaluate; ours and those of the repository when not given.
         progress: called with (songs done, songs in total), over all methods.
 
     Returns:
@@ -97,9 +91,11 @@ def run(
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
         check_can_plot(json_path.with_suffix(""))
-    networks = compared_weights("skeleton", compare, compared, methods, (OURS, UNALIGNED, REAL, *BASELINES))
-    built: dict[str, Baseline] = {OURS: _network(weights), UNALIGNED: _network(weights, align_beats=False)}
-    built |= {name: _network(path) for name, path in networks.items()}
+    comparison = comparison or Comparison()
+    others = comparison.other_weights("skeleton", (OURS, UNALIGNED, REAL, *BASELINES))
+    ours = comparison.weights
+    built: dict[str, Baseline] = {OURS: _network(ours), UNALIGNED: _network(ours, align_beats=False)}
+    built |= {name: _network(path) for name, path in others.items()}
     data = data_folder() / "tang2018" if data is None else data
     result, report = _evaluate(data, split, seed, built, progress, seeds)
     if json_path is not None:

@@ -26,7 +26,7 @@ from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.errors import InputError
 from stgmamba.evaluation.figures import mean, rounded, write_json
 from stgmamba.evaluation.frechet import frechet_distance
-from stgmamba.evaluation.methods import compared_weights
+from stgmamba.evaluation.methods import Comparison
 from stgmamba.evaluation.video.baselines import BASELINES, BuildBaseline
 from stgmamba.evaluation.video.metrics import METRICS, MethodOutput
 from stgmamba.evaluation.video.metrics.fidelity import check_can_measure
@@ -95,10 +95,7 @@ def run(
     size: int = SIZE,
     seed: int = 0,
     networks: Networks | None = None,
-    weights: Path | None = None,
-    compare: bool = True,
-    compared: Path | None = None,
-    methods: Sequence[str] = (),
+    comparison: Comparison | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Evaluate stage 2 and write the report: what ``stgmamba evaluate video`` does.
@@ -110,10 +107,7 @@ def run(
         size: height of the frames, pixels.
         seed: the first seed of the drawn characters, and that of the dance of the photos.
         networks: for LPIPS, FID and FVD, from ``load_networks``.
-        weights: of our network; the default weights when not given.
-        compare: whether to evaluate the networks of the repository that ours is compared with.
-        compared: folder of their weights; by default that of the repository.
-        methods: weights of further networks, ``NAME=FILE`` each.
+        comparison: networks to evaluate; ours and those of the repository when not given.
         progress: called with (steps done, steps in total); a step is a scene that is read or rendered by one method.
 
     Returns:
@@ -130,8 +124,8 @@ def run(
     check_can_measure()
     if json_path is not None:
         json_path = check_can_write(json_path, (".json",))
-    networks_compared = compared_weights("video", compare, compared, methods, (OURS, TRUTH, *BASELINES))
-    built = _build_methods(weights, networks_compared)
+    comparison = comparison or Comparison()
+    built = _build_methods(comparison.weights, comparison.other_weights("video", (OURS, TRUTH, *BASELINES)))
     networks = networks or Networks()
     held_out = None if inputs.held_out is None else load_held_out(inputs.held_out)
     sections = [

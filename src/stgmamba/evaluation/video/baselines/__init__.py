@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from stgmamba.arrays import Frame
+from stgmamba.evaluation.video.baselines.body import Body3D
 from stgmamba.evaluation.video.baselines.still import StaticImage
 from stgmamba.limb_warp.renderer import IDENTITY_VIEW, LimbWarpRenderer, View
 from stgmamba.limb_warp.retargeting import PhotoBody, Placement
@@ -35,6 +36,7 @@ BuildBaseline = Callable[[Picture, DetectedPerson, int], Baseline]
 """Called as build(picture, person, height of the frames)."""
 
 BASELINES: dict[str, BuildBaseline] = {
+    "body": Body3D,
     "limb_warp": LimbWarpRenderer,
     "copy": StaticImage,
 }

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stgmamba.builder.sync import fit_sync
+from stgmamba.datasets.sync import fit_sync
 
 BEATS = np.arange(0.4, 60, 0.5)
 

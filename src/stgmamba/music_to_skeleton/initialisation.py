@@ -1,0 +1,54 @@
+"""Training of stage 1 from weights that there are, also of a network that knows fewer styles or sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stgmamba.errors import InputError
+from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.registry import Network, build_network
+from stgmamba.training.weights import read_network
+
+
+def start_from(model: Network, path: Path) -> None:
+    """Copy weights into a network.
+
+    A style that the weights do not know begins as the mean of those they know: a dance of no style in particular.
+    Everything else, the statistics of the nodes too, is as in the weights.
+
+    Args:
+        model: of the same sizes; its styles and sources hold all of those of the weights.
+        path: of the weights.
+
+    Raises:
+        InputError: not weights of such a network.
+    """
+    known = read_network(path, lambda values: build_network(Config(**values)))
+    old, new = known.config, model.config
+    missing = [name for name in (*old.styles, *old.sources) if name not in (*new.styles, *new.sources)]
+    if missing:
+        raise InputError(f"{path}: knows {', '.join(missing)}; name all its styles and sources in the model's config.")
+    state = known.state_dict()
+    with torch.no_grad():
+        state["style.weight"] = _style_rows(state["style.weight"], old.styles, new.styles)
+        if "source.weight" in state:
+            state["source.weight"] = _rows(state["source.weight"], old.sources, new.sources)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path}: weights of a network of other sizes ({reason}); use its configuration.") from error
+
+
+def _style_rows(weight: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
+    """Rows of the styles and the null class, then of the same mirrored."""
+    halves = weight.chunk(2)
+    return torch.cat([torch.cat([_rows(half[:-1], old, new), half[-1:]]) for half in halves])
+
+
+def _rows(weight: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
+    """A row for each new name: that of the old one of this name, or the mean of all."""
+    return torch.stack([weight[old.index(name)] if name in old else weight.mean(dim=0) for name in new])

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from stgmamba.errors import InputError
+from stgmamba.music_to_skeleton.initialisation import start_from
+from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
+
+SMALL = Config(channels=8, inner=16, states=2, blocks=1, music_channels=8, styles=("waltz", "tango"))
+
+
+def weights(folder: Path) -> tuple[Path, MusicToSkeleton]:
+    torch.manual_seed(0)
+    model = MusicToSkeleton(SMALL)
+    model.mean += 0.5
+    path = folder / "weights.safetensors"
+    save_file(model.state_dict(), path, {"config": json.dumps(dataclasses.asdict(SMALL))})
+    return path, model
+
+
+def test_a_new_style_is_added_and_the_old_ones_stay(tmp_path: Path) -> None:
+    path, old = weights(tmp_path)
+    styles = ("shuffle", "waltz", "tango")
+    new = MusicToSkeleton(dataclasses.replace(SMALL, styles=styles, temperatures=(), guidance=()))
+    start_from(new, path)
+    before, after = old.style.weight.chunk(2), new.style.weight.chunk(2)
+    for plain, grown in zip(before, after, strict=True):  # as they are, and mirrored
+        assert torch.equal(grown[1:3], plain[:2])
+        assert torch.equal(grown[3], plain[2])  # the null class
+        assert torch.allclose(grown[0], plain[:2].mean(dim=0))
+    assert torch.equal(new.mean, old.mean)
+    assert torch.equal(new.head, old.head)
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    path, _ = weights(tmp_path)
+    with pytest.raises(InputError, match="knows tango; name all its styles"):
+        start_from(MusicToSkeleton(dataclasses.replace(SMALL, styles=("waltz",), temperatures=(), guidance=())), path)
+    with pytest.raises(InputError, match="of other sizes"):
+        start_from(MusicToSkeleton(dataclasses.replace(SMALL, channels=16)), path)
