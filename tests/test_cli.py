@@ -454,6 +454,8 @@ def test_dance_writes_film_and_skeleton(
     assert code == 0, err
     result = json.loads(out)
     assert set(result["stage_seconds"]) == {"song", "subject", "model", "skeleton", "video", "total"}
+    quick_start = (Path(__file__).parents[1] / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    assert [key for key in result if f"`{key}`" not in quick_start.split("## For programs")[1]] == []
     del result["stage_seconds"], result["versions"], result["warnings"]
     assert result == {
         "output": str(film),
@@ -470,6 +472,7 @@ def test_dance_writes_film_and_skeleton(
         "mask": None,
         "quality": "best",
         "body": "auto",
+        "background": "photo",
         "glb": str(tmp_path / "me.glb"),
         "size": [96, 128],
         "fps": 24.0,

@@ -164,6 +164,14 @@ Quality = Annotated[
         metavar="best|fast",
     ),
 ]
+Background = Annotated[
+    str,
+    typer.Option(
+        help="Behind a picture's person: photo, their own place; blur, that blurred; a colour (green, #00ff00); "
+        "or a picture's file.",
+        metavar="photo|blur|COLOUR|FILE",
+    ),
+]
 BodyKind = Annotated[
     str,
     typer.Option(
@@ -240,6 +248,7 @@ def dance(
     beats: Beats = None,
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
+    background: Background = options.BACKGROUND,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
@@ -280,6 +289,7 @@ def dance(
             beats=beats,
             quality=quality,
             body=body,
+            background=background,
             report=terminal,
         )
         if skeleton_out is not None:
@@ -288,7 +298,7 @@ def dance(
             video.save_glb(glb)
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
-    facts |= _subject_facts(pose, mask, person, framing, quality, body) | {
+    facts |= _subject_facts(pose, mask, person, framing, quality, body, background) | {
         "skeleton": _name(skeleton_out),
         "glb": _name(glb),
     }
@@ -364,6 +374,7 @@ def render(
     fps: Annotated[float | None, typer.Option(help="Frames per second; by default the skeleton's own.")] = None,
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
+    background: Background = options.BACKGROUND,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -389,12 +400,13 @@ def render(
             seed=seed,
             quality=quality,
             body=body,
+            background=background,
             name=str(skeleton),
             report=terminal,
         )
         video.save(output, terminal)
     facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
-    facts |= _subject_facts(pose, mask, person, framing, quality, body)
+    facts |= _subject_facts(pose, mask, person, framing, quality, body, background)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -1052,11 +1064,11 @@ def _dance_facts(
 
 
 def _subject_facts(
-    pose: Path | None, mask: Path | None, person: str | None, framing: str, quality: str, body: str
+    pose: Path | None, mask: Path | None, person: str | None, framing: str, quality: str, body: str, background: str
 ) -> dict[str, Any]:
     """How the person of a picture was found and drawn; None for files that were not given."""
     files = {"pose": _name(pose), "mask": _name(mask)}
-    return files | {"person": person, "framing": framing, "quality": quality, "body": body}
+    return files | {"person": person, "framing": framing, "quality": quality, "body": body, "background": background}
 
 
 def _name(path: Path | None) -> str | None:

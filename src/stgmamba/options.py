@@ -53,6 +53,9 @@ BodyKind = Literal["auto", "3d", "flat"]
 BODIES: tuple[BodyKind, ...] = ("auto", "3d", "flat")
 BODY: BodyKind = "auto"
 
+BACKGROUND = "photo"
+"""Behind a picture's person: ``photo``, their own place; ``blur``, that blurred; a colour; or a picture's file."""
+
 Framing = Literal["auto", "person", "scene"]
 """What of a picture is filmed: ``scene``, all of it; ``person``, a crop; ``auto``, a crop where the person is small."""
 

@@ -21,7 +21,20 @@ from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
-from stgmamba.options import BODY, FPS, FRAMING, QUALITY, SEED, STYLE, TRAVEL, Facing, Size, check_options, parse_facing
+from stgmamba.options import (
+    BACKGROUND,
+    BODY,
+    FPS,
+    FRAMING,
+    QUALITY,
+    SEED,
+    STYLE,
+    TRAVEL,
+    Facing,
+    Size,
+    check_options,
+    parse_facing,
+)
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
@@ -216,6 +229,7 @@ class DancePipeline:
         beats: str | Path | None = None,
         quality: str = QUALITY,
         body: str = BODY,
+        background: str | Path = BACKGROUND,
         person: PersonChoice | None = None,
         framing: str = FRAMING,
         report: Reporter | None = None,
@@ -240,6 +254,7 @@ class DancePipeline:
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+            background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
             person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
             framing: what of ``image`` is filmed: ``scene``, ``person`` or ``auto``, a crop where the person is small.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
@@ -270,6 +285,7 @@ class DancePipeline:
             "seed": seed,
             "quality": quality,
             "body": body,
+            "background": background,
             "pose": pose,
             "mask": mask,
             "person": person,
@@ -354,6 +370,7 @@ def render(
     seed: int = SEED,
     quality: str = QUALITY,
     body: str = BODY,
+    background: str | Path = BACKGROUND,
     person: PersonChoice | None = None,
     framing: str = FRAMING,
     pose: PoseLike | None = None,
@@ -374,6 +391,7 @@ def render(
         seed: of the character ``random``.
         quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+        background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
         person: of several persons in ``image``, as for ``DancePipeline.dance``.
         framing: what of ``image`` is filmed, as for ``DancePipeline.dance``.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
@@ -388,7 +406,7 @@ def render(
     dance = drawable(skeleton, name)
     if fps is not None:
         dance = dance.resampled(fps)
-    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body}
+    options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "background": background}
     options |= {"person": person, "framing": framing, "pose": pose, "mask": mask}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stgmamba.errors import InputError
 from stgmamba.options import (
+    BACKGROUND,
     BODY,
     CHARACTER_ASPECT,
     FRAMING,
@@ -27,6 +28,7 @@ from stgmamba.renderer import Renderer
 from stgmamba.skeleton import Skeleton
 
 if TYPE_CHECKING:
+    from stgmamba.arrays import Frame
     from stgmamba.body.avatar import Avatar
     from stgmamba.person.picture import ImageLike, Picture
     from stgmamba.person.pose import DetectedPerson, PersonChoice
@@ -65,6 +67,7 @@ def load_subject(
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     body: str = BODY,
+    background: str | Path = BACKGROUND,
     person: PersonChoice | None = None,
     framing: str = FRAMING,
 ) -> Subject:
@@ -79,6 +82,7 @@ def load_subject(
         pose: the joints in ``image``, for drawings in which nobody is detected.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
+        background: behind a picture's person: ``photo``, ``blur``, a colour (``green``, ``#00ff00``), or a picture.
         person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
         framing: ``scene``, all of the picture; ``person``, a crop; ``auto``, a crop where the person is small. With
             ``pose`` or ``mask``, whose pixels are the picture's, it is all of the picture.
@@ -88,7 +92,7 @@ def load_subject(
     """
     check_subject(image, character, pose, mask)
     if image is not None:
-        return _load_picture_subject(image, size, quality, pose, mask, body, person, framing)
+        return _load_picture_subject(image, size, quality, pose, mask, body, background, person, framing)
     return _load_character(character, size, seed)
 
 
@@ -119,10 +123,12 @@ def _load_picture_subject(
     pose: PoseLike | None,
     mask: ImageLike | None,
     body: str,
+    background: str | Path,
     which: PersonChoice | None,
     framing: str,
 ) -> Subject:
-    from stgmamba.limb_warp.letterbox import Letterbox, fitting_height
+    from stgmamba.limb_warp.backdrop import make_backdrop
+    from stgmamba.limb_warp.letterbox import Letterbox, fitting_height, scaled_size
     from stgmamba.person.picture import as_picture
 
     parse_quality(quality)
@@ -130,17 +136,19 @@ def _load_picture_subject(
     picture, person, notes = _find_person(as_picture(image), pose, mask, which, parse_framing(framing))
     video_size = frame_size(size, picture.size)
     height = fitting_height(picture.size, video_size)
+    backdrop = make_backdrop(background, picture, scaled_size(picture.size, height))
+    behind = None if backdrop is None else backdrop(person.mask)
     avatar = None
     if kind != "flat":
         avatar, body_notes = _fitting_avatar(picture, person, always=kind == "3d")
         notes = (*notes, *body_notes)
     renderer: Renderer
     if avatar is None:
-        renderer = _flat_renderer(picture, person, height, quality)
+        renderer = _flat_renderer(picture, person, height, quality, behind)
     else:
         from stgmamba.body.renderer import BodyRenderer
 
-        renderer = BodyRenderer(picture, person, avatar, height)
+        renderer = BodyRenderer(picture, person, avatar, height, background=behind)
     if renderer.size != video_size:
         renderer = Letterbox(renderer, video_size)
     return Subject(picture.name, renderer, "camera" if avatar is None else "free", notes, avatar)
@@ -160,15 +168,17 @@ def _fitting_avatar(picture: Picture, person: DetectedPerson, always: bool) -> t
     return None, (f"{picture.name}: the person is drawn flat, facing the camera, because {fault} (--body 3d insists).",)
 
 
-def _flat_renderer(picture: Picture, person: DetectedPerson, height: int, quality: str) -> Renderer:
+def _flat_renderer(
+    picture: Picture, person: DetectedPerson, height: int, quality: str, background: Frame | None
+) -> Renderer:
     """The person as moving limbs."""
     if quality == "fast":
         from stgmamba.limb_warp.renderer import LimbWarpRenderer
 
-        return LimbWarpRenderer(picture, person, height)
+        return LimbWarpRenderer(picture, person, height, background=background)
     from stgmamba.skeleton_to_video.rendering import NeuralRenderer, load_network  # imports torch
 
-    return NeuralRenderer(picture, person, height, model=load_network())
+    return NeuralRenderer(picture, person, height, background, model=load_network())
 
 
 def load_avatar(

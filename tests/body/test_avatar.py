@@ -167,3 +167,12 @@ def test_a_dance_with_its_back_to_the_camera_shows_the_back(avatar: Avatar, sway
     renderer = BodyRenderer(truth.picture, truth.person, avatar, size=400)
     back, front = next(renderer.frames(away)), next(renderer.frames(sway))
     assert near(back, HAIR).sum() > 1.5 * near(front, HAIR).sum() > 0
+
+
+def test_a_given_background_replaces_the_place(avatar: Avatar, sway: Skeleton) -> None:
+    truth = standing_body()
+    beach = np.full((200, 150, 3), (10, 20, 250), np.uint8)
+    frame = next(BodyRenderer(truth.picture, truth.person, avatar, 200, background=beach).frames(sway))
+    assert near(frame, (10, 20, 250), 40).mean() > 0.5
+    assert near(frame, SHIRT).sum() > 300
+    assert not near(frame, WALL, 30).any()

@@ -53,3 +53,28 @@ def test_weights_that_the_package_lacks_are_a_sentence() -> None:
     assert default_weights("music_to_skeleton").is_file()
     with pytest.raises(InputError, match=r"nosuch\.safetensors: .*train some"):
         default_weights("nosuch")
+
+
+def test_the_default_weights_are_those_whose_checksums_were_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / "weights").mkdir()
+    original = default_weights("beat_tracking")
+    for path in original.parent.glob("*"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr("stgmamba.training.weights.resources.files", lambda package: tmp_path)
+    for path in folder.glob("*.safetensors"):
+        assert default_weights(path.stem) == path
+    damaged = bytearray(original.read_bytes())
+    damaged[-1] ^= 1
+    (folder / original.name).write_bytes(damaged)
+    with pytest.raises(InputError, match="damaged or were changed"):
+        default_weights("beat_tracking")
+
+
+@pytest.mark.parametrize("new_format", [False, True])
+def test_pickled_weights_are_refused_with_the_reason(tmp_path: Path, new_format: bool) -> None:
+    path = tmp_path / "weights.pth"
+    torch.save(nn.Linear(3, 2).state_dict(), path, _use_new_zipfile_serialization=new_format)
+    with pytest.raises(InputError, match=r"weights\.pth: this is a pickled file .* use weights in safetensors"):
+        read_network(path, build)

@@ -50,20 +50,30 @@ class BodyRenderer:
         avatar: made from them.
         size: height of the frames in pixels; the width keeps the picture's aspect ratio, both are even.
         seed: of the background's inpainting.
+        background: uint8 [H, W, 3] at the size of the frames, instead of the picture's own.
 
     Attributes:
         size: (width, height) of the frames.
     """
 
     def __init__(
-        self, picture: Picture, person: DetectedPerson, avatar: Avatar, size: int = 512, seed: int = 0
+        self,
+        picture: Picture,
+        person: DetectedPerson,
+        avatar: Avatar,
+        size: int = 512,
+        seed: int = 0,
+        background: Frame | None = None,
     ) -> None:
         self.size = scaled_size(picture.size, size)
         scale = self.size[1] / picture.size[1]
         shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         rgb = np.ascontiguousarray(cv2.resize(picture.rgb, self.size, interpolation=shrink))
         mask = cv2.resize(person.mask, self.size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        self._background = remove_person(rgb, np.asarray(mask, np.float32), seed)
+        self._given_background = background
+        if background is None:
+            background = remove_person(rgb, np.asarray(mask, np.float32), seed)
+        self._background = background
         self._avatar = avatar
         self._painter = AvatarPainter(avatar)
         pixels = avatar.pixels_per_metre * scale
@@ -83,7 +93,7 @@ class BodyRenderer:
         """
         motion = self._placed(pose_body(dance, self._avatar.rest))
         zoom, corner = picture_view = self._fit(motion)
-        background = show_view(self._background, picture_view)
+        background = self._behind(picture_view)
         centre = complex(*self._view.centre)
         centre = (centre + 0.5 + 0.5j - corner) * zoom - 0.5 - 0.5j
         view = View(self.size, self._view.position, self._view.focal * zoom, (centre.real, centre.imag))
@@ -105,7 +115,7 @@ class BodyRenderer:
             view: of the picture; the whole picture when not given.
         """
         zoom, corner = view
-        background = show_view(self._background, view)
+        background = self._behind(view)
         rest = self._avatar.rest
         motion, scale = pose_placement(placement, rest, self._view.focal / _DISTANCE)
         translations = motion.translations(rest)
@@ -118,6 +128,10 @@ class BodyRenderer:
             return canvas
 
         return ordered_map(draw, range(len(motion)))
+
+    def _behind(self, view: PictureView) -> Frame:
+        """The background in a view of the picture; a given one stays as it is."""
+        return show_view(self._background, view) if self._given_background is None else self._background
 
     def _placed(self, motion: BodyMotion) -> BodyMotion:
         """The movement about the place where the person stands, with travel small enough for the picture."""

@@ -47,6 +47,7 @@ class LimbWarpRenderer:
         person: pose and mask of the person in it.
         size: height of the frames in pixels; the width keeps the picture's aspect ratio, both are even.
         seed: of the background's inpainting.
+        background: uint8 [H, W, 3] at the size of the frames, instead of the picture's own.
 
     Attributes:
         size: (width, height) of the frames.
@@ -56,7 +57,14 @@ class LimbWarpRenderer:
         InputError: the picture shows no shoulder.
     """
 
-    def __init__(self, picture: Picture, person: DetectedPerson, size: int = 512, seed: int = 0) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        person: DetectedPerson,
+        size: int = 512,
+        seed: int = 0,
+        background: Frame | None = None,
+    ) -> None:
         height, width = picture.rgb.shape[:2]
         self.size = scaled_size((width, height), size)
         frame_height = self.size[1]
@@ -69,6 +77,7 @@ class LimbWarpRenderer:
         self.body = measure_body(person.skeleton).scaled(scale)
         self._seed = seed
         self._background: Frame | None = None
+        self._given_background = background
         # Legs cut off by the picture are extended below it, so that no edge shows when the body rises.
         below = round(0.3 * frame_height)
         rgb = cv2.copyMakeBorder(self._rgb, 0, below, 0, 0, cv2.BORDER_REFLECT_101)
@@ -194,6 +203,8 @@ class LimbWarpRenderer:
 
     def background(self, view: View = IDENTITY_VIEW) -> FloatArray:
         """The picture without the person in a view, float32 [H, W, 3], extended where the view exceeds the picture."""
+        if self._given_background is not None:
+            return self._given_background.astype(np.float32)
         if self._background is None:
             self._background = remove_person(self._rgb, self._alpha, self._seed)
         return show_view(self._background, view).astype(np.float32)

@@ -17,6 +17,7 @@ from stgmamba.skeleton.rotations import wrap_angle
 
 _TORSO = ("neck", "left_shoulder", "right_shoulder", "left_hip", "right_hip")
 _NECK = OPENPOSE_18_FEET.index("neck")
+_DEPTH_TO_WIDTH = 0.6  # of a body seen from above
 _DIRECTION_SIGMA = 1.2  # frames, of the smoothing of bone directions
 _NOSE = OPENPOSE_18_FEET.index("nose")
 _EARS = (OPENPOSE_18_FEET.index("left_ear"), OPENPOSE_18_FEET.index("right_ear"))
@@ -271,9 +272,9 @@ class TorsoDeformer:
         return np.asarray((1 - weight) * points + weight * rigid)
 
 
-def _relative_width(yaw: float, depth: float = 0.6) -> float:
-    """Projected width of a rotated elliptic body, relative to yaw 0; ``depth`` is the ratio of its axes."""
-    return float(np.hypot(np.cos(yaw), depth * np.sin(yaw)))
+def _relative_width(yaw: float) -> float:
+    """Projected width of a rotated elliptic body, relative to yaw 0."""
+    return float(np.hypot(np.cos(yaw), _DEPTH_TO_WIDTH * np.sin(yaw)))
 
 
 class LimbDeformer:

@@ -43,17 +43,25 @@ class NeuralRenderer:
     """Animates the person of one picture with G_r.
 
     Args:
-        picture, person, size: see `LimbWarpRenderer`.
+        picture, person, size, background: see `LimbWarpRenderer`.
         model: a trained network with warped layers as input.
 
     Raises:
         InputError: the picture shows no shoulder.
     """
 
-    def __init__(self, picture: Picture, person: DetectedPerson, size: int = 512, *, model: FrameGenerator) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        person: DetectedPerson,
+        size: int = 512,
+        background: Frame | None = None,
+        *,
+        model: FrameGenerator,
+    ) -> None:
         if not model.config.warps or model.config.previous:
             raise ValueError("a network whose inputs are warped layers, without previous frames, is needed")
-        self._warp = LimbWarpRenderer(picture, person, size)
+        self._warp = LimbWarpRenderer(picture, person, size, background=background)
         self.size, self.body = self._warp.size, self._warp.body
         self._model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on CPUs
 

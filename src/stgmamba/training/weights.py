@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from importlib import resources
@@ -23,14 +24,19 @@ def default_weights(name: str) -> Path:
         name: of the network: ``music_to_skeleton`` or ``skeleton_to_video``.
 
     Raises:
-        InputError: this copy of the package holds none.
+        InputError: this copy of the package holds none, or they are not what was released (``SHA256SUMS``).
     """
-    path = Path(str(resources.files("stgmamba"))) / "weights" / f"{name}.safetensors"
+    folder = Path(str(resources.files("stgmamba"))) / "weights"
+    path = folder / f"{name}.safetensors"
     if not path.exists():
         raise InputError(
             f"{path}: this copy of stgmamba lacks these weights; install it again, "
             "or train some (docs/training.md) and put them there."
         )
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if f"{digest}  {path.name}" not in (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
+        raise InputError(f"{path}: these weights are damaged or were changed; install stgmamba again.")
     return path
 
 
@@ -54,6 +60,16 @@ def comparison_weights(stage: str, folder: Path | None = None) -> dict[str, Path
     return {path.stem: path for path in sorted(folder.glob("*.safetensors"))}
 
 
+def is_pickle(path: Path) -> bool:
+    """Whether a file is what ``torch.save`` or ``pickle`` write: a pickle, or a zip archive of them."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(4)
+    except OSError:
+        return False
+    return start[:1] == b"\x80" or start == b"PK\x03\x04"
+
+
 def read_network(path: Path, build: Callable[[dict[str, Any]], Network]) -> Network:
     """The network of a weights file, in evaluation mode.
 
@@ -64,6 +80,11 @@ def read_network(path: Path, build: Callable[[dict[str, Any]], Network]) -> Netw
     Raises:
         InputError: no such file, or not weights of this network.
     """
+    if is_pickle(path):
+        raise InputError(
+            f"{path}: this is a pickled file (.pt, .pth, .ckpt), which can run any program when it is read; "
+            "use weights in safetensors."
+        )
     try:
         with safe_open(path, framework="pt") as file:
             network = build(json.loads((file.metadata() or {})["config"]))

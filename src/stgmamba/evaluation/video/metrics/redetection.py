@@ -17,10 +17,11 @@ JOINTS = [
 """Joints that are evaluated. Eyes, ears, heels and toes are left out, since they move with these."""
 
 _VISIBLE = 0.5  # confidence
+_LIMIT = 0.1  # torso lengths, the usual threshold of PCK
 
 
 def pck(detected: Skeleton, target: Skeleton) -> float:
-    """Percentage of correct keypoints: joints detected within a fraction of the torso length of their target, 0..1.
+    """Percentage of correct keypoints: joints within a tenth of the torso length of their target, 0..1.
 
     Yang, Ramanan 2013, with PCK normalised by the torso. The torso length is the median over frames of the target's
     distance from the neck to the middle of the hips, so that bending forwards does not change the limit. Evaluated are
@@ -34,20 +35,18 @@ def pck(detected: Skeleton, target: Skeleton) -> float:
     Returns:
         NaN where the target has no visible joint.
     """
-    evaluated, correct = correct_keypoints(detected, target)
+    evaluated, correct = _correct_keypoints(detected, target)
     return float(correct.sum() / evaluated.sum()) if evaluated.any() else float("nan")
 
 
-def correct_keypoints(
-    detected: Skeleton, target: Skeleton, threshold: float = 0.1
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _correct_keypoints(detected: Skeleton, target: Skeleton) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which joints of ``JOINTS`` are evaluated, and which of them are correct, bool [T, 13] each; see ``pck``."""
     if target.size is None or len(detected) != len(target):
         raise ValueError("a target with its frames' size and as many detected poses are needed")
     hips = (target.joint("left_hip") + target.joint("right_hip")) / 2
     known = target.confidence[:, JOINTS].max(axis=1) > 0
     lengths = np.linalg.norm(target.joint("neck") - hips, axis=1)[known]
-    limit = threshold * float(np.median(lengths)) if known.any() else 0.0
+    limit = _LIMIT * float(np.median(lengths)) if known.any() else 0.0
     positions = target.positions[:, JOINTS]
     inside = ((positions >= -0.5) & (positions <= np.asarray(target.size) - 0.5)).all(axis=-1)
     evaluated = (target.confidence[:, JOINTS] >= _VISIBLE) & inside
