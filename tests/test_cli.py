@@ -467,6 +467,7 @@ def test_dance_writes_film_and_skeleton(
         "facing": "free",
         "style": "auto",
         "travel": 0.8,
+        "energy": 1.0,
         "align_beats": True,
         "pose": None,
         "mask": None,
