@@ -23,6 +23,13 @@ def test_a_near_miss_is_suggested() -> None:
         match_name("polka", NAMES, "style")
 
 
+def test_energy_has_a_range() -> None:
+    check_options(energy=0.0)
+    for energy in (-0.1, 2.1, float("nan")):
+        with pytest.raises(InputError, match="energy"):
+            check_options(energy=energy)
+
+
 def test_travel_has_a_range() -> None:
     check_options(travel=2.0)
     for travel in (0.0, -1.0, 1e6, float("nan")):

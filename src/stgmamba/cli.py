@@ -142,6 +142,9 @@ Style = Annotated[
     ),
 ]
 Travel = Annotated[float, typer.Option(help="Radius in metres within which the dancer stays.", metavar="METRES")]
+Energy = Annotated[
+    float, typer.Option(help="How much larger movements are where the music is louder and denser, 0 to 2.")
+]
 AlignBeats = Annotated[
     bool,
     typer.Option(
@@ -244,6 +247,7 @@ def dance(
     facing: Facing = None,
     style: Style = options.STYLE,
     travel: Travel = options.TRAVEL,
+    energy: Energy = options.ENERGY,
     align_beats: AlignBeats = True,
     beats: Beats = None,
     quality: Quality = options.QUALITY,
@@ -285,6 +289,7 @@ def dance(
             facing=facing,
             style=style,
             travel=travel,
+            energy=energy,
             align_beats=align_beats,
             beats=beats,
             quality=quality,
@@ -297,7 +302,7 @@ def dance(
         if glb is not None:
             video.save_glb(glb)
         video.save(output, terminal)
-    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, align_beats)
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, energy, align_beats)
     facts |= _subject_facts(pose, mask, person, framing, quality, body, background) | {
         "skeleton": _name(skeleton_out),
         "glb": _name(glb),
@@ -321,6 +326,7 @@ def skeleton(
             help="Radius in metres within which the dancer stays; by default the whole floor.", metavar="METRES"
         ),
     ] = None,
+    energy: Energy = options.ENERGY,
     align_beats: AlignBeats = True,
     beats: Beats = None,
     as_json: AsJson = False,
@@ -340,13 +346,14 @@ def skeleton(
             fps=fps,
             style=style,
             travel=travel,
+            energy=energy,
             facing=facing or "free",
             align_beats=align_beats,
             beats=beats,
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = _dance_facts(song, start, seed, facing or "free", style, travel, align_beats)
+    facts = _dance_facts(song, start, seed, facing or "free", style, travel, energy, align_beats)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
@@ -561,7 +568,9 @@ def demo(
             song, character=character, seed=seed, size=options.parse_size(size), report=terminal
         )
         video.save(output, terminal)
-    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, options.STYLE, options.TRAVEL, True)
+    facts = _dance_facts(
+        "the demo song", 0.0, seed, video.subject.facing, options.STYLE, options.TRAVEL, options.ENERGY, True
+    )
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -741,6 +750,31 @@ def evaluate_skeleton(
                 comparison=Comparison(weights, compare, compared, method or ()),
                 progress=progress,
             )
+    typer.echo(json.dumps(report) if as_json else markdown(report))
+
+
+@evaluate.command("styles")
+def evaluate_styles(
+    data: Annotated[Path | None, typer.Option(help="Folder of dances; by default tang2018 in $STGM_DATA.")] = None,
+    styles_data: Annotated[
+        Path | None, typer.Option(help="Folder of dances in SMPL's joints; by default dances in $STGM_DATA.")
+    ] = None,
+    songs: Annotated[
+        Path | None, typer.Option(help="Folder of songs to dance to; by default songs/cc0 in $STGM_DATA.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Songs that every style is danced to.")] = 6,
+    output: ReportFile = None,
+    seed: Seed = options.SEED,
+    weights: Weights = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure whether stage 1 dances the styles it is asked for, against real dances of each."""
+    with Terminal() as terminal:
+        from stgmamba.evaluation.skeleton.styles import markdown, run
+
+        with terminal.stage("evaluate") as progress:
+            report = run(data, styles_data, songs, output, count=count, seed=seed, weights=weights, progress=progress)
     typer.echo(json.dumps(report) if as_json else markdown(report))
 
 
@@ -1049,7 +1083,14 @@ def _video_facts(video: DanceVideo) -> dict[str, Any]:
 
 
 def _dance_facts(
-    song: str | Path, start: float, seed: int, facing: str, style: str, travel: float | None, align_beats: bool
+    song: str | Path,
+    start: float,
+    seed: int,
+    facing: str,
+    style: str,
+    travel: float | None,
+    energy: float,
+    align_beats: bool,
 ) -> dict[str, Any]:
     """What a dance was generated from."""
     return {
@@ -1059,6 +1100,7 @@ def _dance_facts(
         "facing": facing,
         "style": style,
         "travel": travel,
+        "energy": energy,
         "align_beats": align_beats,
     }
 

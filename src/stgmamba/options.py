@@ -47,6 +47,9 @@ TRAVEL = 0.8
 
 SMALLEST_TRAVEL, LARGEST_TRAVEL = 0.1, 50.0
 
+ENERGY, LARGEST_ENERGY = 1.0, 2.0
+"""How much larger movements are where the music is louder and denser; 0 not at all."""
+
 BodyKind = Literal["auto", "3d", "flat"]
 """A picture's person: ``3d``, a body that turns; ``flat``, limbs that face the camera; ``auto``, 3-D where it fits."""
 
@@ -78,6 +81,7 @@ def check_options(
     facing: str | None = None,
     quality: str = QUALITY,
     travel: float | None = None,
+    energy: float = ENERGY,
     body: str = BODY,
 ) -> None:
     """Refuse options that are out of range, before any work is done.
@@ -100,6 +104,8 @@ def check_options(
         parse_facing(facing)
     parse_quality(quality)
     parse_body(body)
+    if not 0 <= energy <= LARGEST_ENERGY:
+        raise InputError(f"energy {energy:g} is out of range; use 0 to {LARGEST_ENERGY:g}.")
     if travel is not None and not SMALLEST_TRAVEL <= travel <= LARGEST_TRAVEL:
         raise InputError(f"travel {travel:g} is out of range; use {SMALLEST_TRAVEL:g} to {LARGEST_TRAVEL:g} metres.")
 

@@ -24,6 +24,7 @@ from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
 from stgmamba.options import (
     BACKGROUND,
     BODY,
+    ENERGY,
     FPS,
     FRAMING,
     QUALITY,
@@ -171,6 +172,7 @@ class DancePipeline:
         style: str = STYLE,
         facing: str = "free",
         travel: float | None = None,
+        energy: float = ENERGY,
         align_beats: bool = True,
         beats: str | Path | None = None,
         report: Reporter | None = None,
@@ -187,6 +189,7 @@ class DancePipeline:
                 ``0:00=modern,0:45=krump``; ``auto`` chooses by the music.
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             travel: radius in metres within which the dancer stays; the whole floor when not given.
+            energy: how much larger movements are where the music is louder and denser, 0 to 2.
             align_beats: align the steps with the song's beats.
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
@@ -197,7 +200,7 @@ class DancePipeline:
         Raises:
             InputError: the song cannot be used, or an option is out of range.
         """
-        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel)
+        check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel, energy=energy)
         report = report or Silent()
         rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
@@ -207,7 +210,7 @@ class DancePipeline:
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
         given = None if rhythm is None else excerpt(rhythm, start, song.seconds)
-        return self._generate(song, seed, fps, style, parse_facing(facing), travel, align_beats, given, report)
+        return self._generate(song, seed, fps, style, parse_facing(facing), travel, energy, align_beats, given, report)
 
     def dance(
         self,
@@ -225,6 +228,7 @@ class DancePipeline:
         facing: str | None = None,
         style: str = STYLE,
         travel: float = TRAVEL,
+        energy: float = ENERGY,
         align_beats: bool = True,
         beats: str | Path | None = None,
         quality: str = QUALITY,
@@ -250,6 +254,7 @@ class DancePipeline:
             facing: by default ``free``; ``camera`` for a picture whose person is flat.
             style: as for ``skeleton``.
             travel: radius in metres within which the dancer stays.
+            energy: as for ``skeleton``.
             align_beats: align the steps with the song's beats.
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
@@ -272,6 +277,7 @@ class DancePipeline:
             size=size,
             quality=quality,
             travel=travel,
+            energy=energy,
             body=body,
         )
         check_subject(image, character, pose, mask)
@@ -294,7 +300,7 @@ class DancePipeline:
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
         given = None if rhythm is None else excerpt(rhythm, start, decoded.seconds)
-        skeleton = self._generate(decoded, seed, fps, style, facing, travel, align_beats, given, report)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, energy, align_beats, given, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
     def _check_style(self, style: str, report: Reporter) -> None:
@@ -310,6 +316,7 @@ class DancePipeline:
         style: str,
         facing: Facing,
         travel: float | None,
+        energy: float,
         align_beats: bool,
         rhythm: Rhythm | None,
         report: Reporter,
@@ -321,6 +328,7 @@ class DancePipeline:
                 style=style,
                 facing=facing,
                 travel=travel,
+                energy=energy,
                 align_beats=align_beats,
                 beats=None if rhythm is None else rhythm.beats,
                 chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),

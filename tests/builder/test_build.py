@@ -153,6 +153,7 @@ def test_damage_is_found(built: Path, tmp_path: Path) -> None:
         ClipDataset(copy)
 
 
+@pytest.mark.slow
 def test_no_clip_at_all_is_said_with_the_place_of_the_reasons(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"report\.json: no clip of a person was found"):
         build_dataset([str(videos / "text.mp4")], tmp_path / "set", workers=1)

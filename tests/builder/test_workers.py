@@ -28,6 +28,7 @@ def work(item: str) -> None:
         raise InputError("a.tar: cannot be written (No space left on device); free some space.")
 
 
+@pytest.mark.slow
 def test_each_item_has_an_outcome_and_none_costs_another() -> None:
     items = ["good 1", "refused", "crash", "good 2", "faulty", "hang", "grow", "good 3"]
     outcomes = {o.item: o.reason for o in run_in_workers(work, items, 2, Limits(seconds=20, megabytes=1000))}
@@ -40,6 +41,7 @@ def test_each_item_has_an_outcome_and_none_costs_another() -> None:
     assert "more than 1000 MB" in outcomes["grow"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_work() -> None:
     with pytest.raises(InputError, match="No space left on device"):
         list(run_in_workers(work, ["disk", "good"], 1, Limits()))

@@ -20,15 +20,15 @@ SCALE, OFFSET = 1.014, 0.12
 
 def write_raw(folder: Path, name: str = "DANCE_W_1") -> Path:
     """Steps on every click of a song, but for a clock that is slow and late; the dance begins 2 s into the song."""
-    landings = (np.arange(1.0, 58, 0.5) - OFFSET) / SCALE
-    markers = 100 * convert(stepping(landings, 60.0), TANG_23).positions
+    landings = (np.arange(1.0, 38, 0.5) - OFFSET) / SCALE
+    markers = 100 * convert(stepping(landings, 40.0), TANG_23).positions
     path = folder / name
     path.mkdir(parents=True)
     center = markers.mean(axis=1)
     motion = {"length": len(markers), "center": center.tolist(), "skeletons": (markers - center[:, None]).tolist()}
     (path / "skeletons.json").write_text(json.dumps(motion))
-    (path / "config.json").write_text(json.dumps({"start_position": 50, "end_position": 1550}))
-    write_clicks(path / "audio.mp3", 0.5, 64.0)
+    (path / "config.json").write_text(json.dumps({"start_position": 50, "end_position": 1050}))
+    write_clicks(path / "audio.mp3", 0.5, 44.0)
     return path
 
 
@@ -36,7 +36,7 @@ def test_the_clock_is_fitted_to_the_song(tmp_path: Path) -> None:
     write_raw(tmp_path)
     (dance,) = load_split(tmp_path, None, "train")
     assert (dance.id, dance.style, dance.sync, dance.start) == ("DANCE_W_1", "waltz", True, 2.0)
-    assert dance.skeleton.seconds == pytest.approx(OFFSET + SCALE * 60, abs=0.3)
+    assert dance.skeleton.seconds == pytest.approx(OFFSET + SCALE * 40, abs=0.3)
     strikes = foot_strikes(dance.skeleton)
     late = (strikes + 0.25) % 0.5 - 0.25
     assert np.abs(np.median(late)) < 0.03

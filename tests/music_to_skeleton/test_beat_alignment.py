@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stgmamba.music_to_skeleton import beat_alignment
-from stgmamba.music_to_skeleton.beat_alignment import motion_events, retime, time_warp
+from stgmamba.music_to_skeleton.beat_alignment import ease_ends, motion_events, retime, time_warp
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, measure, retarget
 from stgmamba.skeleton.root_trajectory import to_local, to_world
@@ -112,3 +112,23 @@ def test_one_frame() -> None:
     dance = stepping(np.array([1.0]), 2.0)
     poses, trajectory = to_local(dance.positions[:1], dance.fps)
     assert retime(poses, trajectory, np.zeros(1))[0].shape == (1, 22, 3)
+
+
+def test_a_dance_sets_out_from_rest_and_comes_to_rest_on_the_last_beat() -> None:
+    source = ease_ends(12.0, BEATS, 25.0)
+    assert len(source) == 300
+    speed = np.diff(source) * 25
+    assert speed[0] < 0.1
+    assert (speed >= -1e-9).all()
+    assert speed.max() < 1.05
+    last = BEATS[BEATS <= 11.6][-1]
+    assert (speed[int(last * 25) + 1 :] == 0).all()
+    assert speed[round((last - 0.8) * 25)] == pytest.approx(1.0)
+    middle = slice(25, 250)
+    np.testing.assert_allclose(source[middle], (np.arange(300) / 25)[middle])
+
+
+def test_a_short_dance_is_not_eased_and_one_without_beats_rests_before_its_end() -> None:
+    np.testing.assert_array_equal(ease_ends(2.0, BEATS, 25.0), np.arange(50) / 25)
+    source = ease_ends(12.0, np.zeros(0), 25.0)
+    assert np.ptp(source[-8:]) == 0

@@ -221,6 +221,10 @@ def test_unknown_mixers_and_networks_are_refused() -> None:
         Config(network="ren2020")
     with pytest.raises(ValueError, match="12 styles"):
         Config(temperatures=(1.0,))
+    with pytest.raises(ValueError, match="style_sources"):
+        Config(style_sources=("dreamt",) * 12)
+    with pytest.raises(ValueError, match="music_inputs"):
+        Config(music_inputs=("smell",) * 12)
 
 
 def test_the_source_of_a_movement_is_a_condition() -> None:

@@ -9,9 +9,11 @@ from safetensors.torch import save_file
 
 from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, Song
+from stgmamba.music_to_skeleton.audio_features import extract_audio_features, music_energy
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.registry import build_network
 from stgmamba.music_to_skeleton.sampler import DanceSampler, load_sampler
+from stgmamba.music_to_skeleton.styles import plan_of, style_weights
 from stgmamba.skeleton import OPENPOSE_18_FEET
 from stgmamba.skeleton.motion_events import foot_strikes
 from stgmamba.skeleton.root_trajectory import body_heading
@@ -148,6 +150,22 @@ def test_the_dancer_stays_within_the_travel_asked_for(generator: DanceSampler) -
     extents = [np.abs(p[:, hips].mean(axis=1)[:, [0, 2]]).max() for p in (near, free)]
     assert extents[0] <= 0.5
     assert extents[1] > extents[0]
+
+
+def test_movements_are_larger_where_the_music_is_louder(generator: DanceSampler) -> None:
+    quiet, loud = clicks(20.0).samples * 0.1, clicks(20.0).samples
+    audio = extract_audio_features(np.concatenate([quiet, loud]))
+    energy = music_energy(audio)
+    assert energy[:200].mean() < -0.3
+    assert energy[-200:].mean() > 0.3
+    weights = style_weights(plan_of("waltz"), generator.styles, len(audio), 12.5)
+    calm, lively = (generator.sample_nodes(audio, 0, weights, energy=energy)[:, 1:] for energy in (0.0, 2.0))
+    half = len(calm) // 2
+
+    def ratio(nodes: np.ndarray) -> float:
+        return float(nodes[half:].std(axis=0).mean() / nodes[:half].std(axis=0).mean())
+
+    assert ratio(lively) > 1.1 * ratio(calm)
 
 
 def test_weights_files_that_are_none_are_input_errors(tmp_path: Path) -> None:

@@ -69,15 +69,14 @@ def test_weights_pass_from_one_section_into_the_next() -> None:
 
 
 @pytest.mark.parametrize("bpm", [70.0, 95.0, 120.0, 150.0, 180.0])
-def test_four_beats_never_get_a_waltz_and_three_do(bpm: float) -> None:
+def test_four_beats_never_get_a_waltz_and_three_slow_ones_do(bpm: float) -> None:
     four, three = (
         choose_style(rhythm(bpm, (0.9, 0.3, 0.6, 0.3)), STYLES),
         choose_style(rhythm(bpm, (0.9, 0.3, 0.3)), STYLES),
     )
     assert four.style != "waltz"
     assert "four" in four.reason
-    assert three.style == "waltz"
-    assert "three" in three.reason
+    assert (three.style == "waltz") == (bpm < 120)  # faster beats are often half beats
 
 
 def test_tempo_and_strength_of_the_beat_choose_among_the_others() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from stgmamba.arrays import FloatArray
 from stgmamba.music.beat_tracking.tracker import track_beats
@@ -19,6 +20,7 @@ HOP = round(SAMPLE_RATE / MUSIC_FPS)
 """Samples per frame."""
 WINDOW = round(SAMPLE_RATE * 0.1)
 """Samples of a window of the waveform."""
+_ENERGY_SECONDS = 2.0  # standard deviation of the Gaussian that smooths a song's energy: about two bars
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,16 @@ def extract_audio_features(
     loudness = _loudness(samples, frames)
     features = np.stack([onset / max(float(onset.max()), 1e-6), loudness, np.cos(phase), np.sin(phase)], axis=1)
     return AudioFeatures(samples, features.astype(np.float32), beats)
+
+
+def music_energy(audio: AudioFeatures) -> FloatArray:
+    """How much louder and denser than its mean a song is around each frame, [T], -1..1; 0 for even music.
+
+    The mean of loudness and of onset strength, each smoothed over seconds and relative to its mean over the song.
+    """
+    smooth = gaussian_filter1d(audio.features[:, :2], _ENERGY_SECONDS * MUSIC_FPS, axis=0, mode="nearest")
+    relative = 2 * (smooth / np.maximum(smooth.mean(axis=0), 1e-6) - 1)
+    return np.asarray(np.clip(relative, -1, 1).mean(axis=1), np.float32)
 
 
 def _loudness(samples: FloatArray, frames: int) -> FloatArray:

@@ -21,6 +21,8 @@ _MAX_OFFSET, _OFFSET_STEP = 0.32, 0.02  # seconds
 _MAX_SPEED_CHANGE = 0.3  # relative to the original speed
 _STIFFNESS = 20.0  # cost of a squared relative speed change per second, in units of the reward of an event on a beat
 _SIGMA = 0.1  # seconds; an event at distance d from a beat has reward exp(-d^2 / 2 sigma^2), as in beat consistency
+_EASE = 0.6  # seconds over which a dance sets out, and comes to rest
+_HOLD = 0.4  # seconds, at least, for which the last pose is held
 _SMOOTHING = 0.12  # seconds, standard deviation of the Gaussian that smooths the offsets over time
 
 
@@ -52,8 +54,33 @@ def time_warp(events: DoubleArray, beats: DoubleArray, seconds: float, fps: floa
     return np.maximum.accumulate(np.clip(times - delay, 0.0, times[-1]))
 
 
+def ease_ends(seconds: float, beats: DoubleArray, fps: float) -> DoubleArray:
+    """Time warp that lets a dance set out from a pose and come to rest on the last beat, where it holds its last one.
+
+    Args:
+        seconds: length of the dance.
+        beats: times of the beats, seconds, ascending, [B]; without beats it comes to rest shortly before the end.
+        fps: frames per second.
+
+    Returns:
+        The time of the original dance for each frame, seconds [round(seconds fps)], not decreasing; the identity but
+        for the beginning and the end, and everywhere for a dance of less than four times their length.
+    """
+    times = np.arange(max(1, round(seconds * fps))) / fps
+    if seconds < 4 * _EASE:
+        return times
+    # Speed rises linearly from 0 within _EASE, and falls likewise: half of that time passes in the original.
+    eased = np.where(times < _EASE, _EASE / 2 + times**2 / (2 * _EASE), times)
+    early = beats[(beats <= seconds - _HOLD) & (beats > seconds - 4 * _EASE)]
+    end = float(early[-1]) if len(early) else seconds - _HOLD
+    left = np.clip(end - times, 0, _EASE)
+    return np.where(times > end - _EASE, end - _EASE / 2 - left**2 / (2 * _EASE), eased)
+
+
 def retime(poses: FloatArray, trajectory: RootTrajectory, frames: DoubleArray) -> tuple[FloatArray, RootTrajectory]:
-    """Resample a dance at fractional frames, linearly.
+    """Resample a dance at fractional frames, with cubics through four frames (Catmull, Rom 1974).
+
+    Linear interpolation would take a fifth of the jerk from a dance.
 
     Args:
         poses: joints in the body's heading, [T, 22, 3].
@@ -63,13 +90,20 @@ def retime(poses: FloatArray, trajectory: RootTrajectory, frames: DoubleArray) -
     Returns:
         Poses with the bone lengths of the default body, and root trajectory, T' frames.
     """
-    lower = np.clip(frames.astype(int), 0, max(0, len(poses) - 2))
-    upper = np.minimum(lower + 1, len(poses) - 1)
-    fraction = (frames - lower).astype(np.float32)
+    last = len(poses) - 1
+    lower = np.clip(frames.astype(int), 0, max(0, last - 1))
+    u = (frames - lower).astype(np.float32)
+    at = [np.clip(lower + k, 0, last) for k in (-1, 0, 1, 2)]
+    weights = (
+        u * (u * (2 - u) - 1) / 2,
+        (u * u * (3 * u - 5) + 2) / 2,
+        u * (u * (4 - 3 * u) + 1) / 2,
+        u * u * (u - 1) / 2,
+    )
 
     def interpolate(x: FloatArray) -> FloatArray:
-        weight = fraction.reshape(-1, *(1,) * (x.ndim - 1))
-        return np.asarray((1 - weight) * x[lower] + weight * x[upper], np.float32)
+        shape = (-1, *(1,) * (x.ndim - 1))
+        return np.asarray(sum(w.reshape(shape) * x[i] for w, i in zip(weights, at, strict=True)), np.float32)
 
     # Interpolation shortens bones.
     positions = rebuild(interpolate(poses), Body())

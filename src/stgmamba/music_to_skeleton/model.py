@@ -35,6 +35,9 @@ from stgmamba.ssm import SelectiveSSM
 
 MIXERS = ("ssm", "attention")
 NETWORKS = ("stgm", "ren2020")
+SOUND, RHYTHM, PHASE = "sound", "rhythm", "phase"
+MUSIC_INPUTS = (SOUND, RHYTHM, PHASE)
+"""What of the music is given: all of it, the rhythm features without the sound, or the beat phase alone."""
 STYLES = (
     "cha-cha", "rumba", "tango", "waltz",
     "krump", "la-hip-hop", "lock", "pop",
@@ -62,6 +65,11 @@ class Config:
             stronger noise restores it. Empty: 1 for all.
         guidance: weight of the style per style: 1 predicts with it, more goes beyond it, away from the null class, at
             twice the cost (Ho, Salimans 2022). Empty: 1 for all.
+        music_inputs: per style what it gets of the music when it is danced, one of `MUSIC_INPUTS`: what it had in
+            training, since it does not know what to make of more. Empty: ``sound`` for all.
+        style_sources: per style which of the ``sources`` is asked for. Empty: the first for all.
+        smoothing: per style the standard deviation, in frames, of the Gaussian that takes jitter from its dances.
+            Empty: 0 for all.
         noise_order: order d of the fractional integration that colours the noise (flow_matching.py); 0 is white.
         fps: frames of the dance per second, a multiple of MUSIC_FPS.
         spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
@@ -82,6 +90,9 @@ class Config:
     sources: tuple[str, ...] = SOURCES
     temperatures: tuple[float, ...] = ()
     guidance: tuple[float, ...] = ()
+    music_inputs: tuple[str, ...] = ()
+    style_sources: tuple[str, ...] = ()
+    smoothing: tuple[float, ...] = ()
     noise_order: float = 0.4
     fps: float = 25.0
     spatial: bool = True
@@ -93,10 +104,19 @@ class Config:
     sampling_steps: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("styles", "sources", "temperatures", "guidance"):  # lists where they were read from a file
+        per_style = {
+            "temperatures": 1.0,
+            "guidance": 1.0,
+            "music_inputs": SOUND,
+            "style_sources": self.sources[0],
+            "smoothing": 0.0,
+        }
+        for name in ("styles", "sources", *per_style):  # lists where they were read from a file
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("temperatures", "guidance"):
-            object.__setattr__(self, name, getattr(self, name) or (1.0,) * len(self.styles))
+        for name, default in per_style.items():
+            object.__setattr__(self, name, getattr(self, name) or (default,) * len(self.styles))
+            if len(getattr(self, name)) != len(self.styles):
+                raise ValueError(f"{name} must have a value for each of the {len(self.styles)} styles")
         if self.window_samples != WINDOW:
             raise ValueError(f"window_samples is {self.window_samples}; audio is cut into windows of {WINDOW} samples")
         if self.mixer not in MIXERS:
@@ -107,8 +127,10 @@ class Config:
             raise ValueError(f"ren2020 makes a frame of dance per frame of music; set fps to {MUSIC_FPS}")
         if self.patch < 1:
             raise ValueError(f"patch is {self.patch}; give 1 frame or more per token")
-        if not len(self.styles) == len(self.temperatures) == len(self.guidance):
-            raise ValueError(f"there are {len(self.styles)} styles; give as many temperatures and weights of guidance")
+        if not set(self.music_inputs) <= set(MUSIC_INPUTS):
+            raise ValueError(f"music_inputs are {self.music_inputs}; choose of {', '.join(MUSIC_INPUTS)}")
+        if not set(self.style_sources) <= set(self.sources):
+            raise ValueError(f"style_sources are {self.style_sources}; choose of {', '.join(self.sources)}")
         if self.fps % MUSIC_FPS or self.patch % self.frames_per_music_frame:
             raise ValueError(f"fps is {self.fps}; give a multiple of {MUSIC_FPS}, and a patch that is one of theirs")
         if not (self.spatial or self.temporal_forward or self.temporal_backward):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgmamba.arrays import FloatArray
-from stgmamba.music_to_skeleton.beat_alignment import motion_events, retime, time_warp
+from stgmamba.music_to_skeleton.beat_alignment import ease_ends, motion_events, retime, time_warp
 from stgmamba.music_to_skeleton.representation import decode
 from stgmamba.options import FPS, Facing
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
@@ -29,7 +29,8 @@ def postprocess(
         nodes_fps: their frames per second.
         frames: length of the result.
         facing: ``camera`` removes slow turning, ``free`` keeps it.
-        beats: times of the beats that motion events are aligned to, seconds [K]; None keeps the generated timing.
+        beats: times of the beats that motion events are aligned to, seconds [K], and on the last of which the dance
+            comes to rest; None keeps the generated timing.
         travel: radius in metres within which the dancer stays; None leaves the floor to the dance.
 
     Returns:
@@ -40,7 +41,8 @@ def postprocess(
         # Motion events are those of the final motion, since foot locking changes them slightly.
         dance = Skeleton(place_on_floor(poses, trajectory, facing, travel), FPS, OPENPOSE_18_FEET)
         warped = time_warp(motion_events(dance), beats, dance.seconds, FPS)
-        poses, trajectory = retime(poses, trajectory, warped * FPS)
+        eased = np.interp(ease_ends(dance.seconds, beats, FPS), np.arange(len(warped)) / FPS, warped)
+        poses, trajectory = retime(poses, trajectory, eased * FPS)
     index = np.minimum(np.arange(frames), len(poses) - 1)
     return Skeleton(place_on_floor(poses, trajectory, facing, travel)[index], FPS, OPENPOSE_18_FEET)
 

@@ -14,18 +14,24 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
-from stgmamba.datasets.smpl22 import CAPTURED
 from stgmamba.music.decode import SAMPLE_RATE, Song
-from stgmamba.music_to_skeleton.audio_features import HOP, MUSIC_FPS, AudioFeatures, extract_audio_features
+from stgmamba.music_to_skeleton.audio_features import (
+    HOP,
+    MUSIC_FPS,
+    AudioFeatures,
+    extract_audio_features,
+    music_energy,
+)
 from stgmamba.music_to_skeleton.flow_matching import draw_noise
-from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.model import PHASE, SOUND, Config
 from stgmamba.music_to_skeleton.postprocessing import postprocess
 from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.music_to_skeleton.styles import Choice, choose_style, parse_style, plan_of, style_weights
-from stgmamba.options import FPS, STYLE, Facing
+from stgmamba.options import ENERGY, FPS, STYLE, Facing
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 from stgmamba.training.weights import default_weights, read_network
@@ -33,6 +39,7 @@ from stgmamba.training.weights import default_weights, read_network
 _CHUNK = 192  # frames of the music, the window of training (configs/music_to_skeleton.yaml): 15.4 s
 _OVERLAP = 48  # frames of the music
 _BATCH = 8  # chunks
+_ENERGY_GAIN = 0.1  # relative change of the noise's scale for music half as loud and dense again as the song's mean
 _FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0  # log signal-to-noise ratios; the solver's steps are evenly spaced between
 
 
@@ -62,6 +69,7 @@ class DanceSampler:
         align_beats: bool = True,
         beats: NDArray[np.float64] | None = None,
         travel: float | None = None,
+        energy: float = ENERGY,
         chosen: Callable[[Choice], object] | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
@@ -74,6 +82,7 @@ class DanceSampler:
             facing: ``camera`` keeps the body's yaw within about 45 degrees of +z, ``free`` does not limit it.
             progress: called with (evaluations of the network done, in total).
             travel: radius in metres within which the dancer stays; None leaves the floor to the dance.
+            energy: how much larger movements are where the music is louder and denser, 0..2; 0: not at all.
             chosen: called with the style that ``auto`` chose.
             align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
             beats: times of the beats, seconds [K], K > 0; tracked when not given.
@@ -93,7 +102,7 @@ class DanceSampler:
                 chosen(choice)
             sections = plan_of(choice.style)
         weights = style_weights(sections, self.styles, frames, MUSIC_FPS)
-        nodes = self.sample_nodes(audio, seed, weights, progress)
+        nodes = self.sample_nodes(audio, seed, weights, progress, energy=energy)
         count = max(1, round((seconds or song.seconds) * FPS))
         aligned = audio.beats if align_beats else None
         return postprocess(nodes, self.model.config.fps, count, facing, aligned, travel)
@@ -109,7 +118,7 @@ class DanceSampler:
         seed: int,
         weights: FloatArray,
         progress: Progress | None = None,
-        source: str = CAPTURED,
+        energy: float = 0.0,
     ) -> FloatArray:
         """Integrate the flow from noise to nodes.
 
@@ -121,7 +130,7 @@ class DanceSampler:
             seed: of the noise.
             weights: of the styles, [T, S], rows of sum 1.
             progress: called with (evaluations of the network done, in total).
-            source: of the movement, one of the config's ``sources``.
+            energy: as for ``generate``.
 
         Returns:
             [T R, 23, 3] at the frame rate of the network.
@@ -132,30 +141,35 @@ class DanceSampler:
         generator = torch.Generator().manual_seed(_noise_seed(audio, seed))
         noise = draw_noise(1, frames * ratio, config.noise_order, generator)[0]
         if steps > 1:
-            noise *= (style_of_frame @ torch.tensor(config.temperatures))[:, None, None]
+            loudness = torch.from_numpy(1 + energy * _ENERGY_GAIN * music_energy(audio)).repeat_interleave(ratio)
+            noise *= (loudness * (style_of_frame @ torch.tensor(config.temperatures)))[:, None, None]
         length = min(_CHUNK, frames)
         crossfade = _crossfade_weights(length * ratio, _OVERLAP * ratio)
         starts = _chunk_starts(frames)
         batches = []
         for first in range(0, len(starts), _BATCH):
             chunk_starts = starts[first : first + _BATCH]
-            tokens = self._encode_chunks(audio, chunk_starts, length)
-            for style, factor in self._classes(weights, chunk_starts, length):
-                batches.append((chunk_starts, tokens, style, factor))
+            tokens: dict[str, Tensor] = {}
+            for style, condition, factor in self._classes(weights, chunk_starts, length):
+                music_input = config.music_inputs[style]
+                if music_input not in tokens:
+                    tokens[music_input] = self._encode_chunks(audio, chunk_starts, length, music_input)
+                source = config.sources.index(config.style_sources[style])
+                batches.append((chunk_starts, tokens[music_input], condition, source, factor))
         done = 0
 
         def predict(x: Tensor, t: float) -> Tensor:
             nonlocal done
             total, weight = torch.zeros_like(x), torch.zeros(frames * ratio, 1, 1)
-            for chunk_starts, tokens, style, factor in batches:
+            for chunk_starts, hidden, condition, source, factor in batches:
                 spans = [slice(start * ratio, (start + length) * ratio) for start in chunk_starts]
                 count = len(spans)
                 clean = self.model(
                     torch.stack([x[span] for span in spans]),
                     torch.full((count,), t),
-                    tokens,
-                    torch.full((count,), style),
-                    torch.full((count,), config.sources.index(source)),
+                    hidden,
+                    torch.full((count,), condition),
+                    torch.full((count,), source),
                 )
                 for span, chunk in zip(spans, clean, strict=True):
                     blend = crossfade * (style_of_frame[span] @ factor)[:, None, None]
@@ -168,26 +182,42 @@ class DanceSampler:
 
         x = solve_flow(predict, noise, steps)
         nodes: FloatArray = (x * self.model.scale + self.model.mean).numpy()
-        return nodes
+        return self._smooth(nodes, style_of_frame.numpy())
 
-    def _classes(self, weights: FloatArray, starts: list[int], length: int) -> list[tuple[int, Tensor]]:
-        """Classes that chunks are evaluated with, and per class the factor [S] on the styles' weights in the mean.
+    def _smooth(self, nodes: FloatArray, style_of_frame: FloatArray) -> FloatArray:
+        """Nodes [T, J, 3] low-pass filtered as much as their styles ask for, [T, S]."""
+        out = np.zeros_like(nodes)
+        for style in np.flatnonzero(style_of_frame.any(axis=0)):
+            size = self.model.config.smoothing[style]
+            smooth = gaussian_filter1d(nodes, size, axis=0, mode="nearest") if size > 0 else nodes
+            out += style_of_frame[:, style, None, None] * smooth
+        return out
+
+    def _classes(self, weights: FloatArray, starts: list[int], length: int) -> list[tuple[int, int, Tensor]]:
+        """Classes that chunks are evaluated with.
 
         With guidance g a style counts g times and the null class 1 - g times (Ho, Salimans 2022).
+
+        Returns:
+            Per evaluation the style it is for, the index of its class, which is that of the style or of the null class,
+            and the factor [S] on the styles' weights in the mean.
         """
-        guidance = np.asarray(self.model.config.guidance, np.float32)
+        config, classes = self.model.config, []
         used = np.any([weights[start : start + length].any(axis=0) for start in starts], axis=0)
-        classes = [
-            (int(style), torch.from_numpy(np.eye(len(guidance), dtype=np.float32)[style] * guidance[style]))
-            for style in np.flatnonzero(used)
-        ]
-        if (guidance[used] != 1).any():
-            classes.append((len(guidance), torch.from_numpy(1 - guidance)))
+        for style in np.flatnonzero(used).tolist():
+            only, guidance = torch.eye(len(used))[style], config.guidance[style]
+            classes.append((style, style, guidance * only))
+            if guidance != 1:
+                classes.append((style, len(used), (1 - guidance) * only))
         return classes
 
-    def _encode_chunks(self, audio: AudioFeatures, starts: list[int], length: int) -> Tensor:
+    def _encode_chunks(self, audio: AudioFeatures, starts: list[int], length: int, music_input: str) -> Tensor:
         wave = np.stack([audio.windows(start, start + length) for start in starts])
         features = np.stack([audio.features[start : start + length] for start in starts])
+        if music_input != SOUND:
+            wave[:] = 0
+        if music_input == PHASE:
+            features[..., :2] = 0  # onset strength and loudness
         return self.model.encode_audio(torch.from_numpy(wave), torch.from_numpy(features))
 
 

@@ -40,10 +40,11 @@ def test_the_true_beats_are_perfect_and_octaves_count_where_they_may() -> None:
     assert all(value == 1 for value in perfect.values())
     double = measure(np.arange(0.5, 19.6, 0.25), None, TRUE, TRUE[::4])
     assert double["f"] == pytest.approx(2 / 3, abs=0.02)
-    assert double["f_any_level"] == double["amlt"] == double["tempo_octave"] == 1
+    assert double["f_any_level"] == double["tempo_octave"] == 1
+    assert double["amlt"] == pytest.approx(1, abs=0.05)
     assert double["cmlt"] == double["tempo"] == 0
     assert np.isnan(double["downbeat_f"])
-    late = measure(TRUE + 0.2, None, TRUE, None)
+    late = measure(TRUE + 0.12, None, TRUE, None)  # neither on the beats nor between them
     assert late["f"] == late["amlt"] == 0
     assert late["tempo"] == 1
 

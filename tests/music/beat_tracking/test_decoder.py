@@ -15,7 +15,7 @@ from stgmamba.music.beat_tracking.candidates import (
 )
 from stgmamba.music.beat_tracking.decoder import decode_beats
 from stgmamba.music.beat_tracking.downbeats import bar_positions
-from stgmamba.music.beat_tracking.grid import snap_to_grids, split_at_jumps
+from stgmamba.music.beat_tracking.grid import on_grid, split_at_jumps, steady_stretches
 from stgmamba.music.beat_tracking.spectrogram import FPS, MELS
 
 
@@ -56,7 +56,7 @@ def test_nothing_heard_gives_no_beats_or_regular_ones() -> None:
 def test_beats_near_a_grid_are_put_on_it() -> None:
     times = np.arange(0.31, 60, 0.4687)
     found = decode_beats(activation(times, 60))
-    snapped = snap_to_grids(activation(times, 60), found)
+    (snapped,) = steady_stretches(activation(times, 60), found)
     assert np.abs(snapped[:, None] - times).min(axis=1).max() < 0.006
     np.testing.assert_allclose(np.diff(snapped), np.diff(snapped).mean(), rtol=1e-6)
 
@@ -64,15 +64,26 @@ def test_beats_near_a_grid_are_put_on_it() -> None:
 def test_beats_that_breathe_stay_as_they_are() -> None:
     times = np.cumsum(0.5 + 0.04 * np.sin(np.arange(80) / 6))
     found = decode_beats(activation(times, times[-1] + 0.3))
-    np.testing.assert_array_equal(snap_to_grids(activation(times, times[-1] + 0.3), found), found)
+    assert on_grid(activation(times, times[-1] + 0.3), found) is None
+    (unchanged,) = steady_stretches(activation(times, times[-1] + 0.3), found)
+    np.testing.assert_array_equal(unchanged, found)
 
 
 def test_each_side_of_a_jump_has_its_own_grid() -> None:
     times = np.concatenate([np.arange(0.3, 20, 0.6), 20 + np.arange(0, 20, 0.43)])
     parts = split_at_jumps(times)
     assert [len(part) for part in parts] == pytest.approx([33, 47], abs=2)
-    snapped = snap_to_grids(activation(times, 40), times)
-    assert f_measure(snapped, times, 0.02) > 0.97
+    snapped = steady_stretches(activation(times, 40), times)
+    assert len(snapped) == 2
+    assert f_measure(np.concatenate(snapped), times, 0.02) > 0.97
+
+
+def test_one_grid_carries_the_beat_through_a_part_where_the_decoder_goes_astray() -> None:
+    times = np.arange(0.3, 80, 0.5)
+    heard = activation(times[(times < 30) | (times > 40)], 80)
+    astray = np.concatenate([times[times < 30], np.arange(30.1, 40, 0.71), times[times > 40]])
+    (carried,) = steady_stretches(heard, astray)
+    assert f_measure(carried, times, 0.02) > 0.99
 
 
 def test_candidates_hold_octaves_phases_and_triplets() -> None:

@@ -17,29 +17,27 @@ _JUMP = 0.12  # relative change of the interval that parts two stretches
 _SUPPORT = 4  # beats on either side over which the interval is taken
 
 
-def snap_to_grids(activation: FloatArray, beats: DoubleArray) -> DoubleArray:
-    """Beats on constant grids, where stretches of the song follow one; else as they are.
+def steady_stretches(activation: FloatArray, beats: DoubleArray) -> list[DoubleArray]:
+    """Stretches of beats at constant tempo, put on exact grids where they follow one; else as they are.
 
-    Bands who play to a metronome and programmed music keep their tempo exactly; a grid carries the beat over breaks and
-    corrects single beats.
+    Bands who play to a metronome and programmed music keep their tempo exactly; a grid carries the beat over breaks, in
+    which a decoder goes astray, and corrects single beats. Where one grid fits the whole song, that is one stretch.
 
     Args:
         activation: [T] at FPS.
         beats: [K] decoded, seconds.
 
     Returns:
-        [K'] seconds, increasing.
+        Of each stretch the beats, seconds, increasing.
     """
-    stretches = split_at_jumps(beats)
-    snapped = [_snapped(activation, stretch) for stretch in stretches]
-    end = len(activation) / FPS
-    result: list[float] = []
-    for i, stretch in enumerate(snapped):
-        # A grid may reach to the song's ends, and to the middle between it and its neighbour.
-        low = 0.0 if i == 0 else (stretches[i - 1][-1] + stretches[i][0]) / 2
-        high = end if i == len(snapped) - 1 else (stretches[i][-1] + stretches[i + 1][0]) / 2
-        result += [float(beat) for beat in stretch if low <= beat < high]
-    return np.array(result)
+    whole = on_grid(activation, beats)
+    if whole is not None:
+        return [whole]
+    stretches = []
+    for stretch in split_at_jumps(beats):
+        snapped = on_grid(activation, stretch)
+        stretches.append(stretch if snapped is None else snapped)
+    return stretches
 
 
 def split_at_jumps(beats: DoubleArray) -> list[DoubleArray]:
@@ -63,16 +61,17 @@ def split_at_jumps(beats: DoubleArray) -> list[DoubleArray]:
     return [stretch for stretch in np.split(beats, cuts) if len(stretch)]
 
 
-def _snapped(activation: FloatArray, beats: DoubleArray) -> DoubleArray:
+def on_grid(activation: FloatArray, beats: DoubleArray) -> DoubleArray | None:
+    """The beats of the constant grid that decoded beats follow; None where they follow none."""
     if len(beats) < _LEAST_BEATS:
-        return beats
+        return None
     interval, phase = _best_grid(activation, beats)
     strength = activation_at(activation, beats)
     confident = beats[strength >= max(0.2, _CONFIDENT * float(np.percentile(strength, 85)))]
     # Half beats count as followed: which of the two phases is the beat is not decided here.
     off = np.abs((((confident - phase) / (interval / 2)) + 0.5) % 1 - 0.5) * interval / 2
     if not len(confident) or np.mean(off < _CLOSE) < _FOLLOWING:
-        return beats
+        return None
     first = phase + interval * np.ceil((beats[0] - interval / 2 - phase) / interval)
     return np.arange(first, beats[-1] + interval / 2, interval)
 

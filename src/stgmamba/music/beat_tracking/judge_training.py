@@ -13,13 +13,13 @@ from torch.nn import functional as F
 from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.music.beat_tracking.agreement import f_measure
 from stgmamba.music.beat_tracking.candidates import Candidate, Evidence, describe
-from stgmamba.music.beat_tracking.dataset import Example, stretched
+from stgmamba.music.beat_tracking.dataset import Example
 from stgmamba.music.beat_tracking.decoder import decode_beats
 from stgmamba.music.beat_tracking.downbeats import metre_features
+from stgmamba.music.beat_tracking.grid import steady_stretches
 from stgmamba.music.beat_tracking.judge import METRES, Judge, Standardised, level_loss
 from stgmamba.music.beat_tracking.tracker import BeatTracker, level_candidates
 
-_RATES = (0.94, 1.0, 1.06)  # at which each song is played
 _STEPS = 150
 _LEARNING_RATE = 1e-2
 _RIDGE = 5e-3  # weight of the sum of squared weights; without it the judge learns its few hundred songs by heart
@@ -43,16 +43,17 @@ class Trial:
     metre: int
 
 
-def try_song(tracker: BeatTracker, example: Example, rate: float = 1.0) -> Trial | None:
-    """The candidates of a song played at some rate; None where the decoder finds no beats."""
-    spectrogram = stretched(example.spectrogram, rate)
+def try_song(tracker: BeatTracker, example: Example) -> Trial | None:
+    """The candidates of a song; None where the decoder finds no beats."""
+    spectrogram = example.spectrogram.astype(np.float32)
     activations = tracker.activations(spectrogram)
-    beats = decode_beats(activations[0])
+    decoded = decode_beats(activations[0])
+    beats = np.concatenate(steady_stretches(activations[0], decoded)) if len(decoded) else decoded
     if len(beats) < 4:
         return None
     evidence = Evidence.of(spectrogram, activations)
     options = level_candidates(evidence, beats)
-    agreement = np.array([f_measure(option.beats, example.beats / rate) for option in options])
+    agreement = np.array([f_measure(option.beats, example.beats) for option in options])
     best = options[int(agreement.argmax())].beats
     bars = metre_features(evidence.at(best)[1], describe(evidence, Candidate(best, 0)))
     features = np.stack([describe(evidence, option) for option in options])
@@ -72,7 +73,7 @@ def train_judge(
         log: called with a line at the end.
     """
     tracker.eval()
-    trials = [trial for example in examples for rate in _RATES if (trial := try_song(tracker, example, rate))]
+    trials = [trial for example in examples if (trial := try_song(tracker, example))]
     most = max(len(trial.agreement) for trial in trials)
     features = torch.zeros(len(trials), most, trials[0].features.shape[1])
     agreement = torch.zeros(len(trials), most)

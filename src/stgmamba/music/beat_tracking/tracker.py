@@ -13,7 +13,7 @@ from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.music.beat_tracking.candidates import Candidate, Evidence, candidates, describe
 from stgmamba.music.beat_tracking.decoder import decode_beats
 from stgmamba.music.beat_tracking.downbeats import bar_positions, metre_features
-from stgmamba.music.beat_tracking.grid import snap_to_grids, split_at_jumps
+from stgmamba.music.beat_tracking.grid import steady_stretches
 from stgmamba.music.beat_tracking.judge import METRES, Judge
 from stgmamba.music.beat_tracking.model import BeatNetwork, Config
 from stgmamba.music.beat_tracking.spectrogram import FPS, log_mel
@@ -63,8 +63,7 @@ class BeatTracker(nn.Module):
         decoded = decode_beats(activations[0])
         evidence = Evidence.of(spectrogram, activations)
         # Each stretch between jumps of the tempo is judged by itself.
-        chosen = [self._judge(evidence, stretch) for stretch in split_at_jumps(decoded)] if len(decoded) > 1 else []
-        beats = snap_to_grids(activations[0], _joined(chosen))
+        beats = _joined([self._judge(evidence, stretch) for stretch in steady_stretches(activations[0], decoded)])
         beats = beats[(beats >= begin - 0.05) & (beats <= end)]
         if len(beats) < 2:
             beats = np.arange(begin, max(end, begin + 1e-6), USUAL_INTERVAL)
