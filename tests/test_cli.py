@@ -476,8 +476,6 @@ def test_dance_writes_film_and_skeleton(
         "quality": "best",
         "body": "auto",
         "background": "photo",
-        "person": None,
-        "framing": "auto",
         "glb": str(tmp_path / "me.glb"),
         "size": [96, 128],
         "fps": 24.0,
