@@ -76,8 +76,8 @@ class Config:
             stronger noise restores it. Here and below: empty for `STYLE_SETTINGS`, or 1 where the styles are others.
         guidance: weight of the style per style: 1 predicts with it, more goes beyond it, away from the null class, at
             twice the cost (Ho, Salimans 2022).
-        music_inputs: per style what it gets of the music when it is danced, one of `MUSIC_INPUTS`: what it had in
-            training, since it does not know what to make of more.
+        music_inputs: per style what it gets of the music when it is danced, one of `MUSIC_INPUTS`: no more than it had
+            in training.
         style_sources: per style which of the ``sources`` is asked for.
         smoothing: per style the standard deviation, in frames, of the Gaussian that takes jitter from its dances.
         noise_order: order d of the fractional integration that colours the noise (flow_matching.py); 0 is white.
