@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgmamba.datasets.smpl22 import SOURCES
+from stgmamba.datasets.smpl22 import CAPTURED, KEY_FRAMED, SOURCES
 from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
 from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, WINDOW
 from stgmamba.music_to_skeleton.representation import GRAPH
@@ -44,6 +45,16 @@ STYLES = (
     "salsa", "modern", "j-pop", "k-pop",
 )  # fmt: skip
 """Styles of the weights in the package: ballroom, street, and others."""
+
+STYLE_SETTINGS: dict[str, tuple[Any, ...]] = {
+    # In the order of STYLES: ballroom, street dance, the others.
+    "temperatures": (1.15, 1.2, 1.25, 1.18, 1.05, 1.1, 1.1, 1.08, 1.1, 1.05, 1.05, 1.05),
+    "guidance": (1.0, 1.0, 1.0, 1.0, 1.5, 1.0, 1.5, 1.5, 1.5, 1.0, 1.0, 1.0),
+    "smoothing": (0.8, 1.2, 0.0, 1.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    "music_inputs": (RHYTHM,) * 8 + (PHASE,) * 4,
+    "style_sources": (CAPTURED,) * 10 + (KEY_FRAMED,) * 2,
+}
+"""How `STYLES` are danced: per setting of `Config` a value for each, chosen on training dances (docs/method.md)."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +73,13 @@ class Config:
         styles: class names.
         sources: how a movement came about, class names (`stgmamba.datasets.smpl22.SOURCES`).
         temperatures: scale of the initial noise per style. Few solver steps and averaging over chunks reduce variance;
-            stronger noise restores it. Empty: 1 for all.
+            stronger noise restores it. Here and below: empty for `STYLE_SETTINGS`, or 1 where the styles are others.
         guidance: weight of the style per style: 1 predicts with it, more goes beyond it, away from the null class, at
-            twice the cost (Ho, Salimans 2022). Empty: 1 for all.
-        music_inputs: per style what it gets of the music when it is danced, one of `MUSIC_INPUTS`: what it had in
-            training, since it does not know what to make of more. Empty: ``sound`` for all.
-        style_sources: per style which of the ``sources`` is asked for. Empty: the first for all.
+            twice the cost (Ho, Salimans 2022).
+        music_inputs: per style what it gets of the music when it is danced, one of `MUSIC_INPUTS`: no more than it had
+            in training.
+        style_sources: per style which of the ``sources`` is asked for.
         smoothing: per style the standard deviation, in frames, of the Gaussian that takes jitter from its dances.
-            Empty: 0 for all.
         noise_order: order d of the fractional integration that colours the noise (flow_matching.py); 0 is white.
         fps: frames of the dance per second, a multiple of MUSIC_FPS.
         spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
@@ -104,17 +114,18 @@ class Config:
     sampling_steps: int = 8
 
     def __post_init__(self) -> None:
-        per_style = {
+        neutral = {
             "temperatures": 1.0,
             "guidance": 1.0,
             "music_inputs": SOUND,
             "style_sources": self.sources[0],
             "smoothing": 0.0,
         }
-        for name in ("styles", "sources", *per_style):  # lists where they were read from a file
+        for name in ("styles", "sources", *neutral):  # lists where they were read from a file
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name, default in per_style.items():
-            object.__setattr__(self, name, getattr(self, name) or (default,) * len(self.styles))
+        for name, value in neutral.items():
+            default = STYLE_SETTINGS[name] if self.styles == STYLES else (value,) * len(self.styles)
+            object.__setattr__(self, name, getattr(self, name) or default)
             if len(getattr(self, name)) != len(self.styles):
                 raise ValueError(f"{name} must have a value for each of the {len(self.styles)} styles")
         if self.window_samples != WINDOW:

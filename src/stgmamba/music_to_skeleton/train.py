@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.fabric import Fabric
 from torch import nn
 
@@ -151,6 +152,7 @@ def _build_state(
 ) -> TrainingState:
     """The state of a run at step 0."""
     model_config = Config(**config.model)
+    torch.manual_seed(config.seed)  # reading the data may have drawn numbers, or not, where a network was loaded before
     model = build_network(model_config).to(fabric.device)
     if config.init:
         # The statistics of the nodes are kept, so that the network means the same movement by the same numbers.
