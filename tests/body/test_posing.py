@@ -6,6 +6,7 @@ import pytest
 from stgmamba.body.posing import RestBody, pose_body, skin_vertices
 from stgmamba.body.template import KEYPOINTS, load_template
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
+from stgmamba.skeleton.anthropometry import FACE_POINTS
 from tests.support.posed_body import standing_body
 
 TEMPLATE = load_template()
@@ -58,6 +59,17 @@ def test_a_raised_arm_is_raised(sway: Skeleton, rest: RestBody) -> None:
     wanted = sway.joint("left_wrist")[:, 1] - sway.joint("left_shoulder")[:, 1]
     got = motion.heads[:, wrist, 1] - motion.heads[:, shoulder, 1]
     assert np.corrcoef(wanted, got)[0, 1] > 0.99
+
+
+def test_a_level_head_of_a_dance_is_level(sway: Skeleton) -> None:
+    """Points of the face lie differently on the dance's head and on the template's: that is no nod."""
+    template_rest = RestBody(TEMPLATE.bone_mean.astype(float), TEMPLATE.keypoint_mean.astype(float))
+    joints = sway.positions[:1].copy()
+    middle = (sway.joint("left_ear")[0] + sway.joint("right_ear")[0]) / 2
+    for name, point in FACE_POINTS.items():
+        joints[0, OPENPOSE_18_FEET.index(name)] = middle + 0.14 * np.asarray(point)
+    motion = pose_body(Skeleton(joints, 25.0, OPENPOSE_18_FEET), template_rest)
+    assert np.allclose(motion.rotations[0, TEMPLATE.bone("head")], np.eye(3), atol=1e-3)
 
 
 def test_skinning_by_one_bone_is_a_rigid_motion() -> None:

@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 from stgmamba.arrays import DoubleArray, FloatArray, IntArray, unit
 from stgmamba.body.template import KEYPOINTS, SIDES, load_template
 from stgmamba.jit import jit
+from stgmamba.skeleton.anthropometry import FACE_POINTS
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 
@@ -129,7 +130,7 @@ def _bone_rotations(positions: DoubleArray, rest: RestBody) -> DoubleArray:
     hips, chest = turned("hip", "UpperLeg"), turned("shoulder", "UpperArm")
     face = _frame(*_face_axes(*(joint(name) for name in ("nose", "left_ear", "right_ear"))))
     rest_face = _frame(*_face_axes(*(rest.keypoint(name) for name in ("nose", "left_ear", "right_ear"))))
-    face = _limited(chest, face @ rest_face.T, _MAX_HEAD_TURN)
+    face = _limited(chest, face @ _level_head() @ rest_face.T, _MAX_HEAD_TURN)
 
     rotations = np.tile(np.eye(3), (len(positions), len(template.bones), 1, 1))
     rotations[:, bone("hips")], rotations[:, bone("upperChest")], rotations[:, bone("head")] = hips, chest, face
@@ -151,6 +152,15 @@ def _bone_rotations(positions: DoubleArray, rest: RestBody) -> DoubleArray:
         rotations[:, bone(f"{side}Toes")] = rotations[:, bone(f"{side}Foot")]
         rotations[:, bone(f"{side}Hand")] = rotations[:, bone(f"{side}LowerArm")]
     return rotations
+
+
+def _level_head() -> DoubleArray:
+    """Rotation [3, 3] between the frames that the face's points of dances and of the template span on a level head."""
+    names = ("nose", "left_ear", "right_ear")
+    of_dances = _frame(*_face_axes(*(np.asarray((x, y, z)) for x, y, z in (FACE_POINTS[name] for name in names))))
+    keypoints = load_template().keypoint_mean.astype(np.float64)
+    of_template = _frame(*_face_axes(*(keypoints[KEYPOINTS.index(name)] for name in names)))
+    return np.asarray(of_dances.T @ of_template)
 
 
 def _forward(rotations: DoubleArray, rest: RestBody) -> DoubleArray:
