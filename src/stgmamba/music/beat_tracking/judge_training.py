@@ -34,7 +34,7 @@ class Trial:
         features: [C, FEATURES] of the candidates.
         agreement: [C] their F-measures.
         metre_features: of the best candidate.
-        metre: index of the true one; -1 where no candidate agrees with the beats.
+        metre: index of the true one.
     """
 
     features: FloatArray
@@ -57,7 +57,7 @@ def try_song(tracker: BeatTracker, example: Example) -> Trial | None:
     best = options[int(agreement.argmax())].beats
     bars = metre_features(evidence.at(best)[1], describe(evidence, Candidate(best, 0)))
     features = np.stack([describe(evidence, option) for option in options])
-    metre = METRES.index(example.metre) if agreement.max() > 0.8 else -1
+    metre = METRES.index(example.metre)
     return Trial(features.astype(np.float32), agreement, bars.astype(np.float32), metre)
 
 
@@ -83,9 +83,8 @@ def train_judge(
         features[i, :count] = torch.from_numpy(trial.features)
         agreement[i, :count] = torch.from_numpy(trial.agreement)
         present[i, :count] = True
-    known = [trial for trial in trials if trial.metre >= 0]
-    bars = torch.from_numpy(np.stack([trial.metre_features for trial in known]))
-    metres = torch.tensor([trial.metre for trial in known])
+    bars = torch.from_numpy(np.stack([trial.metre_features for trial in trials]))
+    metres = torch.tensor([trial.metre for trial in trials])
 
     torch.manual_seed(seed)
     judge = tracker.judge = Judge()
