@@ -12,7 +12,12 @@ from stgmamba.errors import InputError
 from stgmamba.music_to_skeleton.initialisation import start_from
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 
-SMALL = Config(channels=8, inner=16, states=2, blocks=1, music_channels=8, styles=("waltz", "tango"))
+
+def small(styles: tuple[str, ...], channels: int = 8) -> Config:
+    return Config(channels=channels, inner=16, states=2, blocks=1, music_channels=8, styles=styles)
+
+
+SMALL = small(("waltz", "tango"))
 
 
 def weights(folder: Path) -> tuple[Path, MusicToSkeleton]:
@@ -27,7 +32,7 @@ def weights(folder: Path) -> tuple[Path, MusicToSkeleton]:
 def test_a_new_style_is_added_and_the_old_ones_stay(tmp_path: Path) -> None:
     path, old = weights(tmp_path)
     styles = ("shuffle", "waltz", "tango")
-    new = MusicToSkeleton(dataclasses.replace(SMALL, styles=styles, temperatures=(), guidance=()))
+    new = MusicToSkeleton(small(styles))
     start_from(new, path)
     before, after = old.style.weight.chunk(2), new.style.weight.chunk(2)
     for plain, grown in zip(before, after, strict=True):  # as they are, and mirrored
@@ -41,6 +46,13 @@ def test_a_new_style_is_added_and_the_old_ones_stay(tmp_path: Path) -> None:
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path, _ = weights(tmp_path)
     with pytest.raises(InputError, match="knows tango; name all its styles"):
-        start_from(MusicToSkeleton(dataclasses.replace(SMALL, styles=("waltz",), temperatures=(), guidance=())), path)
+        start_from(MusicToSkeleton(small(("waltz",))), path)
     with pytest.raises(InputError, match="of other sizes"):
         start_from(MusicToSkeleton(dataclasses.replace(SMALL, channels=16)), path)
+
+
+def test_a_style_added_to_those_of_the_shipped_weights_leaves_their_settings() -> None:
+    shipped, grown = Config(), Config(styles=(*Config().styles, "shuffle"))
+    for name in ("temperatures", "guidance", "music_inputs", "style_sources", "smoothing"):
+        assert getattr(grown, name)[:-1] == getattr(shipped, name)
+    assert (grown.temperatures[-1], grown.guidance[-1], grown.music_inputs[-1]) == (1.0, 1.0, "sound")

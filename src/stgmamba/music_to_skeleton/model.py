@@ -124,7 +124,8 @@ class Config:
         for name in ("styles", "sources", *neutral):  # lists where they were read from a file
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, value in neutral.items():
-            default = STYLE_SETTINGS[name] if self.styles == STYLES else (value,) * len(self.styles)
+            known = dict(zip(STYLES, STYLE_SETTINGS[name], strict=True)) if set(STYLES) <= set(self.styles) else {}
+            default = tuple(known.get(style, value) for style in self.styles)
             object.__setattr__(self, name, getattr(self, name) or default)
             if len(getattr(self, name)) != len(self.styles):
                 raise ValueError(f"{name} must have a value for each of the {len(self.styles)} styles")
