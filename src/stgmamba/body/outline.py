@@ -34,7 +34,6 @@ from stgmamba.characters.raster import rasterize, vertex_normals
 RESOLUTION = 320.0
 """Pixels per metre of the buffers in which bodies and masks are compared."""
 
-_ROUNDS = 3
 _STIFFNESS = 30.0, 30.0, 4.0  # of the field of offsets, by round
 _GROWTH = {TORSO: 0.14, HEAD: 0.12, LEFT_ARM: 0.09, RIGHT_ARM: 0.09, LEFT_LEG: 0.14, RIGHT_LEG: 0.14}  # metres
 _SHRINKAGE = 0.05  # metres
