@@ -46,7 +46,8 @@ def test_figures_of_a_short_song() -> None:
     assert min(parts) > 0
     assert max(parts) < song["total"]
     assert length["long_seconds"] == 4.0
-    assert length["long"] > length["short"]
+    # Which of the two took longer is left to chance where other programs run: only the benchmark compares times.
+    assert min(length["short"], length["long"], length["ratio"]) > 0
     # Plausible for a process with torch.
     assert memory is None or 100 < memory["before_mb"] <= memory["peak_mb"] < 3000
     assert attention["frames"] == 38 * load_sampler().model.config.frames_per_music_frame
