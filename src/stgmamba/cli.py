@@ -853,6 +853,10 @@ def data_build(
     ] = False,
     height: Annotated[int, typer.Option(help="Rows of the clips at most.")] = 512,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Work on a Ray cluster: auto, local, HOST:PORT.", metavar="ADDRESS"),
+    ] = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that one video may take.")] = 3600.0,
     memory_limit: Annotated[float, typer.Option(help="Megabytes that one video may take.")] = 4096.0,
     part: Annotated[
@@ -874,6 +878,7 @@ def data_build(
             BuildOptions(shortest, longest, all_people, height),
             workers=workers,
             limits=Limits(time_limit, memory_limit),
+            ray=ray,
             part=parse_part(part),
             retry=retry,
             report=terminal,

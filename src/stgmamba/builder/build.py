@@ -10,17 +10,18 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stgmamba.builder.card import write_card
+from stgmamba.builder.ray_cluster import run_on_ray
 from stgmamba.builder.shards import SHARD_BYTES, remove_other_shards, write_shards
 from stgmamba.builder.sources import Source, fetch, list_sources, sha256
 from stgmamba.builder.stages import BuildOptions, Video
 from stgmamba.builder.video import build_video, clip_rows, clips_file, video_of
-from stgmamba.builder.workers import Limits, run_in_workers
+from stgmamba.builder.workers import Limits, Outcome, run_in_workers
 from stgmamba.datasets.clips import write_index
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
@@ -56,6 +57,7 @@ def build_dataset(
     *,
     workers: int | None = None,
     limits: Limits | None = None,
+    ray: str | None = None,
     part: tuple[int, int] = (1, 1),
     retry: bool = False,
     shard_bytes: int = SHARD_BYTES,
@@ -69,6 +71,8 @@ def build_dataset(
         options: of the clips.
         workers: processes; by default one per core.
         limits: of each video.
+        ray: address of a Ray cluster, whose cores do the work in the place of processes here, see
+            `stgmamba.builder.ray_cluster.run_on_ray`.
         part: (k, n) does the k-th of n parts of the videos, chosen by their content: n machines need not know of one
             another, and their sets are joined by `stgmamba data merge`.
         retry: try videos again that failed in an earlier run.
@@ -79,7 +83,8 @@ def build_dataset(
         The report: ``sources``, what became of each; ``clips``, ``hours`` and ``failed`` in numbers.
 
     Raises:
-        InputError: a source that is named does not exist, no clip was found, or the disk is full.
+        InputError: a source that is named does not exist, no clip was found, the disk is full, or the cluster cannot
+            be used.
     """
     options, limits, reporter = options or BuildOptions(), limits or Limits(), report or Silent()
     workers = workers or os.cpu_count() or 1
@@ -88,7 +93,13 @@ def build_dataset(
     entries, videos = _identify(list_sources(named), output, part, reporter)
     work = output / "work"
     tasks = [Task(video, options, work / video.sha256) for video in videos]
-    failed = _run(tasks, workers, limits, retry, reporter)
+
+    def execute(waiting: list[Task]) -> Iterator[Outcome[Task]]:
+        if ray is None:
+            return run_in_workers(run_task, waiting, workers, limits)
+        return run_on_ray(run_task, [_from_anywhere(task) for task in waiting], ray, limits, work.absolute())
+
+    failed = _run(tasks, execute, retry, reporter)
     rows: list[dict[str, Any]] = []
     tars: dict[str, Path] = {}
     for task in sorted(tasks, key=lambda task: task.video.sha256):
@@ -187,7 +198,15 @@ def _identify(
     return entries, list(videos.values())
 
 
-def _run(tasks: list[Task], workers: int, limits: Limits, retry: bool, reporter: Reporter) -> dict[str, str]:
+def _from_anywhere(task: Task) -> Task:
+    """A task with absolute paths, for processes that run in another folder."""
+    video = replace(task.video, path=task.video.path.absolute())
+    return replace(task, video=video, folder=task.folder.absolute())
+
+
+def _run(
+    tasks: list[Task], execute: Callable[[list[Task]], Iterator[Outcome[Task]]], retry: bool, reporter: Reporter
+) -> dict[str, str]:
     """Do the tasks that are not done; returns the reasons of those that failed, by the video's hash."""
     failed: dict[str, str] = {}
     waiting = []
@@ -202,7 +221,7 @@ def _run(tasks: list[Task], workers: int, limits: Limits, retry: bool, reporter:
     done = len(tasks) - len(waiting)
     with reporter.stage("videos") as progress:
         progress(done, len(tasks))
-        for outcome in run_in_workers(run_task, waiting, workers, limits):
+        for outcome in execute(waiting):
             done += 1
             progress(done, len(tasks))
             if outcome.reason:
