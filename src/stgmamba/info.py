@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stgmamba.errors import InputError
+from stgmamba.skeleton.formats import is_skeleton_file, read_skeleton
 
 
 def describe(path: str | Path, beats: str | Path | None = None) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def describe(path: str | Path, beats: str | Path | None = None) -> dict[str, Any
     suffix = path.suffix.lower()
     if suffix == ".safetensors":
         facts = _weights(path)
-    elif suffix in (".npz", ".json") or path.is_dir():
+    elif is_skeleton_file(path):
         facts = _skeleton(path)
     elif _is_picture(path):
         facts = _picture(path)
@@ -68,7 +69,6 @@ def _decode_json(metadata: dict[str, str]) -> dict[str, Any]:
 
 
 def _skeleton(path: Path) -> dict[str, Any]:
-    from stgmamba.skeleton.formats import read_skeleton
 
     skeleton = read_skeleton(path)
     return {

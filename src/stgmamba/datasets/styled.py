@@ -7,6 +7,7 @@ from pathlib import Path
 from stgmamba.datasets.aistpp import is_aistpp, load_aistpp_dances
 from stgmamba.datasets.clips import is_clip_dataset
 from stgmamba.datasets.filmed import load_filmed_dances
+from stgmamba.datasets.motion_folder import is_motion_folder, load_motions
 from stgmamba.datasets.scores import Profile
 from stgmamba.datasets.smpl22 import CAPTURED, StyledDance, load_styled_dances
 from stgmamba.datasets.tang2018 import load_dances
@@ -19,8 +20,9 @@ def load_split(
     """The dances of a split.
 
     Args:
-        data: folder in the format of ``datasets.tang2018``; a data set of clips (``datasets.clips``); or in that of
-            ``datasets.tang2018_raw`` or ``datasets.aistpp``, all of which is ``train``.
+        data: folder in the format of ``datasets.tang2018``; a data set of clips (``datasets.clips``); motions of one's
+            own (``datasets.motion_folder``); or in the format of ``datasets.tang2018_raw`` or ``datasets.aistpp``, all
+            of which is ``train``.
         smpl22: folder in the format of ``datasets.smpl22``, or None.
         split: ``train``, ``val`` or ``test``.
         profile: thresholds on the scores of clips; None takes all.
@@ -35,6 +37,8 @@ def load_split(
         dances = load_raw_dances(folder)
     elif split == "train" and is_aistpp(folder):
         dances = load_aistpp_dances(folder)
+    elif is_motion_folder(folder):
+        dances = load_motions(folder, split)
     else:
         dances = [
             StyledDance(dance.id, dance.style, CAPTURED, dance.skeleton, dance.audio_path, sync=dance.sync)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stgmamba.errors import InputError
 from stgmamba.files import check_can_write
-from stgmamba.skeleton.formats import npz, openpose_json
+from stgmamba.skeleton.formats import bvh, npz, openpose_json
 from stgmamba.skeleton.sequence import Skeleton
 
 
@@ -20,13 +20,13 @@ class Format:
         about: what it is, in a few words for the user.
         suffixes: endings of its files, lower case with the dot; "" stands for a folder.
         read: path to skeleton; raises InputError.
-        write: path and skeleton to file; raises InputError.
+        write: path and skeleton to file; raises InputError. None where files are read only.
     """
 
     about: str
     suffixes: tuple[str, ...]
     read: Callable[[Path], Skeleton]
-    write: Callable[[Path, Skeleton], None]
+    write: Callable[[Path, Skeleton], None] | None
 
 
 FORMATS: dict[str, Format] = {
@@ -37,6 +37,7 @@ FORMATS: dict[str, Format] = {
         openpose_json.read,
         openpose_json.write,
     ),
+    "bvh": Format("motion capture of Biovision, read only", (".bvh",), bvh.read, None),
 }
 
 
@@ -65,7 +66,10 @@ def write_skeleton(path: str | Path, skeleton: Skeleton) -> None:
         InputError: no known format, or the place cannot be written to.
     """
     path = Path(path)
-    _format_of(path).write(path, skeleton)
+    write = _format_of(path).write
+    if write is None:
+        raise InputError(f"{path}: this format is read only; use one of {', '.join(_written_suffixes())}, or a folder.")
+    write(path, skeleton)
 
 
 def check_can_write_skeleton(path: str | Path) -> Path:
@@ -78,8 +82,11 @@ def check_can_write_skeleton(path: str | Path) -> Path:
     if not path.suffix:  # a folder of one file per frame
         check_can_write(path / "frame.json" if path.is_dir() else path)
         return path
-    suffixes = tuple(suffix for entry in FORMATS.values() for suffix in entry.suffixes if suffix)
-    return check_can_write(path, suffixes)
+    return check_can_write(path, _written_suffixes())
+
+
+def _written_suffixes() -> tuple[str, ...]:
+    return tuple(suffix for entry in FORMATS.values() if entry.write for suffix in entry.suffixes if suffix)
 
 
 def _format_of(path: Path) -> Format:
