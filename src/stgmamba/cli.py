@@ -476,21 +476,19 @@ def avatar(
         if path is not None:
             check_can_write(path, (suffix,), inputs=(image,))
     with Terminal() as terminal:
-        from stgmamba.body.gltf import write_glb
-        from stgmamba.body.turntable import save_turntable
-        from stgmamba.subject import load_avatar
+        from stgmamba.pipeline import make_avatar
 
-        options.check_options(size=options.parse_size(size), fps=fps)
-        frame_size = options.frame_size(options.parse_size(size), options.CHARACTER_ASPECT)
-        with terminal.stage("subject"):
-            body, notes = load_avatar(image, pose, mask, options.parse_person(person))
-        for note in notes:
-            terminal.warn(note)
-        if output is not None:
-            write_glb(output, body)
-        if turntable is not None:
-            with terminal.stage("video") as progress:
-                save_turntable(body, turntable, frame_size, fps, progress)
+        body = make_avatar(
+            image,
+            glb=output,
+            turntable=turntable,
+            pose=pose,
+            mask=mask,
+            person=options.parse_person(person),
+            size=options.parse_size(size),
+            fps=fps,
+            report=terminal,
+        )
     facts: dict[str, Any] = {"image": str(image), "pose": _name(pose), "mask": _name(mask)}
     facts |= {"turntable": _name(turntable)}
     facts |= {"overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}

@@ -24,6 +24,7 @@ from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
 from stgmamba.options import (
     BACKGROUND,
     BODY,
+    CHARACTER_ASPECT,
     ENERGY,
     FPS,
     FRAMING,
@@ -34,13 +35,15 @@ from stgmamba.options import (
     Facing,
     Size,
     check_options,
+    frame_size,
     parse_facing,
 )
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
-from stgmamba.subject import PoseLike, Subject, check_subject, load_subject
+from stgmamba.subject import PoseLike, Subject, check_subject, load_avatar, load_subject
 
 if TYPE_CHECKING:
+    from stgmamba.body.avatar import Avatar
     from stgmamba.music_to_skeleton.sampler import DanceSampler
     from stgmamba.person.picture import ImageLike
     from stgmamba.person.pose import PersonChoice
@@ -336,6 +339,54 @@ class DancePipeline:
             )
         # Frames of the model and of the video seldom end together; the video ends with the song.
         return dance.resampled(fps).slice(0, max(1, round(song.seconds * fps)))
+
+
+def make_avatar(
+    image: ImageLike,
+    *,
+    glb: str | Path | None = None,
+    turntable: str | Path | None = None,
+    pose: PoseLike | None = None,
+    mask: ImageLike | None = None,
+    person: PersonChoice | None = None,
+    size: Size | None = None,
+    fps: float = FPS,
+    report: Reporter | None = None,
+) -> Avatar:
+    """Make the person of a picture a 3-D body, and write it as a mesh, as a video of one turn, or both.
+
+    Args:
+        image: the picture of one person: a file, a PIL image, or an array uint8 [H, W, 3].
+        glb: the mesh to write, textured and rigged (binary glTF), ending in .glb.
+        turntable: the video to write, ending in .mp4.
+        pose: the joints in ``image``, as for ``DancePipeline.dance``.
+        mask: the outline in ``image``, white on the figure; estimated when not given.
+        person: of several persons in ``image``, as for ``DancePipeline.dance``.
+        size: of the video: height in pixels, or (width, height).
+        fps: frames per second of the video.
+        report: receives the notes on the picture and the progress of the stages ``subject`` and ``video``.
+
+    Raises:
+        InputError: the picture or an option cannot be used, or a file cannot be written.
+    """
+    check_options(size=size, fps=fps)
+    glb = None if glb is None else check_can_write(glb, (".glb",))
+    turntable = None if turntable is None else check_can_write(turntable, (".mp4",))
+    report = report or Silent()
+    with report.stage("subject"):
+        avatar, notes = load_avatar(image, pose, mask, person)
+    for note in notes:
+        report.warn(note)
+    if glb is not None:
+        from stgmamba.body.gltf import write_glb
+
+        write_glb(glb, avatar)
+    if turntable is not None:
+        from stgmamba.body.turntable import save_turntable
+
+        with report.stage("video") as progress:
+            save_turntable(avatar, turntable, frame_size(size, CHARACTER_ASPECT), fps, progress)
+    return avatar
 
 
 def load_dance(path: str | Path, report: Reporter | None = None) -> tuple[Skeleton, Path | None]:
