@@ -370,6 +370,23 @@ def test_a_pose_or_mask_that_cannot_be_used_is_a_sentence(
         assert not film.exists()
 
 
+def test_a_transparent_background(run: Run, dance_file: Path, person_picture: Path, tmp_path: Path) -> None:
+    film = tmp_path / "a.mov"
+    render = "render", dance_file, "--background", "transparent", "--size", "96", "--fps", "5"
+    code, _, err = run(*render, "--image", person_picture, "--body", "3d", "-o", film)
+    assert code == 0, err
+    assert (probe(film).video_codec, probe(film).size) == ("prores", (72, 96))
+    for arguments, mentioned in (
+        (("--image", person_picture, "-o", tmp_path / "b.mp4"), "b.mov"),
+        (("--image", person_picture, "--body", "flat", "-o", tmp_path / "b.mov"), "--body 3d"),
+        (("--character", "mira", "-o", tmp_path / "b.mov"), "--image"),
+    ):
+        code, out, err = run(*render, *arguments)
+        assert (code, out) == (2, "")
+        assert is_one_sentence(err.splitlines()[-1], mentioned), err
+    assert not list(tmp_path.glob("b.*"))
+
+
 def test_avatar_writes_a_mesh_and_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
     mesh, film = tmp_path / "me.glb", tmp_path / "turn.mp4"
     code, out, err = run(

@@ -318,3 +318,22 @@ def test_length_of_sound_without_a_header_that_states_it(tmp_path: Path, name: s
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
     assert probe(tmp_path / name).seconds == pytest.approx(seconds, abs=0.1)
+
+
+def test_alpha_is_kept_in_a_mov_and_refused_in_an_mp4(tmp_path: Path) -> None:
+    frame = np.zeros((47, 64, 4), np.uint8)
+    frame[10:30, 10:30] = (200, 50, 20, 255)
+    frame[10:30, 40:60] = (20, 50, 200, 128)
+    wavfile.write(tmp_path / "song.wav", 22050, np.zeros(22050, np.int16))
+    write_video(tmp_path / "a.mov", [frame] * 5, 25, tmp_path / "song.wav")
+    info = probe(tmp_path / "a.mov")
+    assert (info.video_codec, info.size, info.audio_codec) == ("prores", (64, 48), "aac")
+    with av.open(str(tmp_path / "a.mov")) as container:
+        back = next(container.decode(video=0)).to_ndarray(format="rgba").astype(int)
+    for place, colour in (((20, 20), (200, 50, 20, 255)), ((20, 50), (20, 50, 200, 128)), ((5, 5), (0, 0, 0, 0))):
+        assert np.abs(back[place] - colour).max() <= 4
+    with pytest.raises(InputError, match=r"keeps no transparent background.*a\.mov"):
+        write_video(tmp_path / "a.mp4", [frame] * 5, 25)
+    with pytest.raises(InputError, match=r"must end in \.mp4"):
+        write_video(tmp_path / "b.mov", [frame[..., :3]] * 5, 25)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in (".mp4", ".mov")) == ["a.mov"]

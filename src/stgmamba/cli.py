@@ -21,7 +21,7 @@ from typer.exceptions import Abort, TyperException
 
 from stgmamba import options
 from stgmamba.errors import InputError
-from stgmamba.files import check_can_write, check_input
+from stgmamba.files import check_can_write, check_can_write_video, check_input
 from stgmamba.progress import Terminal
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ Background = Annotated[
     str,
     typer.Option(
         help="Behind a picture's person: photo, their own place; blur, that blurred; a colour (green, #00ff00); "
-        "or a picture's file.",
-        metavar="photo|blur|COLOUR|FILE",
+        "transparent (the output then ends in .mov); or a picture's file.",
+        metavar="photo|blur|COLOUR|transparent|FILE",
     ),
 ]
 BodyKind = Annotated[
@@ -264,7 +264,7 @@ def dance(
     debug: Debug = False,
 ) -> None:
     """A song in, a video of somebody dancing to it out."""
-    check_can_write(output, (".mp4",), inputs=(song, image))
+    check_can_write_video(output, options.is_transparent(background), inputs=(song, image))
     if glb is not None:
         check_can_write(glb, (".glb",), inputs=(song, image))
     with Terminal() as terminal:
@@ -386,7 +386,7 @@ def render(
     debug: Debug = False,
 ) -> None:
     """A dance in, a video of somebody else dancing it out."""
-    check_can_write(output, (".mp4",), inputs=(song, image))
+    check_can_write_video(output, options.is_transparent(background), inputs=(song, image))
     with Terminal() as terminal:
         from stgmamba import pipeline
 

@@ -97,6 +97,28 @@ def check_can_write(
     return path
 
 
+def check_can_write_video(
+    path: str | Path, transparent: bool = False, inputs: tuple[str | Path | None, ...] = ()
+) -> Path:
+    """Refuse early a video that cannot be written: an .mp4, or a .mov where its background is transparent.
+
+    Args:
+        path: the file that will be written.
+        transparent: whether frames have an alpha channel, which H.264 in an mp4 does not keep.
+        inputs: files that it is made from, which it may not replace.
+
+    Raises:
+        InputError: wrong ending, or as of `check_can_write`.
+    """
+    path = Path(path)
+    if transparent and path.suffix.lower() == ".mp4":
+        better = path.with_suffix(".mov").name
+        raise InputError(
+            f"{path}: an mp4 keeps no transparent background; name a .mov (ProRes 4444), such as {better}."
+        )
+    return check_can_write(path, (".mov" if transparent else ".mp4",), inputs)
+
+
 @contextmanager
 def atomic_output(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write to, renamed to ``path`` only when the block succeeds.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from stgmamba.errors import InputError
@@ -57,7 +58,7 @@ BODIES: tuple[BodyKind, ...] = ("auto", "3d", "flat")
 BODY: BodyKind = "auto"
 
 BACKGROUND = "photo"
-"""Behind a picture's person: ``photo``, their own place; ``blur``, that blurred; a colour; or a picture's file."""
+"""Behind a picture's person: ``photo``, their place; ``blur``, that blurred; a colour; ``transparent``; or a file."""
 
 Framing = Literal["auto", "person", "scene"]
 """What of a picture is filmed: ``scene``, all of it; ``person``, a crop; ``auto``, a crop where the person is small."""
@@ -141,6 +142,11 @@ def parse_quality(text: str) -> Quality:
 def parse_body(text: str) -> BodyKind:
     """A kind of body by its name. Raises InputError where there is no such."""
     return match_name(text, BODIES, "body")
+
+
+def is_transparent(background: str | Path) -> bool:
+    """Whether a background is the one that leaves the frames transparent."""
+    return str(background).strip().casefold() == "transparent"
 
 
 def parse_framing(text: str) -> Framing:

@@ -18,7 +18,7 @@ import numpy as np
 
 from stgmamba.arrays import Frame
 from stgmamba.errors import InputError
-from stgmamba.files import check_can_write
+from stgmamba.files import check_can_write, check_can_write_video
 from stgmamba.music.decode import Song, load_song
 from stgmamba.music.rhythm import Rhythm, excerpt, read_beats
 from stgmamba.options import (
@@ -86,14 +86,15 @@ class DanceVideo:
         return self.skeleton.seconds
 
     def frames(self) -> Iterator[Frame]:
-        """The frames, uint8 RGB [H, W, 3], drawn one at a time."""
+        """The frames, uint8 RGB [H, W, 3] (RGBA where the background is transparent), drawn one at a time."""
         return self.subject.renderer.frames(self.skeleton)
 
     def save(self, path: str | Path, report: Reporter | None = None) -> Path:
-        """Draw all frames into an mp4 with the song's sound (H.264 and AAC). Nothing is left behind if it fails.
+        """Draw all frames into a video with the song's sound (H.264 and AAC). Nothing is left behind if it fails.
 
         Args:
-            path: the file to write, ending in .mp4; an older one is replaced.
+            path: the file to write, ending in .mp4, or in .mov where the background is transparent (ProRes 4444);
+                an older one is replaced.
             report: told of the stage ``video`` and its progress in frames.
 
         Raises:
@@ -101,7 +102,7 @@ class DanceVideo:
         """
         from stgmamba.video_io import write_video
 
-        path = check_can_write(path, (".mp4",))
+        path = check_can_write_video(path, self.subject.transparent)
         with (report or Silent()).stage("video") as progress:
             write_video(
                 path,
@@ -262,7 +263,7 @@ class DancePipeline:
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
-            background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
+            background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, or a picture's file.
             person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
             framing: what of ``image`` is filmed: ``scene``, ``person`` or ``auto``, a crop where the person is small.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
@@ -450,7 +451,7 @@ def render(
         seed: of the character ``random``.
         quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
-        background: behind a picture's person: ``photo``, ``blur``, a colour, or a picture's file.
+        background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, or a picture's file.
         person: of several persons in ``image``, as for ``DancePipeline.dance``.
         framing: what of ``image`` is filmed, as for ``DancePipeline.dance``.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.

@@ -17,4 +17,4 @@ class Renderer(Protocol):
         """(width, height) of its frames in pixels."""
 
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
-        """One uint8 RGB frame [H, W, 3] per frame of ``dance`` (3-D, OPENPOSE_18_FEET, metres), lazily."""
+        """One uint8 frame, RGB [H, W, 3] or RGBA [H, W, 4], per frame of ``dance`` (3-D, OPENPOSE_18_FEET, metres)."""

@@ -19,6 +19,7 @@ from stgmamba.options import (
     Framing,
     Size,
     frame_size,
+    is_transparent,
     match_name,
     parse_body,
     parse_framing,
@@ -48,6 +49,7 @@ class Subject:
         facing: default facing: ``free``, except where a picture's person is flat and has no back.
         notes: sentences for the user on what was found in the picture and what had to be guessed.
         avatar: the textured, rigged mesh of a picture's person; None where it is flat, and of a character.
+        transparent: whether the frames have an alpha channel and nothing is behind the subject.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Subject:
     facing: Facing
     notes: tuple[str, ...] = ()
     avatar: Avatar | None = None
+    transparent: bool = False
 
 
 def load_subject(
@@ -82,15 +85,19 @@ def load_subject(
         pose: the joints in ``image``, for drawings in which nobody is detected.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
-        background: behind a picture's person: ``photo``, ``blur``, a colour (``green``, ``#00ff00``), or a picture.
+        background: behind a picture's person: ``photo``, ``blur``, a colour (``green``, ``#00ff00``), ``transparent``
+            (3-D bodies only), or a picture's file.
         person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
         framing: ``scene``, all of the picture; ``person``, a crop; ``auto``, a crop where the person is small. With
             ``pose`` or ``mask``, whose pixels are the picture's, it is all of the picture.
 
     Raises:
-        InputError: both given, no such character, or the picture, its pose or its mask cannot be used.
+        InputError: both given, no such character, the picture, its pose or its mask cannot be used, or a transparent
+            background behind a character or a flat person.
     """
     check_subject(image, character, pose, mask)
+    if image is None and is_transparent(background):
+        raise InputError("A transparent background (--background) belongs to a picture; name it with --image.")
     if image is not None:
         return _load_picture_subject(image, size, quality, pose, mask, body, background, person, framing)
     return _load_character(character, size, seed)
@@ -142,8 +149,14 @@ def _load_picture_subject(
     if kind != "flat":
         avatar, body_notes = _fitting_avatar(picture, person, always=kind == "3d")
         notes = (*notes, *body_notes)
+    transparent = is_transparent(background)
     renderer: Renderer
     if avatar is None:
+        if transparent:
+            raise InputError(
+                f"{picture.name}: a transparent background needs a 3-D body, and the person would be flat; "
+                "use --body 3d, or a colour as the background."
+            )
         renderer = _flat_renderer(picture, person, height, quality, behind)
     else:
         from stgmamba.body.renderer import BodyRenderer
@@ -151,7 +164,7 @@ def _load_picture_subject(
         renderer = BodyRenderer(picture, person, avatar, height, background=behind)
     if renderer.size != video_size:
         renderer = Letterbox(renderer, video_size)
-    return Subject(picture.name, renderer, "camera" if avatar is None else "free", notes, avatar)
+    return Subject(picture.name, renderer, "camera" if avatar is None else "free", notes, avatar, transparent)
 
 
 def _fitting_avatar(picture: Picture, person: DetectedPerson, always: bool) -> tuple[Avatar | None, tuple[str, ...]]:

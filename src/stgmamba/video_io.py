@@ -17,7 +17,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from stgmamba.errors import InputError
-from stgmamba.files import atomic_output, check_can_write
+from stgmamba.files import atomic_output, check_can_write, check_can_write_video
 from stgmamba.music.decode import decode_packets, open_media, origin_seconds, stream_audio, video_stream
 from stgmamba.progress import Progress
 
@@ -83,21 +83,23 @@ def write_video(
     preset: str = "fast",
     threads: int = 2,
 ) -> int:
-    """Write an mp4 (H.264 yuv420p BT.709, AAC) that plays in a browser, its index in front.
+    """Write an mp4 (H.264 yuv420p BT.709, AAC) that plays in a browser, its index in front; with alpha, a mov.
+
+    Frames with an alpha channel (not premultiplied) become ProRes 4444, in which video editors exchange alpha.
 
     Frames are consumed one by one, so memory does not grow with length. An odd width or height is padded by one column
     or row, a copy of the last, since yuv420p halves both. The audio is truncated, or padded with silence, to the
     duration of the frames; frame i is shown i / fps seconds after ``audio_start``.
 
     Args:
-        path: the mp4 to write; complete, or not there at all.
-        frames: uint8 [H, W, 3] RGB, all of one size.
+        path: the .mp4 to write, .mov for frames with alpha; complete, or not there at all.
+        frames: uint8 [H, W, 3] RGB or [H, W, 4] RGBA, all of one size.
         fps: frames per second.
         audio: source file of the audio (more than two channels are downmixed to two).
         audio_start: second of ``audio`` at the first frame.
         seconds: maximum duration; None for all frames.
         progress: called after each frame.
-        crf: H.264 quality, 0 (lossless) to 51; 18 is visually lossless.
+        crf: H.264 quality, 0 (lossless) to 51; 18 is visually lossless. Without effect on ProRes.
         preset: of x264, trades encoding time for file size.
         threads: of the encoder.
 
@@ -107,7 +109,7 @@ def write_video(
     Raises:
         InputError: no frames, output that cannot be written (folder missing, disk full), audio that cannot be read.
     """
-    path = check_can_write(path, (".mp4",))
+    path = check_can_write(path, (".mp4", ".mov"))
     rate = exact_fps(fps)
     total = len(frames) if isinstance(frames, Sized) else None
     if seconds is not None:
@@ -117,12 +119,13 @@ def write_video(
     first = next(remaining, None)
     if first is None:
         raise InputError(f"{path}: there are no frames to write; the dance is empty.")
+    check_can_write_video(path, transparent=first.shape[-1] == 4)
     track = None if audio is None else _AudioTrack(Path(audio), audio_start)
     convert = VideoReformatter()  # reused, since setting up a conversion takes longer than converting a frame
     done = 0
     with atomic_output(path) as part:
         try:
-            with av.open(str(part), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+            with av.open(str(part), "w", format=path.suffix[1:].lower(), options={"movflags": "+faststart"}) as output:
                 stream = _add_video_stream(output, rate, first.shape, crf, preset, threads)
                 if track is not None:
                     track.attach(output)
@@ -143,11 +146,14 @@ def write_video(
 
 def _add_video_stream(output: Any, rate: Fraction, shape: tuple[int, ...], crf: int, preset: str, threads: int) -> Any:
     height, width = shape[:2]
-    # With mbtree the encoder's output is not deterministic. Files are up to a third larger without it.
-    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
-    stream = output.add_stream("libx264", rate=rate, options=options)
+    if shape[-1] == 4:
+        stream = output.add_stream("prores_ks", rate=rate, options={"profile": "4444", "vendor": "apl0"})
+    else:
+        # With mbtree the encoder's output is not deterministic. Files are up to a third larger without it.
+        options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+        stream = output.add_stream("libx264", rate=rate, options=options)
     stream.width, stream.height = width + width % 2, height + height % 2
-    stream.pix_fmt = "yuv420p"
+    stream.pix_fmt = _pixel_format(shape)
     stream.time_base = 1 / rate
     context = stream.codec_context
     context.time_base = 1 / rate
@@ -157,15 +163,22 @@ def _add_video_stream(output: Any, rate: Fraction, shape: tuple[int, ...], crf: 
     return stream
 
 
+def _pixel_format(shape: tuple[int, ...]) -> str:
+    """FFmpeg's name of the encoded format of frames of a shape, by their channels."""
+    return "yuva444p10le" if shape[-1] == 4 else "yuv420p"
+
+
 def _video_frame(convert: Any, rgb: NDArray[np.uint8], shape: tuple[int, ...], index: int) -> Any:
-    """Frame number ``index`` of the output, converted to yuv420p BT.709."""
-    if rgb.shape != shape or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+    """Frame number ``index`` of the output, converted to BT.709, 4:2:0 or 4:4:4 with alpha."""
+    if rgb.shape != shape or rgb.ndim != 3 or rgb.shape[2] not in (3, 4) or rgb.dtype != np.uint8:
         raise ValueError(f"frame {index} is {rgb.dtype} {rgb.shape}; it must be uint8 {shape[:2]} x 3")
     height, width = shape[:2]
     if height % 2 or width % 2:
         rgb = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-    frame = convert.reformat(frame, format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE, threads=1)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgba" if rgb.shape[-1] == 4 else "rgb24")
+    frame = convert.reformat(
+        frame, format=_pixel_format(shape), dst_colorspace=_BT709, dst_color_range=_LIMITED_RANGE, threads=1
+    )
     frame.pts = index
     return frame
 

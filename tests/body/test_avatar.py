@@ -176,3 +176,14 @@ def test_a_given_background_replaces_the_place(avatar: Avatar, sway: Skeleton) -
     assert near(frame, (10, 20, 250), 40).mean() > 0.5
     assert near(frame, SHIRT).sum() > 300
     assert not near(frame, WALL, 30).any()
+
+
+def test_a_transparent_background_leaves_only_the_dancer(avatar: Avatar, sway: Skeleton) -> None:
+    truth = standing_body()
+    green, nothing = np.full((200, 150, 3), (0, 255, 0), np.uint8), np.zeros((200, 150, 4), np.uint8)
+    over_green = next(BodyRenderer(truth.picture, truth.person, avatar, 200, background=green).frames(sway))
+    frame = next(BodyRenderer(truth.picture, truth.person, avatar, 200, background=nothing).frames(sway))
+    opaque = frame[..., 3] == 255
+    assert 0.05 < opaque.mean() < 0.5
+    assert np.array_equal(frame[opaque][:, :3], over_green[opaque])
+    assert not frame[:, [0, -1], 3].any()

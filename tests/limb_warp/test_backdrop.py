@@ -41,6 +41,13 @@ def test_a_colour(picture: Picture, mask: np.ndarray, name: str) -> None:
     assert backdrop(mask).shape == (80, 60, 3)
 
 
+def test_a_transparent_one_has_alpha(picture: Picture, mask: np.ndarray) -> None:
+    backdrop = make_backdrop("Transparent", picture, (60, 80))
+    assert backdrop is not None
+    assert backdrop(mask).shape == (80, 60, 4)
+    assert not backdrop(mask).any()
+
+
 def test_a_blurred_place_shows_nothing_of_the_person(picture: Picture, mask: np.ndarray) -> None:
     backdrop = make_backdrop("blur", picture, (60, 80))
     assert backdrop is not None

@@ -50,7 +50,8 @@ class BodyRenderer:
         avatar: made from them.
         size: height of the frames in pixels; the width keeps the picture's aspect ratio, both are even.
         seed: of the background's inpainting.
-        background: uint8 [H, W, 3] at the size of the frames, instead of the picture's own.
+        background: uint8 [H, W, 3] at the size of the frames, instead of the picture's own; [H, W, 4] of alpha 0 for
+            transparent frames with alpha (not premultiplied), which have no shadow.
 
     Attributes:
         size: (width, height) of the frames.
@@ -86,7 +87,7 @@ class BodyRenderer:
         )
 
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
-        """One frame uint8 [H, W, 3] per frame of the dance, lazily.
+        """One frame uint8 [H, W, 3], or [H, W, 4] with alpha, per frame of the dance, lazily.
 
         Args:
             dance: 3-D OPENPOSE_18_FEET, metres; it may face any way.
@@ -183,7 +184,8 @@ class BodyRenderer:
 
     def _with_shadow(self, background: Frame, keypoints: DoubleArray, view: View) -> Frame:
         """A copy of the background darkened where feet and body keep the light from the floor."""
-        if not self._full_length:
+        # A body drawn on a canvas with alpha replaces what is under its rim: a shadow would be cut there.
+        if not self._full_length or background.shape[2] == 4:
             return background.copy()
         height, width = background.shape[:2]
         shadow = np.zeros((-(-height // _SHADOW_STEP), -(-width // _SHADOW_STEP)), np.float32)

@@ -12,6 +12,7 @@ from PIL import ImageColor
 from stgmamba.arrays import FloatArray, Frame
 from stgmamba.errors import InputError
 from stgmamba.limb_warp.inpainting import push_pull
+from stgmamba.options import is_transparent
 from stgmamba.person.picture import Picture, is_picture, load_picture
 
 _BLUR = 0.02  # standard deviation, of the frame's longer side
@@ -20,9 +21,11 @@ _BLUR = 0.02  # standard deviation, of the frame's longer side
 def make_backdrop(choice: str | Path, picture: Picture, size: tuple[int, int]) -> Callable[[FloatArray], Frame] | None:
     """A function from the person's mask [H, W] to a background uint8 [H', W', 3]; None for the picture's own.
 
+    ``transparent`` gives a background of [H', W', 4] whose alpha is 0.
+
     Args:
-        choice: ``photo``, ``blur``, a colour as CSS has them (``green``, ``#00ff00``), or a picture's file, which is
-            enlarged until it covers the frame.
+        choice: ``photo``, ``blur``, ``transparent``, a colour as CSS has them (``green``, ``#00ff00``), or a picture's
+            file, which is enlarged until it covers the frame.
         picture: the person's.
         size: (width, height) of the frames.
 
@@ -34,12 +37,15 @@ def make_backdrop(choice: str | Path, picture: Picture, size: tuple[int, int]) -
         return None
     if name.casefold() == "blur":
         return lambda mask: _blurred(picture, mask, size)
+    if is_transparent(name):
+        return lambda mask: np.zeros((size[1], size[0], 4), np.uint8)
     try:
         colour = ImageColor.getrgb(name)[:3]
     except ValueError:
         if not is_picture(Path(name)) and not Path(name).exists():
             raise InputError(
-                f"background {name!r} is no colour and no picture's file; use photo, blur, green, #00ff00 or a file."
+                f"background {name!r} is no colour and no picture's file; "
+                "use photo, blur, transparent, green, #00ff00 or a file."
             ) from None
         backdrop = _covering(load_picture(name).rgb, size)
         return lambda mask: backdrop

@@ -40,12 +40,13 @@ class Letterbox:
         self.size = size
 
     def frames(self, dance: Skeleton) -> Iterator[Frame]:
-        """One frame per frame of the dance, lazily; uint8 [H, W, 3]."""
+        """One frame per frame of the dance, lazily; uint8 [H, W, 3], or [H, W, 4] with alpha as the other's are."""
         border: Frame | None = None
         for frame in self._inner.frames(dance):
             if border is None:
                 # Of the first frame only: a moving border would distract.
-                border = blurred_cover(frame, self.size)
+                transparent = np.zeros((self.size[1], self.size[0], 4), np.uint8)
+                border = transparent if frame.shape[2] == 4 else blurred_cover(frame, self.size)
             full = border.copy()
             height, width = frame.shape[:2]
             left, top = (self.size[0] - width) // 2, (self.size[1] - height) // 2
