@@ -171,7 +171,7 @@ Background = Annotated[
     str,
     typer.Option(
         help="Behind a picture's person: photo, their own place; blur, that blurred; a colour (green, #00ff00); "
-        "transparent (the output then ends in .mov); or a picture's file.",
+        "transparent (the output then ends in .mov); or the file of a picture or video.",
         metavar="photo|blur|COLOUR|transparent|FILE",
     ),
 ]

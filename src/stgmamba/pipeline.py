@@ -263,7 +263,7 @@ class DancePipeline:
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
             body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
-            background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, or a picture's file.
+            background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, a picture, a video.
             person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
             framing: what of ``image`` is filmed: ``scene``, ``person`` or ``auto``, a crop where the person is small.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
@@ -451,7 +451,7 @@ def render(
         seed: of the character ``random``.
         quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
-        background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, or a picture's file.
+        background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, a picture, a video.
         person: of several persons in ``image``, as for ``DancePipeline.dance``.
         framing: what of ``image`` is filmed, as for ``DancePipeline.dance``.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.

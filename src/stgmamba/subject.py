@@ -86,7 +86,7 @@ def load_subject(
         mask: the outline in ``image``, white on the figure; estimated when not given.
         body: of a picture's person: ``3d``, ``flat``, or ``auto``: 3-D where that fits the picture.
         background: behind a picture's person: ``photo``, ``blur``, a colour (``green``, ``#00ff00``), ``transparent``
-            (3-D bodies only), or a picture's file.
+            or a video's file (these two with 3-D bodies only), or a picture's.
         person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
         framing: ``scene``, all of the picture; ``person``, a crop; ``auto``, a crop where the person is small. With
             ``pose`` or ``mask``, whose pixels are the picture's, it is all of the picture.
@@ -134,7 +134,7 @@ def _load_picture_subject(
     which: PersonChoice | None,
     framing: str,
 ) -> Subject:
-    from stgmamba.limb_warp.backdrop import make_backdrop
+    from stgmamba.limb_warp.backdrop import VideoBackdrop, make_backdrop
     from stgmamba.limb_warp.letterbox import Letterbox, fitting_height, scaled_size
     from stgmamba.person.picture import as_picture
 
@@ -152,10 +152,10 @@ def _load_picture_subject(
     transparent = is_transparent(background)
     renderer: Renderer
     if avatar is None:
-        if transparent:
+        if transparent or isinstance(behind, VideoBackdrop):
             raise InputError(
-                f"{picture.name}: a transparent background needs a 3-D body, and the person would be flat; "
-                "use --body 3d, or a colour as the background."
+                f"{picture.name}: a background that is {'transparent' if transparent else 'a video'} needs a 3-D body, "
+                "and the person would be flat; use --body 3d, or a colour or picture as the background."
             )
         renderer = _flat_renderer(picture, person, height, quality, behind)
     else:

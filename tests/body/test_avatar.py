@@ -12,8 +12,9 @@ from stgmamba.body.quality import find_fault
 from stgmamba.body.renderer import BodyRenderer
 from stgmamba.body.template import load_template
 from stgmamba.body.turntable import SECONDS, save_turntable, turned, turntable_view
+from stgmamba.limb_warp.backdrop import VideoBackdrop
 from stgmamba.skeleton import Skeleton
-from stgmamba.video_io import read_video
+from stgmamba.video_io import read_video, write_video
 from tests.support.posed_body import HAIR, SHIRT, SIZE, SKIN, TROUSERS, WALL, standing_body
 
 BACKDROP = (255, 0, 255)
@@ -187,3 +188,14 @@ def test_a_transparent_background_leaves_only_the_dancer(avatar: Avatar, sway: S
     assert 0.05 < opaque.mean() < 0.5
     assert np.array_equal(frame[opaque][:, :3], over_green[opaque])
     assert not frame[:, [0, -1], 3].any()
+
+
+def test_a_video_moves_behind_the_dancer(avatar: Avatar, sway: Skeleton, tmp_path: Path) -> None:
+    truth = standing_body()
+    write_video(tmp_path / "sea.mp4", [np.full((200, 150, 3), grey, np.uint8) for grey in (60, 160)], sway.fps)
+    behind = VideoBackdrop(tmp_path / "sea.mp4", (150, 200))
+    renderer = BodyRenderer(truth.picture, truth.person, avatar, 200, background=behind)
+    frames = list(renderer.frames(sway.slice(0, 4)))
+    corners = [float(frame[:5, :5].mean()) for frame in frames]
+    assert np.abs(np.asarray(corners) - (60, 160, 60, 160)).max() < 4
+    assert all(near(frame, SHIRT).sum() > 300 for frame in frames)

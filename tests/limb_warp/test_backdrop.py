@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from PIL import Image
 
 from stgmamba.errors import InputError
-from stgmamba.limb_warp.backdrop import make_backdrop
+from stgmamba.limb_warp.backdrop import VideoBackdrop, make_backdrop
 from stgmamba.person.picture import Picture
+from stgmamba.video_io import write_video
 
 RED = (200, 30, 30)
 
@@ -73,3 +75,25 @@ def test_a_picture_covers_the_frame(picture: Picture, mask: np.ndarray, tmp_path
 def test_what_is_neither_is_refused(picture: Picture, name: str) -> None:
     with pytest.raises(InputError, match=name):
         make_backdrop(name, picture, (60, 80))
+
+
+@pytest.mark.parametrize("fps", [5.0, 10.0, 25.0])
+def test_a_video_is_looped_at_the_frame_rate_asked_for(
+    picture: Picture, mask: np.ndarray, tmp_path: Path, fps: float
+) -> None:
+    greys = (40, 100, 160, 220)
+    write_video(tmp_path / "sea.mp4", [np.full((48, 128, 3), grey, np.uint8) for grey in greys], 10)
+    backdrop = make_backdrop(tmp_path / "sea.mp4", picture, (60, 80))
+    assert backdrop is not None
+    video = backdrop(mask)
+    assert isinstance(video, VideoBackdrop)
+    frames = list(islice(video.frames(fps), round(fps)))  # a second: two and a half rounds
+    assert {frame.shape for frame in frames} == {(80, 60, 3)}
+    expected = [greys[int(i / fps * 10 + 1e-6) % 4] for i in range(len(frames))]
+    assert np.abs(np.asarray([frame.mean() for frame in frames]) - expected).max() < 4
+
+
+def test_a_text_is_no_background(picture: Picture, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no video")
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        make_backdrop(tmp_path / "notes.txt", picture, (60, 80))

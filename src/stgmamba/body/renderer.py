@@ -6,6 +6,7 @@ The picture gives the scale, the place on the floor and the background; the came
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from stgmamba.body.drawing import AvatarPainter, View
 from stgmamba.body.placement import pose_placement
 from stgmamba.body.posing import BodyMotion, pose_body
 from stgmamba.body.template import KEYPOINTS, SIDES
+from stgmamba.limb_warp.backdrop import VideoBackdrop
 from stgmamba.limb_warp.inpainting import remove_person
 from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.renderer import IDENTITY_VIEW, show_view
@@ -51,7 +53,7 @@ class BodyRenderer:
         size: height of the frames in pixels; the width keeps the picture's aspect ratio, both are even.
         seed: of the background's inpainting.
         background: uint8 [H, W, 3] at the size of the frames, instead of the picture's own; [H, W, 4] of alpha 0 for
-            transparent frames with alpha (not premultiplied), which have no shadow.
+            transparent frames with alpha (not premultiplied), which have no shadow; or a video.
 
     Attributes:
         size: (width, height) of the frames.
@@ -64,14 +66,14 @@ class BodyRenderer:
         avatar: Avatar,
         size: int = 512,
         seed: int = 0,
-        background: Frame | None = None,
+        background: Frame | VideoBackdrop | None = None,
     ) -> None:
         self.size = scaled_size(picture.size, size)
         scale = self.size[1] / picture.size[1]
         shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         rgb = np.ascontiguousarray(cv2.resize(picture.rgb, self.size, interpolation=shrink))
         mask = cv2.resize(person.mask, self.size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        self._given_background = background
+        self._given = background is not None
         if background is None:
             background = remove_person(rgb, np.asarray(mask, np.float32), seed)
         self._background = background
@@ -94,19 +96,20 @@ class BodyRenderer:
         """
         motion = self._placed(pose_body(dance, self._avatar.rest))
         zoom, corner = picture_view = self._fit(motion)
-        background = self._behind(picture_view)
         centre = complex(*self._view.centre)
         centre = (centre + 0.5 + 0.5j - corner) * zoom - 0.5 - 0.5j
         view = View(self.size, self._view.position, self._view.focal * zoom, (centre.real, centre.imag))
         translations = motion.translations(self._avatar.rest)
         keypoints = motion.keypoints(self._avatar.rest)
 
-        def draw(frame: int) -> Frame:
+        def draw(item: tuple[int, Frame]) -> Frame:
+            frame, background = item
             canvas = self._with_shadow(background, keypoints[frame], view)
             self._painter.draw(canvas, self._painter.pose(motion.rotations[frame], translations[frame]), view)
             return canvas
 
-        return ordered_map(draw, range(len(motion)))
+        backgrounds = self._backgrounds(picture_view, motion.fps)
+        return ordered_map(draw, zip(range(len(motion)), backgrounds, strict=False))
 
     def render_placement(self, placement: Placement, view: PictureView = IDENTITY_VIEW) -> Iterator[Frame]:
         """One frame uint8 [H, W, 3] per frame of a placement, lazily, without a shadow.
@@ -116,23 +119,25 @@ class BodyRenderer:
             view: of the picture; the whole picture when not given.
         """
         zoom, corner = view
-        background = self._behind(view)
         rest = self._avatar.rest
         motion, scale = pose_placement(placement, rest, self._view.focal / _DISTANCE)
         translations = motion.translations(rest)
         centre = (-corner.real * zoom, -corner.imag * zoom)
 
-        def draw(frame: int) -> Frame:
+        def draw(item: tuple[int, Frame]) -> Frame:
+            frame, background = item
             canvas = background.copy()
             camera = View(self.size, (0.0, 0.0, _FAR), float(scale[frame]) * zoom * _FAR, centre)
             self._painter.draw(canvas, self._painter.pose(motion.rotations[frame], translations[frame]), camera)
             return canvas
 
-        return ordered_map(draw, range(len(motion)))
+        return ordered_map(draw, zip(range(len(motion)), self._backgrounds(view, motion.fps), strict=False))
 
-    def _behind(self, view: PictureView) -> Frame:
-        """The background in a view of the picture; a given one stays as it is."""
-        return show_view(self._background, view) if self._given_background is None else self._background
+    def _backgrounds(self, view: PictureView, fps: float) -> Iterator[Frame]:
+        """Backgrounds without end, in a view of the picture; a given one stays as it is."""
+        if isinstance(self._background, VideoBackdrop):
+            return self._background.frames(fps)
+        return repeat(self._background if self._given else show_view(self._background, view))
 
     def _placed(self, motion: BodyMotion) -> BodyMotion:
         """The movement about the place where the person stands, with travel small enough for the picture."""
