@@ -387,6 +387,15 @@ def test_a_transparent_background(run: Run, dance_file: Path, person_picture: Pa
     assert not list(tmp_path.glob("b.*"))
 
 
+def test_the_video_behind_is_not_overwritten(run: Run, dance_file: Path, person_picture: Path, tmp_path: Path) -> None:
+    film = tmp_path / "sea.mp4"
+    film.write_bytes(b"a video")
+    code, out, err = run("render", dance_file, "--image", person_picture, "--background", film, "-o", film)
+    assert (code, out) == (2, "")
+    assert is_one_sentence(err.splitlines()[-1], str(film), "to be made from")
+    assert film.read_bytes() == b"a video"
+
+
 def test_avatar_writes_a_mesh_and_a_turntable(run: Run, person_picture: Path, tmp_path: Path) -> None:
     mesh, film = tmp_path / "me.glb", tmp_path / "turn.mp4"
     code, out, err = run(

@@ -264,7 +264,7 @@ def dance(
     debug: Debug = False,
 ) -> None:
     """A song in, a video of somebody dancing to it out."""
-    check_can_write_video(output, options.is_transparent(background), inputs=(song, image))
+    check_can_write_video(output, options.is_transparent(background), inputs=(song, image, background))
     if glb is not None:
         check_can_write(glb, (".glb",), inputs=(song, image))
     with Terminal() as terminal:
@@ -386,7 +386,7 @@ def render(
     debug: Debug = False,
 ) -> None:
     """A dance in, a video of somebody else dancing it out."""
-    check_can_write_video(output, options.is_transparent(background), inputs=(song, image))
+    check_can_write_video(output, options.is_transparent(background), inputs=(song, image, background))
     with Terminal() as terminal:
         from stgmamba import pipeline
 
