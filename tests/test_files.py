@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.files import atomic_output, check_can_write, check_input
+from stgmamba.files import atomic_output, check_can_write, check_input, parse_json, parse_yaml
 
 
 def write(path: Path, text: str = "new") -> None:
@@ -144,3 +144,19 @@ def test_missing_inputs_are_refused(tmp_path: Path, name: str) -> None:
     assert check_input(tmp_path, folder=True) == tmp_path
     with pytest.raises(InputError, match="device"):
         check_input(os.devnull)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000])
+def test_values_nested_too_deeply_are_refused(text: str) -> None:
+    for parse in (parse_json, parse_yaml):
+        with pytest.raises(ValueError, match=r"^(it is nested too deeply|Expecting|Unterminated|no YAML: .*)"):
+            parse(text)
+
+
+def test_what_is_no_yaml_is_said_in_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^no YAML: .* in line 3$") as caught:
+        parse_yaml("a: 1\nb: [\n")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="no YAML"):
+        parse_yaml("!!python/object/apply:os.system ['true']")
+    assert parse_yaml("a: [1, 2]") == parse_json('{"a": [1, 2]}') == {"a": [1, 2]}

@@ -985,8 +985,10 @@ def data_verify(dataset: Dataset, as_json: AsJson = False, debug: Debug = False)
         typer.echo(json.dumps({"clips": len(clips), "faults": faults}))
     else:
         typer.echo("\n".join(faults) if faults else f"{dataset}: all {len(clips)} clips are as they were written.")
-    if faults:
+    if faults and as_json:
         raise typer.Exit(2)
+    if faults:
+        raise InputError(f"{dataset}: {len(faults)} of {len(clips)} clips are damaged; build them again.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -15,10 +16,33 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from stgmamba.errors import InputError
 
 _COUNT = itertools.count()
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Values of a JSON text. Raises ValueError where it is none, or nested deeper than can be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def parse_yaml(text: str) -> Any:
+    """Values of a YAML text. Raises ValueError, of one line, where it is none or nested deeper than can be read."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = "" if mark is None else f" in line {mark.line + 1}"
+        raise ValueError(f"no YAML: {getattr(error, 'problem', None) or str(error).splitlines()[0]}{line}") from error
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def check_input(path: str | Path, folder: bool = False) -> Path:

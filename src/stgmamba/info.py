@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from stgmamba.errors import InputError
+from stgmamba.files import parse_json
 from stgmamba.skeleton.formats import is_skeleton_file, read_skeleton
 
 
@@ -62,8 +62,8 @@ def _decode_json(metadata: dict[str, str]) -> dict[str, Any]:
     decoded: dict[str, Any] = {}
     for name, text in metadata.items():
         try:
-            decoded[name] = json.loads(text)
-        except json.JSONDecodeError:
+            decoded[name] = parse_json(text)
+        except ValueError:
             decoded[name] = text
     return decoded
 

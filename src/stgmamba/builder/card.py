@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,7 +90,7 @@ def contact_sheet(dataset: ClipDataset) -> Frame:
 def _tile(dataset: ClipDataset, number: int) -> Frame:
     skeleton = dataset.poses(number).skeleton
     middle = len(skeleton) // 2
-    with dataset.video(number, dataset.folder / "work") as path:
+    with tempfile.TemporaryDirectory() as folder, dataset.video(number, Path(folder)) as path:
         frame = next(rgb for i, (_, rgb) in enumerate(read_video(path)) if i == middle)
     frame = draw_skeleton(frame, skeleton.positions[middle], skeleton.confidence[middle], skeleton.layout)
     scale = min(_TILE[0] / frame.shape[1], _TILE[1] / frame.shape[0])

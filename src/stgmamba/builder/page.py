@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def strip(dataset: ClipDataset, number: int) -> Frame:
     poses = dataset.poses(number)
     chosen = set(np.linspace(0, len(poses.skeleton) - 1, _FRAMES).round().astype(int).tolist())
     tiles = []
-    with dataset.video(number, dataset.folder / "work") as path:
+    with tempfile.TemporaryDirectory() as folder, dataset.video(number, Path(folder)) as path:
         for i, (_, rgb) in enumerate(read_video(path)):
             if i in chosen:
                 skeleton = poses.skeleton

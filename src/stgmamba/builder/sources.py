@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import os
 import shutil
 import urllib.error
@@ -16,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stgmamba.errors import InputError
-from stgmamba.files import atomic_output
+from stgmamba.files import atomic_output, parse_json
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts", ".3gp")
 """Endings by which videos are recognised in folders; a file that is named itself may have any."""
@@ -136,7 +135,7 @@ def _read_list(path: Path) -> list[Source]:
         if path.suffix.lower() == ".csv":
             rows = list(csv.DictReader(text.splitlines()))
         elif path.suffix.lower() == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            rows = [parse_json(line) for line in text.splitlines() if line.strip()]
         else:
             lines = [line.strip() for line in text.splitlines()]
             rows = [{"file": line} for line in lines if line and not line.startswith("#")]

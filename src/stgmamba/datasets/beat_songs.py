@@ -7,7 +7,6 @@ known), and, where the song does not sound from its first beat on, ``first_sound
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.errors import InputError
+from stgmamba.files import parse_json
 from stgmamba.music.decode import load_song
 
 
@@ -50,12 +50,12 @@ def load_beat_songs(folder: str | Path) -> list[BeatSong]:
     """
     index = Path(folder) / "index.json"
     try:
-        entries = json.loads(index.read_text(encoding="utf-8"))
+        entries = parse_json(index.read_text(encoding="utf-8"))
         songs = [(Path(folder) / entry["file"], entry) for entry in entries]
         return [_load(path, entry) for path, entry in songs]
     except FileNotFoundError:
         raise InputError(f"{index}: not found; name a folder of songs that holds an index.json.") from None
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{index}: not a list of songs with file, bpm and beats_per_bar ({error}); mend it."
         ) from error

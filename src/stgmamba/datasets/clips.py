@@ -22,7 +22,7 @@ import numpy as np
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray
 from stgmamba.datasets.scores import Profile
 from stgmamba.errors import InputError
-from stgmamba.files import atomic_output
+from stgmamba.files import atomic_output, parse_json
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 INDEX = "index.parquet"
@@ -172,7 +172,7 @@ def row_content(row: dict[str, Any]) -> bytes:
 
 def _is_row_of(content: bytes, row: dict[str, Any]) -> bool:
     try:
-        return bool(json.loads(content)["key"] == row["key"])
+        return bool(parse_json(content)["key"] == row["key"])
     except (ValueError, KeyError, TypeError):
         return False
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stgmamba.errors import InputError
+from stgmamba.files import parse_yaml
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,14 @@ def load_held_out(path: str | Path) -> HeldOut:
     Raises:
         InputError: missing or not such a file.
     """
-    import yaml
-
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = parse_yaml(Path(path).read_text(encoding="utf-8"))
         people, clips = values["people"], float(values["clips"])
         if not isinstance(people, list) or not all(isinstance(name, str) for name in people) or not 0 <= clips <= 1:
             raise ValueError("people must be names and clips a fraction of 0 to 1")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file; configs/video_held_out.yaml is one.") from None
-    except (yaml.YAMLError, OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a list of what is held out ({error}); compare it with configs/video_held_out.yaml."
         ) from error

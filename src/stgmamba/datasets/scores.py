@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stgmamba.errors import InputError
+from stgmamba.files import parse_yaml
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,11 @@ def load_profile(name: str | Path) -> Profile:
     """
     path = _profile_path(str(name))
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = parse_yaml(path.read_text(encoding="utf-8")) or {}
         if not isinstance(values, dict):
             raise ValueError("no list of thresholds")
         return Profile(path.stem, {score: _limits(score, limits) for score, limits in values.items()})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{path}: not a profile ({error}); compare it with those in configs/data_profiles/."
         ) from error

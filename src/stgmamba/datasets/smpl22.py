@@ -9,7 +9,6 @@ and ``fps``. An entry of the index has ``id``, ``source``, ``genre`` (``mixed`` 
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -22,6 +21,7 @@ from scipy.interpolate import CubicSpline
 from stgmamba.arrays import DoubleArray
 from stgmamba.datasets.motion_repair import bridge_jumps, level_floor, moving_stretches, stop_sliding
 from stgmamba.errors import InputError
+from stgmamba.files import parse_json
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, SMPL_22, Skeleton, convert
 from stgmamba.skeleton.body import Body, retarget
@@ -88,7 +88,7 @@ def load_styled_dances(folder: str | Path, split: str) -> list[StyledDance]:
     """
     index_path = Path(folder) / "index.json"
     try:
-        entries = json.loads(index_path.read_text(encoding="utf-8"))
+        entries = parse_json(index_path.read_text(encoding="utf-8"))
         dances = [
             dance
             for entry in entries
@@ -97,7 +97,7 @@ def load_styled_dances(folder: str | Path, split: str) -> list[StyledDance]:
         ]
     except FileNotFoundError:
         raise InputError(f"{index_path}: not found; name a folder of dances that holds an index.json.") from None
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{index_path}: not a list of dances with id, genre and split ({error}); mend it.") from error
     if not dances:
         raise InputError(f"{index_path}: no dance of split {split!r}; choose another split.")

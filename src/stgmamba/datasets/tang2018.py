@@ -7,7 +7,6 @@ A folder holds ``index.json`` (id, genre, split, sync, tempo_bpm of each dance) 
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 
 from stgmamba.errors import InputError
+from stgmamba.files import parse_json
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, TANG_23, Skeleton, convert
 
@@ -59,11 +59,11 @@ def load_dances(folder: str | Path, split: str | None = None) -> list[Dance]:
     folder = Path(folder)
     index_path = folder / "index.json"
     try:
-        entries = json.loads(index_path.read_text(encoding="utf-8"))
+        entries = parse_json(index_path.read_text(encoding="utf-8"))
         chosen = [entry for entry in entries if split is None or entry["split"] == split]
     except FileNotFoundError:
         raise InputError(f"{index_path}: not found; name a folder of dances that holds an index.json.") from None
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{index_path}: not a list of dances with id, genre and split ({error}); mend it.") from error
     if not chosen:
         raise InputError(f"{index_path}: no dance of split {split!r}; choose another split.")

@@ -11,7 +11,6 @@ is taken and the timing counts as unreliable. Face points were not captured and 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from stgmamba.datasets.smpl22 import CAPTURED, StyledDance
 from stgmamba.datasets.sync import Sync, fit_sync
 from stgmamba.datasets.tang2018 import align_to_song
 from stgmamba.errors import InputError
+from stgmamba.files import parse_json
 from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import load_song
 from stgmamba.options import FPS
@@ -66,9 +66,9 @@ def fit_clock(markers: DoubleArray, audio: Path, start: float) -> Sync:
 def _load(folder: Path) -> StyledDance:
     path = folder / "skeletons.json"
     try:
-        motion = json.loads(path.read_text(encoding="utf-8"))
+        motion = parse_json(path.read_text(encoding="utf-8"))
         markers = (np.array(motion["skeletons"], np.float64) + np.array(motion["center"], np.float64)[:, None]) / 100
-        start = float(json.loads((folder / "config.json").read_text(encoding="utf-8"))["start_position"]) / FPS
+        start = float(parse_json((folder / "config.json").read_text(encoding="utf-8"))["start_position"]) / FPS
         style = _STYLES[folder.name.split("_")[1]]
         if markers.ndim != 3 or markers.shape[1:] != (23, 3) or len(markers) < 2 or not np.isfinite(markers).all():
             raise ValueError(f"markers of shape {markers.shape}")

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgmamba.files import atomic_output
+from stgmamba.files import atomic_output, parse_json
 from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
 from stgmamba.music_to_skeleton.representation import GRAPH
 
@@ -166,7 +166,7 @@ def _read_pretraining_config(path: Path) -> Any:
     """The configuration in a file's metadata; None where there is none."""
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {})["config"])
+            return parse_json((file.metadata() or {})["config"])
     except (SafetensorError, KeyError, ValueError):
         return None
 

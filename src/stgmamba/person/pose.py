@@ -203,7 +203,12 @@ def estimate_video_3d(path: str | Path, progress: Progress | None = None) -> tup
     reader = read_video(path)
     recorded: list[float] = []
     frames = _record_times(_with_progress(iter(reader), reader.frames, progress), recorded)
-    flat, world = estimate_frames_3d(frames, reader.fps, reader.size)
+    try:
+        flat, world = estimate_frames_3d(frames, reader.fps, reader.size)
+    except ValueError as error:
+        if recorded or isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: no frame of it can be read; it is damaged, try another copy.") from error
     times = np.array(recorded)
     flat, space = (resample_times(one, times) for one in (flat, replace(flat, positions=world, size=None)))
     if not flat.confidence.any():

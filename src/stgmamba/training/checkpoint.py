@@ -81,16 +81,21 @@ class TrainingState:
             return False
         try:
             state = torch.load(self.checkpoint, map_location=device, weights_only=True)
+        except Exception as error:  # torch, zipfile and pickle raise nearly anything on a broken file
+            raise InputError(
+                f"{self.checkpoint}: damaged, or not a checkpoint of ours; remove it to begin this run anew."
+            ) from error
+        try:
             self.objective.load_state_dict(state["objective"])
             for group, several in self.optimizers.items():
                 for optimizer, saved in zip(several, state["optimizers"][group], strict=True):
                     optimizer.load_state_dict(saved)
-        except (KeyError, ValueError, RuntimeError) as error:
+            self.average, self.step = state["average"], int(state["step"])
+        except (KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
             raise InputError(
                 f"{self.checkpoint}: of another configuration ({str(error).splitlines()[0]}); "
                 "give this run another `out`."
             ) from error
-        self.average, self.step = state["average"], state["step"]
         return True
 
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from stgmamba.errors import InputError
+from stgmamba.files import parse_yaml
 from stgmamba.training.weights import default_weights
 
 _COUNTS = ("steps", "batch", "warmup", "threads", "devices", "nodes")
@@ -112,7 +111,7 @@ def read_config(path: str | Path, kind: type[C]) -> C:
         raise InputError(
             f"{error.filename}: no such training configuration; the ones shipped with the project are in configs/."
         ) from None
-    except (yaml.YAMLError, TypeError, ValueError, UnicodeDecodeError, OSError) as error:
+    except (TypeError, ValueError, OSError) as error:
         raise InputError(
             f"{path}: not a training configuration ({error}); compare it with those in configs/."
         ) from error
@@ -143,7 +142,7 @@ def with_options(
 
 def _read_settings(path: Path) -> dict[str, Any]:
     """Settings of a file on top of those of its base."""
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = parse_yaml(path.read_text(encoding="utf-8"))
     if not isinstance(values, dict):
         raise ValueError("no list of settings")
     base = values.pop("base", None)

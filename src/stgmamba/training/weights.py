@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -13,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from stgmamba.errors import InputError
+from stgmamba.files import parse_json
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -87,7 +87,7 @@ def read_network(path: Path, build: Callable[[dict[str, Any]], Network]) -> Netw
         )
     try:
         with safe_open(path, framework="pt") as file:
-            network = build(json.loads((file.metadata() or {})["config"]))
+            network = build(parse_json((file.metadata() or {})["config"]))
             network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise InputError(f"{path}: no such weights file; leave the option out to use those in the package.") from None

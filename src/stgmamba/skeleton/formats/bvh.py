@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy.spatial.transform import Rotation
 
 from stgmamba.arrays import DoubleArray
 from stgmamba.errors import InputError
+from stgmamba.files import parse_yaml
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.foot_contacts import SOLE
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET, SMPL_22
@@ -176,9 +176,9 @@ def _given_names(path: Path) -> dict[str, str]:
         if not file.is_file():
             continue
         try:
-            given = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise InputError(f"{file}: not YAML ({str(error).splitlines()[0]}); write lines of name: name.") from error
+            given = parse_yaml(file.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: not YAML ({error}); write lines of name: name.") from error
         if not isinstance(given, dict) or not all(isinstance(v, str) for pair in given.items() for v in pair):
             raise InputError(f"{file}: not a list of names; write lines such as left_knee: Shin_L.")
         return given

@@ -22,7 +22,7 @@ import numpy as np
 
 from stgmamba.arrays import FloatArray
 from stgmamba.errors import InputError
-from stgmamba.files import atomic_output, check_can_write
+from stgmamba.files import atomic_output, check_can_write, parse_json
 from stgmamba.options import FPS
 from stgmamba.skeleton.convert import convert
 from stgmamba.skeleton.formats.coco_json import openpose_frames
@@ -119,8 +119,8 @@ def _load_file(path: Path) -> list[Any]:
 
 def _load_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_json(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); write it again.") from error
 
 
