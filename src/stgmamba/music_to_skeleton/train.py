@@ -64,6 +64,9 @@ class SkeletonTrainConfig(TrainConfig):
         if self.objective not in LOSS_WEIGHTS:
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(LOSS_WEIGHTS)}")
         self.check_loss_weights(LOSS_WEIGHTS[self.objective])
+        if not all(0.1 <= rate <= 10 for rate in self.rates):
+            raise ValueError(f"rates are {self.rates}; use 0.1 to 10")
+        self.check_model(Config, self.model)
         if self.window % Config(**self.model).frames_per_music_frame:
             raise ValueError(f"window is {self.window}; give a multiple of the frames per frame of the music")
 

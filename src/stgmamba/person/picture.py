@@ -92,9 +92,9 @@ def load_picture(path: str | Path) -> Picture:
             f"{path}: {width} x {height} pixels are too small to see a person in; use a picture of 256 pixels or more."
         )
     notes = []
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        notes.append("it is animated: its first frame is used")
     try:
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+            notes.append("it is animated: its first frame is used")
         rgb, alpha = _decode(image, data)
         lies_on_its_side = image.getexif().get(0x0112) in (5, 6, 7, 8)
     except Exception as error:  # as above; a file that was cut off shows only here

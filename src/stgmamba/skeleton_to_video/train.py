@@ -88,6 +88,7 @@ class VideoTrainConfig(TrainConfig):
             raise ValueError("precision must be 32-true: mixed precision would round the images too; use half: true")
         if min(self.clip_fraction, self.people_fraction) < 0 or self.clip_fraction + self.people_fraction > 1:
             raise ValueError("clip_fraction and people_fraction must be 0 or more, and 1 or less together")
+        self.check_model(Config, self.model)
         if Config(**self.model).previous > 1:
             raise ValueError("examples hold one previous frame: previous must be 0 or 1")
 

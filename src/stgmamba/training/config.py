@@ -13,6 +13,7 @@ from stgmamba.errors import InputError
 from stgmamba.files import parse_yaml
 from stgmamba.training.weights import default_weights
 
+_LARGEST = 1_000_000  # of a setting of a network
 _COUNTS = ("steps", "batch", "warmup", "threads", "devices", "nodes")
 """Settings that count something of which there is at least one."""
 
@@ -76,6 +77,23 @@ class TrainConfig:
                 raise ValueError(f"{setting.name} must be of the kind of {default!r}, not {value!r}")
             if isinstance(default, tuple) and not (isinstance(value, tuple) and len(value)):
                 raise ValueError(f"{setting.name} must be a list like {list(default)}, not {value!r}")
+
+    def check_model(self, kind: type[Any], values: Mapping[str, Any]) -> None:
+        """Raise ValueError for settings of a network that are not of the type of its configuration's defaults.
+
+        Args:
+            kind: the network's configuration, a dataclass.
+            values: settings of it.
+        """
+        for setting in dataclasses.fields(kind):
+            default, value = setting.default, values.get(setting.name, setting.default)
+            if isinstance(default, bool | str) and not isinstance(value, type(default)):
+                raise ValueError(f"model.{setting.name} must be of the kind of {default!r}, not {value!r}")
+            if isinstance(default, bool) or not isinstance(default, int | float):
+                continue
+            allowed = int if isinstance(default, int) else (int, float)
+            if isinstance(value, bool) or not isinstance(value, allowed) or not 0 <= value < _LARGEST:
+                raise ValueError(f"model.{setting.name} must be a number like {default!r}, not {value!r}")
 
     def check_loss_weights(self, known: Mapping[str, float]) -> None:
         """Raise ValueError for weights of loss terms that the objective does not have."""

@@ -226,6 +226,7 @@ def test_a_shoulder_is_the_collar_only_where_the_arm_has_a_joint_of_its_own() ->
         (lambda text: text.replace("95.000000", "1e300"), "not finite, or far too large"),
         (lambda text: text.replace("Zrotation", "Wrotation", 1), "unknown channels"),
         (lambda text: text.replace("}", "", 1), "not closed"),
+        (lambda text: text.replace("  OFFSET", "CHANNELS 1 Xrotation\n  OFFSET", 1), "two lists of channels"),
         (lambda text: text.replace("OFFSET 0 0 0\n", "OFFSET 0 zero 0\n", 1), "could not convert"),
         (lambda text: text.replace("ROOT", "JOINT", 1), "outside of the tree"),
     ],

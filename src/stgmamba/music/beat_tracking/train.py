@@ -55,6 +55,7 @@ class BeatTrainConfig(TrainConfig):
         if not 0 < self.judge_songs < self.songs:
             raise ValueError(f"judge_songs {self.judge_songs} must be from 1 to songs, {self.songs}")
         self.check_loss_weights(LOSS_WEIGHTS)
+        self.check_model(Config, self.model)
         Config(**self.model)
 
 

@@ -236,6 +236,8 @@ def _parse_hierarchy(words: Iterator[str]) -> list[_Joint]:
             joints[open_joints[-1]].offset = np.array([float(next(words, "")) for _ in range(3)])
         elif key == "CHANNELS" and open_joints:
             joint = joints[open_joints[-1]]
+            if joint.channels:
+                raise ValueError(f"{joint.name[:40]} has two lists of channels")
             joint.channels = [next(words, "").lower() for _ in range(int(next(words, "")))]
             if set(joint.channels) - {f"{axis}{kind}" for axis in "xyz" for kind in ("position", "rotation")}:
                 raise ValueError(f"unknown channels {' '.join(joint.channels)}")
