@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stgmamba.skeleton import COCO_17, OPENPOSE_18_FEET, Skeleton
-from stgmamba.skeleton.body import FEET, Body, measure, mid_hip, rebuild, retarget
+from stgmamba.skeleton.body import FEET, Body, bridge_flips, measure, mid_hip, rebuild, retarget
 
 TREE = OPENPOSE_18_FEET.tree
 
@@ -85,3 +85,25 @@ def test_no_head_is_turned_further_than_a_neck_can(degrees: float, standing: Cal
     assert abs(angle) <= 81
     if abs(degrees) <= 80:
         assert angle == pytest.approx(degrees, abs=1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(8, 30))
+def test_a_limb_that_flips_swings_instead_and_all_else_stays(seed: int, at: int) -> None:
+    dance = rebuild(np.repeat(random_poses(seed, 1), 40, axis=0), Body())
+    wrist, elbow = (OPENPOSE_18_FEET.index(f"left_{name}") for name in ("wrist", "elbow"))
+    dance[at:, wrist] = 2 * dance[at:, elbow] - dance[at:, wrist]
+    bridged = bridge_flips(dance, 25.0)
+    forearm = (bridged[:, wrist] - bridged[:, elbow]) / Body().forearm
+    turn = np.degrees(np.arccos(np.clip((forearm[1:] * forearm[:-1]).sum(axis=-1), -1, 1)))
+    assert 30 < turn.max() < 40
+    far = np.abs(np.arange(40) - at) > 3
+    np.testing.assert_allclose(bridged[far], dance[far], atol=1e-5)
+    others = [joint for joint in range(22) if joint != wrist]
+    np.testing.assert_array_equal(bridged[:, others], dance[:, others])
+    assert np.ptp(bone_lengths(bridged), axis=0).max() < 1e-4
+
+
+def test_a_dance_without_flips_stays_as_it_is(standing: Callable[[int], np.ndarray]) -> None:
+    dance = standing(30)
+    np.testing.assert_array_equal(bridge_flips(dance, 25.0), dance)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from stgmamba.arrays import FloatArray
-from stgmamba.skeleton.body import Body, mid_hip, rebuild, retarget
+from stgmamba.skeleton.body import Body, bridge_flips, mid_hip, rebuild, retarget
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET, Layout
 from stgmamba.skeleton.root_trajectory import RootTrajectory, integrate_velocity, to_local
 from stgmamba.skeleton.sequence import Skeleton
@@ -74,10 +74,11 @@ def decode(nodes: FloatArray, nodes_fps: float, fps: float) -> tuple[FloatArray,
         fps: frames per second of the result.
 
     Returns:
-        Poses [T', 22, 3] in the body's heading, with the bone lengths of the default body, and the root trajectory.
+        Poses [T', 22, 3] in the body's heading, with the bone lengths of the default body and no limb that flips within
+        a frame, and the root trajectory.
     """
     frames = Skeleton(nodes, nodes_fps, GRAPH).resampled(fps).positions
-    poses = rebuild(frames[:, NODES], Body())
+    poses = bridge_flips(rebuild(frames[:, NODES], Body()), fps)
     # By definition the middle of the hips is above the origin of the frame of reference.
     poses[..., [0, 2]] -= mid_hip(poses)[:, None, [0, 2]]
     turning = frames[:, ROOT, 2]

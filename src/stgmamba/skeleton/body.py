@@ -62,6 +62,10 @@ _CHAINS: tuple[tuple[str, str, str], ...] = (
 )
 
 _MAX_HEAD_TURN = np.radians(80.0)  # against the shoulders
+# Per frame of 1/25 s. Captured dances of the training data stay below 60 degrees; what turns further has been tracked
+# or generated as passing through its own joint.
+_FLIP = np.radians(60.0)
+_FLIP_FRAMES = 2  # that are replaced on either side of a flip
 
 
 def measure(skeleton: Skeleton) -> Body:
@@ -116,6 +120,47 @@ def rebuild(positions: NDArray[Any], body: Body) -> NDArray[Any]:
             out[..., b, :] = out[..., a, :] + getattr(body, length) * bone
     _rebuild_head(p, out, shoulders, body)
     return out
+
+
+def bridge_flips(positions: NDArray[Any], fps: float) -> NDArray[Any]:
+    """Positions [T, 22, 3] without limbs that reverse within a frame: they swing there in several frames.
+
+    A network that is unsure between two directions of a limb predicts a short limb between them; brought to its length
+    by ``rebuild`` it flips. The directions around a flip are replaced by those on the shorter arc; limbs keep their
+    lengths.
+    """
+    out = positions.copy()
+    for side in ("left", "right"):
+        for parent, child, _ in _CHAINS:
+            a, b = _J[f"{side}_{parent}"], _J[f"{side}_{child}"]
+            out[:, b] = out[:, a] + _without_flips(positions[:, b] - positions[:, a], _FLIP * 25.0 / fps)
+    return out
+
+
+def _without_flips(limb: NDArray[Any], most: float) -> NDArray[Any]:
+    """Vectors [T, 3] of which none turns by more than ``most`` radians in a frame, except at either end."""
+    direction = unit(limb, (0.0, -1.0, 0.0))
+    turn = np.arccos(np.clip((direction[1:] * direction[:-1]).sum(axis=-1), -1, 1))
+    flips = np.nonzero(turn > most)[0]
+    if not len(flips):
+        return limb
+    groups = np.split(flips, np.nonzero(np.diff(flips) > 2 * _FLIP_FRAMES)[0] + 1)
+    for group in groups:
+        before = max(int(group[0]) - _FLIP_FRAMES, 0)
+        after = min(int(group[-1]) + 1 + _FLIP_FRAMES, len(limb) - 1)
+        direction[before : after + 1] = _arc(direction[before], direction[after], after - before + 1)
+    return np.asarray(direction * np.linalg.norm(limb, axis=-1, keepdims=True), limb.dtype)
+
+
+def _arc(start: NDArray[Any], end: NDArray[Any], count: int) -> NDArray[Any]:
+    """Unit vectors [count, 3] on the shorter arc from one unit vector [3] to another (slerp)."""
+    angle = float(np.arccos(np.clip(start @ end, -1, 1)))
+    across = end - start * (start @ end)
+    if np.linalg.norm(across) < 1e-4:  # opposite or equal: every arc is the shortest
+        across = np.cross(start, (0.0, 1.0, 0.0) if abs(start[1]) < 0.9 else (1.0, 0.0, 0.0))
+    across = across / np.linalg.norm(across)
+    angles = np.linspace(0, angle, count)[:, None]
+    return np.asarray(np.cos(angles) * start + np.sin(angles) * across)
 
 
 def _rebuild_head(p: NDArray[Any], out: NDArray[Any], shoulders: NDArray[Any], body: Body) -> None:
