@@ -12,7 +12,7 @@ help:
 	@echo "make demo       film a built-in character to the built-in song: out/demo.mp4"
 	@echo "make test       all fast tests"
 	@echo "make test-slow  the slow tests"
-	@echo "make test-faults  a thousand damaged files, a quarter of an hour"
+	@echo "make test-faults  a thousand damaged files and fifty kills, half an hour"
 	@echo "make test-wheel the wheel in an environment of its own makes the demo"
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff put the code in order"
@@ -31,7 +31,7 @@ test-slow: $(VENV)/installed-dev
 
 # make test-slow has a short form of it.
 test-faults: $(VENV)/installed-dev
-	STGM_FAULTS=1000 STGM_FAULTS_REPORT=$(CURDIR)/out/faults.json $(BIN)/python -m pytest -m slow tests/faults
+	STGM_FAULTS=1000 STGM_KILLS=52 STGM_FAULTS_REPORT=$(CURDIR)/out/faults.json $(BIN)/python -m pytest -m slow tests/faults
 
 # In a folder without the sources, so that a file the wheel lacks is missed.
 WHEEL := build/wheel

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stgmamba.errors import InputError
-from stgmamba.options import check_options, match_name, parse_framing, parse_person
+from stgmamba.options import check_options, frame_size, match_name, parse_framing, parse_person, size_notes
 
 NAMES = ("cha-cha", "Waltz", "la-hip-hop")
 
@@ -50,3 +50,10 @@ def test_framings() -> None:
     assert parse_framing("Scene") == "scene"
     with pytest.raises(InputError, match="framing 'tight' is not known"):
         parse_framing("tight")
+
+
+def test_a_size_that_is_not_the_one_asked_for_is_said() -> None:
+    for size in (None, 512, (512, 640)):
+        assert size_notes(size, frame_size(size, (3, 4))) == ()
+    assert "instead of a height of 511" in size_notes(511, frame_size(511, (3, 4)))[0]
+    assert "512x640 instead of 511x641" in size_notes((511, 641), frame_size((511, 641), (3, 4)))[0]

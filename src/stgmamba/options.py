@@ -204,3 +204,12 @@ def frame_size(size: Size | None, aspect: tuple[int, int]) -> tuple[int, int]:
     else:
         width, height = size
     return round(width / 2) * 2, round(height / 2) * 2
+
+
+def size_notes(size: Size | None, used: tuple[int, int]) -> tuple[str, ...]:
+    """A sentence for the user where the size of the frames is not the one that was asked for."""
+    asked = used[1] if size is None else size
+    if asked in (used, used[1]):
+        return ()
+    text = f"{asked[0]}x{asked[1]}" if isinstance(asked, tuple) else f"a height of {asked}"
+    return (f"The frames are {used[0]}x{used[1]} instead of {text}, since videos have even sides.",)

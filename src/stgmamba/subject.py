@@ -24,6 +24,7 @@ from stgmamba.options import (
     parse_body,
     parse_framing,
     parse_quality,
+    size_notes,
 )
 from stgmamba.renderer import Renderer
 from stgmamba.skeleton import Skeleton
@@ -142,6 +143,7 @@ def _load_picture_subject(
     kind = parse_body(body)
     picture, person, notes = _find_person(as_picture(image), pose, mask, which, parse_framing(framing))
     video_size = frame_size(size, picture.size)
+    notes = (*notes, *size_notes(size, video_size))
     height = fitting_height(picture.size, video_size)
     backdrop = make_backdrop(background, picture, scaled_size(picture.size, height))
     behind = None if backdrop is None else backdrop(person.mask)
@@ -217,6 +219,15 @@ def _find_person(
     picture: Picture, pose: PoseLike | None, mask: ImageLike | None, which: PersonChoice | None, framing: Framing
 ) -> tuple[Picture, DetectedPerson, tuple[str, ...]]:
     """The picture to film, the person in it as detected or as given by hand, and the notes on both."""
+    from stgmamba.person.posture import posture_notes
+
+    picture, person, notes = _detect_or_read(picture, pose, mask, which, framing)
+    return picture, person, (*notes, *posture_notes(picture, person))
+
+
+def _detect_or_read(
+    picture: Picture, pose: PoseLike | None, mask: ImageLike | None, which: PersonChoice | None, framing: Framing
+) -> tuple[Picture, DetectedPerson, tuple[str, ...]]:
     from stgmamba.person.drawn_figure import figure_from_pose, masked_person
     from stgmamba.person.picture import as_picture
     from stgmamba.person.pose import detection_notes, find_person
@@ -255,4 +266,5 @@ def _load_character(name: str | None, size: Size | None, seed: int) -> Subject:
 
     name = next(iter(CHARACTERS)) if name is None else _character_name(name)
     appearance = random_appearance(seed) if name == "random" else CHARACTERS[name]
-    return Subject(name, CharacterRenderer(appearance, size=frame_size(size, CHARACTER_ASPECT)), "free")
+    video_size = frame_size(size, CHARACTER_ASPECT)
+    return Subject(name, CharacterRenderer(appearance, size=video_size), "free", notes=size_notes(size, video_size))

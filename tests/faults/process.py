@@ -73,17 +73,20 @@ class Runner:
         self._process.stdin.close()
         self._process.wait()
 
-    def run(self, arguments: list[str], folder: Path, file_size: int | None = None) -> Outcome:
+    def run(
+        self, arguments: list[str], folder: Path, file_size: int | None = None, kill_after: float | None = None
+    ) -> Outcome:
         """Run ``stgmamba`` with arguments in a folder.
 
         Args:
             arguments: of the command line.
             folder: to run in.
             file_size: bytes beyond which no file can be written, as on a full disk.
+            kill_after: seconds after which it is killed (SIGKILL), with what it started.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([arguments, str(folder), file_size]), file=self._process.stdin, flush=True)
+        print(json.dumps([arguments, str(folder), file_size, kill_after]), file=self._process.stdin, flush=True)
         return Outcome(**json.loads(self._process.stdout.readline()))
 
 
@@ -101,12 +104,13 @@ def _serve() -> None:
     import stgmamba.skeleton_to_video.train  # noqa: F401
 
     for line in sys.stdin:
-        arguments, folder, file_size = json.loads(line)
-        sys.stdout.write(json.dumps(_fork(arguments, Path(folder), file_size)) + "\n")
+        arguments, folder, file_size, kill_after = json.loads(line)
+        outcome = _fork(arguments, Path(folder), file_size, SECONDS if kill_after is None else kill_after)
+        sys.stdout.write(json.dumps(outcome) + "\n")
         sys.stdout.flush()
 
 
-def _fork(arguments: list[str], folder: Path, file_size: int | None) -> dict[str, object]:
+def _fork(arguments: list[str], folder: Path, file_size: int | None, seconds: float) -> dict[str, object]:
     error, started = folder / "stderr", time.monotonic()
     child = os.fork()
     if child == 0:
@@ -115,8 +119,9 @@ def _fork(arguments: list[str], folder: Path, file_size: int | None) -> dict[str
         found, status, usage = os.wait4(child, os.WNOHANG)
         if found:
             break
-        if time.monotonic() - started > SECONDS:
-            os.killpg(child, signal.SIGKILL)
+        if time.monotonic() - started > seconds:
+            with suppress(ProcessLookupError):  # it has no group of its own yet
+                os.killpg(child, signal.SIGKILL)
         time.sleep(0.01)
     with suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)  # workers that it left

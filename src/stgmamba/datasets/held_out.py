@@ -39,7 +39,10 @@ def load_held_out(path: str | Path) -> HeldOut:
         if not isinstance(people, list) or not all(isinstance(name, str) for name in people) or not 0 <= clips <= 1:
             raise ValueError("people must be names and clips a fraction of 0 to 1")
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file; configs/video_held_out.yaml is one.") from None
+        raise InputError(
+            f"{path}: there is no such file; it lists what is not trained on: `people` (file names) and `clips` "
+            "(the last part of each clip, 0 to 1), as configs/video_held_out.yaml of the repository does."
+        ) from None
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{path}: not a list of what is held out ({error}); compare it with configs/video_held_out.yaml."
