@@ -1,6 +1,6 @@
 # `make demo` and `make test` work on a fresh clone: each first makes .venv and installs the pinned set into it.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-faults test-wheel lint format bench clean
+.PHONY: help demo test test-slow test-faults test-wheel lint format bench audit clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,6 +17,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make format     let ruff put the code in order"
 	@echo "make bench      speed of the selective scan on this machine"
+	@echo "make audit      known vulnerabilities of the pinned set (asks pypi.org), and its bill of materials"
 	@echo "make clean      remove the virtual environment and all outputs"
 
 demo: $(VENV)/installed
@@ -55,6 +56,15 @@ format: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/stgmamba bench scan
+
+# The auditors get an environment of their own, so that the pinned set stays what is audited.
+AUDIT := build/audit
+audit: $(VENV)/installed
+	$(BIN)/python -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@mkdir -p out
+	$(AUDIT)/bin/cyclonedx-py environment $(BIN)/python --output-format JSON -o out/sbom.json
+	$(AUDIT)/bin/pip-audit -r constraints.txt --no-deps --disable-pip
 
 clean:
 	rm -rf $(VENV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -11,7 +13,7 @@ from torch import nn
 from stgmamba.errors import InputError
 from stgmamba.music_to_skeleton.model import Config as SkeletonConfig
 from stgmamba.skeleton_to_video.model import Config as VideoConfig
-from stgmamba.training.weights import default_weights, read_network
+from stgmamba.training.weights import default_weights, read_network, save_weights
 
 
 def build(values: dict[str, int]) -> nn.Linear:
@@ -22,7 +24,7 @@ def build(values: dict[str, int]) -> nn.Linear:
 def test_a_network_comes_back_from_its_file(tmp_path: Path, dtype: torch.dtype) -> None:
     kept = nn.Linear(3, 2)
     path = tmp_path / "weights.safetensors"
-    save_file({name: value.to(dtype) for name, value in kept.state_dict().items()}, path, {"config": '{"inputs": 3}'})
+    save_weights(path, {name: value.to(dtype) for name, value in kept.state_dict().items()}, {"inputs": 3}, step="7")
     network = read_network(path, build)
     assert not network.training
     assert network.weight.dtype == torch.float32
@@ -78,3 +80,23 @@ def test_pickled_weights_are_refused_with_the_reason(tmp_path: Path, new_format:
     torch.save(nn.Linear(3, 2).state_dict(), path, _use_new_zipfile_serialization=new_format)
     with pytest.raises(InputError, match=r"weights\.pth: this is a pickled file .* use weights in safetensors"):
         read_network(path, build)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(st.text(min_size=1, max_size=5), st.lists(st.integers(0, 4), max_size=3), max_size=5),
+    st.dictionaries(st.from_regex("[a-z]{2,6}", fullmatch=True), st.text(max_size=9), max_size=6),
+)
+def test_weights_are_the_same_bytes_whoever_writes_them_and_come_back(
+    tmp_path_factory: pytest.TempPathFactory, shapes: dict[str, list[int]], metadata: dict[str, str]
+) -> None:
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    tensors = {name: torch.rand(shape) for name, shape in shapes.items() if name != "__metadata__"}
+    known = {name: value for name, value in metadata.items() if name != "config"}
+    contents = {save_weights(path, tensors, {"inputs": 3}, **known).read_bytes() for _ in range(8)}
+    assert len(contents) == 1
+    with safe_open(path, "pt") as file:
+        assert file.metadata() == {"config": '{"inputs": 3}', **known}
+        assert set(file.keys()) == set(tensors)
+        for name, value in tensors.items():
+            assert torch.equal(file.get_tensor(name), value)

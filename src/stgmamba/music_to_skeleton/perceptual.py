@@ -8,7 +8,6 @@ need features of poses, of the dynamics of movement, and of the timing of steps.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stgmamba.files import atomic_output, parse_json
+from stgmamba.files import parse_json
 from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
 from stgmamba.music_to_skeleton.representation import GRAPH
+from stgmamba.training.weights import save_weights
 
 STEPS = 400
 """Steps of the pretraining."""
@@ -140,8 +140,7 @@ def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable
         if (step + 1) % 100 == 0:
             accuracy = ", ".join(f"{value.item():.0%}" for value in accuracies)
             log(f"perceptual network: step {step + 1}/{STEPS}  loss {loss.item():.3f}  style and direction {accuracy}")
-    with atomic_output(path) as part:
-        save_file(network.state_dict(), part, {"config": json.dumps(config)})
+    save_weights(path, network.state_dict(), config)
     return network
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
 from stgmamba.training.config import TrainConfig
 from stgmamba.training.muon import Muon
+from stgmamba.training.weights import save_weights
 
 
 class TrainingState:
@@ -66,10 +63,7 @@ class TrainingState:
         }
         with atomic_output(self.checkpoint) as part:
             torch.save(state, part)
-        config: Any = self.model.config
-        metadata = {"config": json.dumps(dataclasses.asdict(config)), "step": str(self.step)}
-        with atomic_output(self.weights) as part:
-            save_file({name: value.contiguous().cpu() for name, value in self.average.items()}, part, metadata)
+        save_weights(self.weights, self.average, self.model.config, step=str(self.step))
 
     def load(self, device: torch.device) -> bool:
         """Load the checkpoint; False where there is none.

@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from safetensors.torch import save
+from torch import Tensor, nn
 
 from stgmamba.errors import InputError
-from stgmamba.files import parse_json
+from stgmamba.files import atomic_output, parse_json
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], config: Any, **metadata: str) -> Path:
+    """Write a weights file: the same weights, the same bytes.
+
+    Args:
+        path: of the file.
+        tensors: by their names.
+        config: the network's, a dataclass or a dictionary of what JSON knows.
+        metadata: more, as text.
+    """
+    values = config if isinstance(config, dict) else dataclasses.asdict(config)
+    content = save(
+        {name: value.detach().contiguous().cpu() for name, value in tensors.items()},
+        {"config": json.dumps(values), **metadata},
+    )
+    # The library writes metadata in an order that differs from process to process.
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors are aligned
+    with atomic_output(path) as part, part.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.write(memoryview(content)[8 + length :])
+    return path
 
 
 def default_weights(name: str) -> Path:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from stgmamba.arrays import Frame
-from stgmamba.files import atomic_output
 from stgmamba.music.beat_tracking.dataset import Batch, BeatDataset, load_examples, make_examples, masked_bce
 from stgmamba.music.beat_tracking.judge_training import train_judge
 from stgmamba.music.beat_tracking.model import BeatNetwork, Config
@@ -24,6 +20,7 @@ from stgmamba.progress import Progress
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig, read_config
 from stgmamba.training.loop import fit, launch
+from stgmamba.training.weights import save_weights
 
 LOSS_WEIGHTS = {"beat": 1.0, "downbeat": 0.5}
 """Default weights of the loss terms."""
@@ -130,11 +127,7 @@ def train(config: BeatTrainConfig, minutes: float | None = None, log: Callable[[
 
 def save_tracker(tracker: BeatTracker, path: Path) -> Path:
     """Write network and judge as one weights file, in half precision."""
-    metadata = {"config": json.dumps(dataclasses.asdict(tracker.config))}
-    tensors = {name: value.half().contiguous() for name, value in tracker.state_dict().items()}
-    with atomic_output(path) as part:
-        save_file(tensors, part, metadata)
-    return path
+    return save_weights(path, {name: value.half() for name, value in tracker.state_dict().items()}, tracker.config)
 
 
 @torch.inference_mode()
