@@ -856,6 +856,17 @@ def test_fault_of_ours(run: Run, tmp_path: Path, dance_file: Path, monkeypatch: 
     assert 'raise ZeroDivisionError("oh no")' in err
 
 
+def test_too_little_memory(run: Run, tmp_path: Path, dance_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("stgmamba.pipeline.load_subject", too_large)
+    code, _, err = run("render", dance_file, "-o", tmp_path / "out.mp4")
+    assert code == 2
+    assert is_one_sentence(err, "not enough memory", "--size"), err
+    assert not (tmp_path / "out.mp4").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_nothing_behind(
     tmp_path: Path, dance_file: Path, sway: Skeleton, number: signal.Signals

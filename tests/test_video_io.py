@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -302,6 +304,25 @@ def test_a_truncated_video_gives_the_frames_that_are_there(tmp_path: Path) -> No
     content = out.read_bytes()
     out.write_bytes(content[: len(content) // 2])  # the index is in front, so it survives
     assert 5 < sum(1 for _ in read_video(out)) < 40
+
+
+@pytest.mark.parametrize("change", ["cut", "removed", "replaced"])
+def test_a_file_that_changes_while_it_is_read(tmp_path: Path, change: str) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "film.mp4"
+    write_video(path, list(rng.integers(0, 255, (150, 96, 96, 3), np.uint8)), 25)
+    whole = path.stat().st_size
+    frames = 0
+    with contextlib.suppress(InputError):
+        for _ in read_video(path):
+            frames += 1
+            if frames == 10 and change == "cut":
+                os.truncate(path, whole // 3)
+            elif frames == 10 and change == "removed":
+                path.unlink()
+            elif frames == 10:
+                path.write_bytes(b"something else" * 9999)
+    assert frames == 150 if change == "removed" else 10 <= frames < 150
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.mp3", "libmp3lame"), ("a.aac", "aac")])

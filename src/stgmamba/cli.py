@@ -1017,6 +1017,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         fault, sentence, code = error, "Stopped.", 128 + stopped_by[-1]
     except BrokenPipeError:
         return 1
+    except MemoryError as error:
+        sentence = "There is not enough memory for this; close other programs, or take a smaller --size or picture."
+        fault, code = error, 2
     except Exception as error:
         what = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". :")
         sentence = f"This is a fault in stgmamba ({what}); run it again with --debug and report what it shows."
