@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from stgmamba.body.avatar import Avatar, make_avatar
+from stgmamba.body.drawing import AvatarPainter
+from stgmamba.body.template import KEYPOINTS
+from stgmamba.body.turntable import turned, turntable_view
+from tests.support.posed_body import HAIR, SHIRT, SKIN, TROUSERS, PosedBody, standing_body
+
+BACKDROP = (255, 0, 255)
+SIZE = 240, 360
+
+
+def drawn(avatar: Avatar, degrees: float) -> np.ndarray:
+    painter = AvatarPainter(avatar)
+    canvas = np.full((SIZE[1], SIZE[0], 3), BACKDROP, np.uint8)
+    painter.draw(canvas, painter.pose(*turned(avatar, np.radians(degrees))), turntable_view(avatar, SIZE))
+    return canvas
+
+
+def near(frame: np.ndarray, colour: tuple[int, int, int], tolerance: float = 60.0) -> np.ndarray:
+    return np.asarray(np.linalg.norm(frame.astype(np.float64) - colour, axis=-1) < tolerance)
+
+
+def painted(truth: PosedBody, boxes: list[tuple[float, float, float, float]], colour: tuple[int, int, int]) -> Avatar:
+    """The body with boxes (left, right, top, bottom; metres from the neck, down positive) painted on its front."""
+    rgb, neck = truth.picture.rgb.copy(), truth.fitted.keypoints[KEYPOINTS.index("neck")]
+    layer = np.zeros(rgb.shape[:2], np.uint8)
+    for left, right, top, bottom in boxes:
+        corners = np.asarray([(left, -top, 0), (right, -bottom, 0)]) + neck
+        (x0, y0), (x1, y1) = np.rint(truth.fitted.to_pixels(corners)).astype(int)
+        cv2.rectangle(layer, (x0, y0), (x1, y1), 1, -1)
+    on_trunk = near(rgb, SHIRT, 90) | near(rgb, TROUSERS, 90)
+    rgb[(layer > 0) & on_trunk] = colour
+    return make_avatar(replace(truth.picture, rgb=rgb), truth.person)
+
+
+@pytest.mark.parametrize("degrees", [90, 270])
+def test_shirt_and_trousers_meet_at_a_level_line_all_round(avatar: Avatar, degrees: float) -> None:
+    frame, front = drawn(avatar, degrees), drawn(avatar, 0)
+    between = tuple((np.asarray(SHIRT) + TROUSERS) / 2)
+    # The line is of mixed pixels; where an arm hid it, it must not become a fade.
+    assert near(frame, between, 45).sum() < 1.3 * near(front, between, 45).sum()
+    assert abs(hem(frame) - hem(front)) < 8
+
+
+def hem(frame: np.ndarray) -> float:
+    """The row between shirt and trousers."""
+    shirt, trousers = (np.nonzero(near(frame, colour, 70))[0] for colour in (SHIRT, TROUSERS))
+    return float(np.percentile(shirt, 97) + np.percentile(trousers, 3)) / 2
+
+
+def test_hair_that_falls_beside_the_neck_falls_as_far_on_the_back() -> None:
+    truth = standing_body()
+    lengths = []
+    for length in (0.0, 0.15, 0.3):
+        boxes = [(-0.15, -0.05, -0.1, length), (0.05, 0.15, -0.1, length)] if length else []
+        back = drawn(painted(truth, boxes, HAIR), 180)
+        rows = np.nonzero(near(back, HAIR, 40)[:, 100:140].sum(axis=1) > 5)[0]
+        lengths.append(rows.max())
+    pixels_per_metre = np.ptp(np.nonzero(~near(back, BACKDROP, 1.0))[0]) / np.ptp(truth.fitted.vertices[:, 1])
+    assert lengths[2] - lengths[1] == pytest.approx(0.15 * pixels_per_metre, abs=0.04 * pixels_per_metre)
+    assert lengths[1] > lengths[0] + 0.05 * pixels_per_metre
+
+
+def test_a_shirt_of_the_colour_of_hair_is_not_hair() -> None:
+    truth = standing_body()
+    avatar = painted(truth, [(-0.4, 0.4, -0.2, 0.7)], HAIR)
+    back = drawn(avatar, 180)
+    assert near(back[120:170], HAIR, 40).sum() > 500  # the shirt is there all the same
+
+
+def test_a_hand_before_the_hip_leaves_nothing_on_it() -> None:
+    truth = standing_body()
+    hand = truth.fitted.keypoints[KEYPOINTS.index("left_hand")] - truth.fitted.keypoints[KEYPOINTS.index("neck")]
+    box = (hand[0] - 0.09, hand[0] + 0.02, -hand[1] - 0.05, -hand[1] + 0.05)
+    plain, touched = (drawn(painted(truth, boxes, SKIN), 0) for boxes in ([], [box]))
+    assert near(touched, SKIN, 40).sum() < near(plain, SKIN, 40).sum() + 60
