@@ -2,9 +2,9 @@
 
 Texels that face the camera take the photo's colour. The back repeats the photo's pixel of the same part seen through
 the body, so that no seam shows at the outline (Weng et al., "Photo Wake-Up", CVPR 2019), except where that would copy a
-face, a neckline or a button: the back of the head is hair, which falls on the back as far as beside the neck, the back of
-the trunk comes from the front's flanks, hands are skin. What an arm hides of trunk and legs is what is beside it in the
-same row, since hems and waists are level. What remains unknown is interpolated over the mesh.
+face, a neckline or a button: the back of the head is hair, which falls on the back as far as beside the neck; the back
+of the trunk comes from the front's flanks, hands are skin. What an arm hides of trunk and legs is what is beside it in
+the same row, since hems and waists are level. What remains unknown is interpolated over the mesh.
 """
 
 from __future__ import annotations
