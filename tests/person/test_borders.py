@@ -69,3 +69,13 @@ def test_a_plain_wall_is_no_bar(turns: int) -> None:
 )
 def test_pictures_without_bars_keep_their_size(rgb: np.ndarray) -> None:
     assert find_borders(rgb) == (0, 0, rgb.shape[1], rgb.shape[0])
+
+
+def test_a_spot_in_the_corner_of_a_bar_and_a_soft_edge() -> None:
+    bar = np.full((400, 60, 3), 0, np.uint8)
+    bar[390:, 20:23] = 200
+    rgb = np.concatenate([bar, scene(), bar], axis=1)
+    soft = rgb.copy()
+    soft[:, 60], soft[:, 359] = rgb[:, 60] * 0.4, rgb[:, 359] * 0.6
+    left, _, right, _ = find_borders(soft)
+    assert (left, right) == (61, 359)

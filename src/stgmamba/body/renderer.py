@@ -32,10 +32,10 @@ from stgmamba.skeleton.sequence import Skeleton
 _DISTANCE, _HEIGHT = 5.0, 1.2  # metres of the camera from the person and above the floor, as people are photographed
 _HEAD_ROOM, _HAND, _SIDE_ROOM = 0.22, 0.12, 0.06  # metres from eyes to hair, from knuckles to finger tips, and beside
 _FAR = 1000.0  # metres of a camera whose view is nearly orthographic
-_SMALLEST_ZOOM = 0.75
+_SMALLEST_ZOOM = 0.8
 _LEAST_TRAVEL = 0.15  # of the dance's
 _MAX_DEPTH = 0.6  # metres of travel towards the camera and away from it
-_RARE = 0.5  # per cent of frames whose outermost points may leave the view
+_RARE = 2.0  # per cent of frames whose outermost points may leave the view
 
 _FOOT_SHADOW, _BODY_SHADOW = (0.16, 0.5), (0.34, 0.3)  # radius in metres, and darkness 0..1
 _SHADOW_FADE = 0.12  # metres above the floor at which a foot's shadow has faded to 1 / e

@@ -171,6 +171,8 @@ def _complete_head(
     else:
         covering = np.broadcast_to(0.5 * _neck_colour(colour, on_neck & (front > 0.5), skin) + 0.46 * skin, hair.shape)
     colour, weight = mixed(colour, covering, nape), np.maximum(weight, nape)
+    if not long_hair:
+        return colour, weight
     fall = _falling_hair(photo, head, hair)
     return mixed(colour, _HAIR_SHADE * hair, fall), np.maximum(weight, fall)
 

@@ -32,6 +32,10 @@ IDENTITY_VIEW: View = (1.0, 0j)
 """The frame shows the whole picture."""
 
 _SMALLEST_ZOOM = 0.6
+_EXTENSION_FADE, _EXTENSION_BLUR = (
+    0.12,
+    0.03,
+)  # of the height: where a picture's extension is wholly blurred, and how far
 _SMALLEST_ZOOM_HALF = 0.75  # of a half-length picture: there an arm may leave the frame
 
 
@@ -216,9 +220,16 @@ def show_view(picture: Frame, view: View) -> Frame:
     small = cv2.resize(picture, inner, interpolation=cv2.INTER_AREA)
     left, top = round(-origin.real * zoom), round(-origin.imag * zoom)
     right, bottom = max(0, width - left - inner[0]), max(0, height - top - inner[1])
-    # Reflection extends walls, floors and skies without a seam.
-    canvas = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101)
-    return np.asarray(canvas[:height, :width])
+    # Reflection extends walls, floors and skies without a seam; blurred with distance it does not show what it mirrors.
+    canvas = cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REFLECT_101)[:height, :width]
+    y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)
+    beyond = np.hypot(
+        np.maximum(np.maximum(left - x, x - left - inner[0] + 1), 0),
+        np.maximum(np.maximum(top - y, y - top - inner[1] + 1), 0),
+    )
+    blurred = cv2.GaussianBlur(canvas, (0, 0), _EXTENSION_BLUR * height)
+    share = np.clip(beyond / (_EXTENSION_FADE * height), 0, 1)[..., None]
+    return np.asarray(np.rint(canvas + (blurred.astype(np.float32) - canvas) * share), np.uint8)
 
 
 def retarget_in_view(dance: Skeleton, body: PhotoBody, size: tuple[int, int]) -> tuple[Placement, View]:

@@ -9,6 +9,8 @@ from stgmamba.arrays import BoolArray, DoubleArray, Frame
 _TOLERANCE = 14  # grey levels by which pixels of a bar differ from its colour: compression
 _CONTRAST = 30  # grey levels by which the picture differs from the bar at its edge; a gradient ends more softly
 _BAR = 0.55  # of each line that has the bar's colour; the rest is what is written on the bar
+_WHOLE = 0.9  # of a line that has the bar's colour, where a spot at its end does not matter
+_BLURRED = 0.8  # of the picture's difference from the bar, below which a line at the edge is a mixture of both
 _ENDS = 0.04  # of a bar's line at either end that is free of writing
 _INSIDE = 0.4  # of the picture's lines near the edge that may have the bar's colour
 _EDGE = 4  # lines over which the picture begins: compression and resampling blur the edge
@@ -47,13 +49,16 @@ def _bar(rgb: Frame) -> int:
     same: BoolArray = difference <= _TOLERANCE
     share = same.mean(axis=1)
     ends = max(1, round(_ENDS * same.shape[1]))
-    plain = (share >= _BAR) & (same[:, :ends].mean(axis=1) > 0.8) & (same[:, -ends:].mean(axis=1) > 0.8)
+    free_ends = (same[:, :ends].mean(axis=1) > 0.8) & (same[:, -ends:].mean(axis=1) > 0.8)
+    plain = (share >= _BAR) & (free_ends | (share > _WHOLE))
     thickness = int(np.argmin(np.append(plain, False)))
     # Where bars at the sides have the same colour, the picture's own lines may hold much of it too.
     for end in range(_SMALLEST, min(thickness, limit) + 1):
         inside = slice(end + _EDGE, end + _EDGE + _DEPTH)
         if share[end - 1] - share[inside].max() > 0.2 and _is_edge(same[inside], difference[end + _EDGE]):
-            blurred = np.flatnonzero(share[end : end + _EDGE] > share[inside].max())
+            edge = slice(end, end + _EDGE + 2)
+            off, own = np.median(difference[edge], axis=1), np.median(difference[edge.stop])
+            blurred = np.flatnonzero((share[edge] > share[inside].max()) | (off < _BLURRED * own))
             return end + (int(blurred[-1]) + 1 if len(blurred) else 0)
     return 0
 
