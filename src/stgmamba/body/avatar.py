@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,13 +10,16 @@ import numpy as np
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, IntArray
 from stgmamba.body.fitting import fit_body
 from stgmamba.body.outline import close_outline, outline_overlap
+from stgmamba.body.photo_texels import SIZE, PhotoTexels
 from stgmamba.body.posing import RestBody
+from stgmamba.body.skirt import TEXTURE_WIDTH, Skirt, make_skirt
 from stgmamba.body.template import load_template
 from stgmamba.body.texture import make_texture
 from stgmamba.characters.raster import vertex_normals
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson
 
+_BARE_LEG = 0.02  # metres below a skirt's hem where legs have their own colour
 _INFLUENCES = 4  # bones per vertex, as glTF and its viewers have it
 
 
@@ -29,7 +32,7 @@ class Avatar:
         triangles: vertex indices [F, 3], counter-clockwise from outside.
         closed: whether the surface at a vertex is closed, so that its back faces cannot be seen, [V].
         uv, uv_triangles: texture coordinates [U, 2], v up, and their indices [F, 3].
-        texture: uint8 [S, S', 3].
+        texture: uint8 [S, S', 3]; wider than high where a skirt's is beside the body's.
         bones, weights: the bones that move each vertex, [V, 4], and their weights.
         heads: heads of the template's bones, [B, 3].
         keypoints: `template.KEYPOINTS`, [P, 3].
@@ -76,21 +79,52 @@ def make_avatar(picture: Picture, person: DetectedPerson) -> Avatar:
     fitted = fit_body(person)
     vertices = close_outline(fitted, person.mask)
     bones, weights = _strongest(template.weights)
-    return Avatar(
+    photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
+    skirt = make_skirt(photo, person.mask)
+    overlap = outline_overlap(fitted, vertices, person.mask)
+    if skirt is not None:
+        vertices += skirt.under(vertices)[:, None] * (fitted.vertices - vertices)
+        photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
+        photo.look_below(skirt.hem - _BARE_LEG)
+    avatar = Avatar(
         vertices=vertices,
         triangles=template.triangles,
         closed=np.ones(len(vertices), bool),
         uv=template.uv,
         uv_triangles=template.uv_triangles,
-        texture=make_texture(fitted, vertices, picture.rgb, person.mask),
+        texture=make_texture(photo),
         bones=bones,
         weights=weights,
         heads=fitted.heads,
         keypoints=fitted.keypoints,
         pixels_per_metre=fitted.pixels_per_metre,
         origin=fitted.origin,
-        overlap=outline_overlap(fitted, vertices, person.mask),
+        overlap=overlap,
         joint_error=fitted.joint_error,
+    )
+    return avatar if skirt is None else _with_skirt(avatar, skirt)
+
+
+def _with_skirt(avatar: Avatar, skirt: Skirt) -> Avatar:
+    """The avatar with a skirt in the place of what it hides, its texture on the right of the body's."""
+    bones, weights = _strongest(skirt.weights)
+    shown = ~skirt.hides(avatar.vertices)[avatar.triangles].any(axis=1)
+    width = SIZE + TEXTURE_WIDTH
+    uv = [
+        avatar.uv * np.asarray([SIZE / width, 1], np.float32),
+        skirt.uv * np.asarray([TEXTURE_WIDTH / width, 1], np.float32) + np.asarray([SIZE / width, 0], np.float32),
+    ]
+    texture = np.concatenate([avatar.texture, np.clip(skirt.texture, 0, 255).astype(np.uint8)], axis=1)
+    return replace(
+        avatar,
+        vertices=np.concatenate([avatar.vertices, skirt.vertices]),
+        triangles=np.concatenate([avatar.triangles[shown], skirt.triangles + len(avatar.vertices)]).astype(np.int32),
+        closed=np.concatenate([avatar.closed, np.zeros(len(skirt.vertices), bool)]),
+        uv=np.concatenate(uv),
+        uv_triangles=np.concatenate([avatar.uv_triangles[shown], skirt.triangles + len(avatar.uv)]).astype(np.int32),
+        texture=texture,
+        bones=np.concatenate([avatar.bones, bones]),
+        weights=np.concatenate([avatar.weights, weights]),
     )
 
 

@@ -131,6 +131,12 @@ class PhotoTexels:
         self.pixels = self._inset_pixels()
         self.occluded |= self._in_gap()
 
+    def look_below(self, height: float) -> None:
+        """Let texels of legs above a height, metres, have the pixels of the legs there."""
+        legs = np.isin(self.part, (LEFT_LEG, RIGHT_LEG)) & (self.positions[:, 1] > height)
+        lowered = self.positions[legs] * (1, 0, 1) + (0, height, 0)
+        self.pixels[legs, 1] = self.fitted.to_pixels(lowered)[:, 1]
+
     def _occluded(self) -> BoolArray:
         """Pixels [H, W] at which parts of different depth meet."""
         depth = self.buffer.depth
@@ -205,12 +211,12 @@ def mixed(colours: FloatArray, others: FloatArray, share: NDArray[Any]) -> Float
     return np.asarray(colours + (others - colours) * share[:, None], np.float32)
 
 
-def _lab(colours: NDArray[Any]) -> FloatArray:
+def lab(colours: NDArray[Any]) -> FloatArray:
     """CIELAB [N, 3] of colours [N, 3] in 0..255."""
     return np.asarray(cv2.cvtColor((np.asarray(colours, np.float32).reshape(1, -1, 3) / 255), cv2.COLOR_RGB2LAB)[0])
 
 
 def colour_difference(colours: NDArray[Any], reference: FloatArray, lightness: float) -> FloatArray:
     """Difference [N] in CIELAB of colours [N, 3] from one colour [3], with a share of that in lightness."""
-    off = (_lab(colours) - _lab(reference)) * np.asarray([lightness, 1, 1], np.float32)
+    off = (lab(colours) - lab(reference)) * np.asarray([lightness, 1, 1], np.float32)
     return np.asarray(np.linalg.norm(off, axis=1))

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
-from stgmamba.body.fitting import FittedBody
 from stgmamba.body.outline import symmetric_solver
 from stgmamba.body.photo_texels import SIZE, PhotoTexels, colour_difference, mixed, texels
 from stgmamba.body.template import HEAD, KEYPOINTS, TORSO, load_template
@@ -43,16 +42,8 @@ def _nearest_texel() -> NDArray[np.int32]:
     return np.asarray(ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True))
 
 
-def make_texture(fitted: FittedBody, vertices: FloatArray, rgb: Frame, mask: FloatArray) -> Frame:
-    """The texture uint8 [SIZE, SIZE, 3] of a body.
-
-    Args:
-        fitted: the fit.
-        vertices: with the outline closed, [V, 3].
-        rgb: the photo, [H, W, 3].
-        mask: of the person, [H, W] in 0..1.
-    """
-    photo = PhotoTexels(fitted, vertices, rgb, mask)
+def make_texture(photo: PhotoTexels) -> Frame:
+    """The texture uint8 [SIZE, SIZE, 3] of a body."""
     front = _front_weight(photo)
     through = np.where((photo.normals[:, 2] < 0.4) & photo.same_part & ~photo.occluded, SEEN_THROUGH, 0.0)
     weight = np.where(photo.part == HEAD, front, np.maximum(front, through))
@@ -61,7 +52,7 @@ def make_texture(fitted: FittedBody, vertices: FloatArray, rgb: Frame, mask: Flo
     colour, weight = complete_trunk(photo, colour, weight, skin)
     colour, weight = _complete_head(photo, colour, weight, front, skin)
     colour, weight = _complete_hands(photo, colour, weight, front, skin)
-    unknown = _diffuse(vertices, colour, weight)
+    unknown = _diffuse(photo.vertices, colour, weight)
     colour = mixed(unknown, colour, np.clip(weight / 0.12, 0, 1))
     surface, nearest = texels(), _nearest_texel()
     atlas = np.zeros((SIZE, SIZE, 3), np.float32)
