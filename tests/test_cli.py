@@ -22,6 +22,7 @@ from PIL import Image
 
 from stgmamba import options
 from stgmamba.cli import main
+from stgmamba.music_to_skeleton.styles import Choice
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.formats import read_skeleton, write_skeleton
 from stgmamba.video_io import probe, read_video, write_video
@@ -326,7 +327,23 @@ def test_the_dance_gets_the_beats_of_the_user(
     beats.write_text("0.5\n1.0\n1.5\n2.0\n2.5\n", encoding="utf-8")
     options = ("--beats", beats, "--start", "0.75", "-o", tmp_path / "dance.npz")
     assert run("skeleton", short_song, *options)[0] == 0
-    np.testing.assert_allclose(given[0]["beats"], [0.25, 0.75, 1.25, 1.75])
+    np.testing.assert_allclose(given[0]["rhythm"].beats, [0.25, 0.75, 1.25, 1.75])
+
+
+def test_json_says_which_style_was_chosen_and_why(
+    run: Run, no_network: Any, monkeypatch: pytest.MonkeyPatch, short_song: Path, tmp_path: Path
+) -> None:
+    generate = no_network.generate
+
+    def choosing(song: Any, **options: Any) -> Skeleton:
+        options["chosen"](Choice("swaying", "two beats to the bar"))
+        return generate(song, **options)
+
+    monkeypatch.setattr(no_network, "generate", choosing)
+    code, out, err = run("skeleton", short_song, "-o", tmp_path / "dance.npz", "--json")
+    assert code == 0, err
+    result = json.loads(out)
+    assert (result["style"], result["style_reason"]) == ("swaying", "two beats to the bar")
 
 
 def test_pose_of_a_picture(run: Run, person_picture: Path, tmp_path: Path) -> None:
@@ -482,6 +499,7 @@ def test_dance_writes_film_and_skeleton(
         "facing": "free",
         "style": "auto",
         "travel": 0.8,
+        "repeats": "varied",
         "energy": 1.0,
         "align_beats": True,
         "pose": None,

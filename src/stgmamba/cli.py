@@ -25,7 +25,7 @@ from stgmamba.files import check_can_write, check_can_write_video, check_input
 from stgmamba.progress import Terminal
 
 if TYPE_CHECKING:
-    from stgmamba.pipeline import DanceVideo
+    from stgmamba.pipeline import DancePipeline, DanceVideo
 
 # rich's help panels alone would take longer to import than everything else here.
 app = typer.Typer(
@@ -145,6 +145,12 @@ Travel = Annotated[float, typer.Option(help="Radius in metres within which the d
 Energy = Annotated[
     float, typer.Option(help="How much larger movements are where the music is louder and denser, 0 to 2.")
 ]
+Repeats = Annotated[
+    str,
+    typer.Option(
+        help="Whether sections of the song that return bring their phrase back: exact, varied, or off.", metavar="KIND"
+    ),
+]
 AlignBeats = Annotated[
     bool,
     typer.Option(
@@ -248,6 +254,7 @@ def dance(
     style: Style = options.STYLE,
     travel: Travel = options.TRAVEL,
     energy: Energy = options.ENERGY,
+    repeats: Repeats = options.REPEATS,
     align_beats: AlignBeats = True,
     beats: Beats = None,
     quality: Quality = options.QUALITY,
@@ -273,7 +280,8 @@ def dance(
 
         if skeleton_out is not None:
             check_can_write_skeleton(skeleton_out)
-        video = DancePipeline().dance(
+        pipeline = DancePipeline()
+        video = pipeline.dance(
             song,
             image,
             character=character,
@@ -290,6 +298,7 @@ def dance(
             style=style,
             travel=travel,
             energy=energy,
+            repeats=repeats,
             align_beats=align_beats,
             beats=beats,
             quality=quality,
@@ -302,7 +311,8 @@ def dance(
         if glb is not None:
             video.save_glb(glb)
         video.save(output, terminal)
-    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, energy, align_beats)
+    facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, energy, repeats, align_beats)
+    facts |= _choice_facts(pipeline)
     facts |= _subject_facts(pose, mask, person, framing, quality, body, background) | {
         "skeleton": _name(skeleton_out),
         "glb": _name(glb),
@@ -327,6 +337,7 @@ def skeleton(
         ),
     ] = None,
     energy: Energy = options.ENERGY,
+    repeats: Repeats = options.REPEATS,
     align_beats: AlignBeats = True,
     beats: Beats = None,
     as_json: AsJson = False,
@@ -338,7 +349,8 @@ def skeleton(
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
 
         check_can_write_skeleton(output)
-        dance = DancePipeline().skeleton(
+        pipeline = DancePipeline()
+        dance = pipeline.skeleton(
             song,
             seconds=seconds,
             start=start,
@@ -347,13 +359,15 @@ def skeleton(
             style=style,
             travel=travel,
             energy=energy,
+            repeats=repeats,
             facing=facing or "free",
             align_beats=align_beats,
             beats=beats,
             report=terminal,
         )
         write_skeleton(output, dance)
-    facts = _dance_facts(song, start, seed, facing or "free", style, travel, energy, align_beats)
+    facts = _dance_facts(song, start, seed, facing or "free", style, travel, energy, repeats, align_beats)
+    facts |= _choice_facts(pipeline)
     _report(as_json, terminal, output, seconds=dance.seconds, frames=len(dance), fps=dance.fps, **facts)
 
 
@@ -562,13 +576,12 @@ def demo(
 
         song = Path(folder) / "demo song.wav"
         write_demo_song(song)
-        video = DancePipeline().dance(
-            song, character=character, seed=seed, size=options.parse_size(size), report=terminal
-        )
+        pipeline = DancePipeline()
+        video = pipeline.dance(song, character=character, seed=seed, size=options.parse_size(size), report=terminal)
         video.save(output, terminal)
-    facts = _dance_facts(
-        "the demo song", 0.0, seed, video.subject.facing, options.STYLE, options.TRAVEL, options.ENERGY, True
-    )
+    style, travel, energy, repeats = options.STYLE, options.TRAVEL, options.ENERGY, options.REPEATS
+    facts = _dance_facts("the demo song", 0.0, seed, video.subject.facing, style, travel, energy, repeats, True)
+    facts |= _choice_facts(pipeline)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -1098,6 +1111,7 @@ def _dance_facts(
     style: str,
     travel: float | None,
     energy: float,
+    repeats: str,
     align_beats: bool,
 ) -> dict[str, Any]:
     """What a dance was generated from."""
@@ -1109,8 +1123,15 @@ def _dance_facts(
         "style": style,
         "travel": travel,
         "energy": energy,
+        "repeats": repeats,
         "align_beats": align_beats,
     }
+
+
+def _choice_facts(pipeline: DancePipeline) -> dict[str, Any]:
+    """The style that ``auto`` chose, in the place of ``auto``, and why."""
+    choice = pipeline.choice
+    return {} if choice is None else {"style": choice.style, "style_reason": choice.reason}
 
 
 def _subject_facts(

@@ -51,6 +51,12 @@ SMALLEST_TRAVEL, LARGEST_TRAVEL = 0.1, 50.0
 ENERGY, LARGEST_ENERGY = 1.0, 2.0
 """How much larger movements are where the music is louder and denser; 0 not at all."""
 
+Repeats = Literal["exact", "varied", "off"]
+"""Whether sections of a song that return bring their phrase back: as it was, like it, or not."""
+
+REPEAT_KINDS: tuple[Repeats, ...] = ("exact", "varied", "off")
+REPEATS: Repeats = "varied"
+
 BodyKind = Literal["auto", "3d", "flat"]
 """A picture's person: ``3d``, a body that turns; ``flat``, limbs that face the camera; ``auto``, 3-D where it fits."""
 
@@ -137,6 +143,11 @@ def parse_facing(text: str) -> Facing:
 def parse_quality(text: str) -> Quality:
     """A quality by its name. Raises InputError where there is no such."""
     return match_name(text, QUALITIES, "quality")
+
+
+def parse_repeats(text: str) -> Repeats:
+    """A kind of repeats by its name. Raises InputError where there is no such."""
+    return match_name(text, REPEAT_KINDS, "kind of repeats")
 
 
 def parse_body(text: str) -> BodyKind:

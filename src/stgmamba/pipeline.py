@@ -29,14 +29,17 @@ from stgmamba.options import (
     FPS,
     FRAMING,
     QUALITY,
+    REPEATS,
     SEED,
     STYLE,
     TRAVEL,
     Facing,
+    Repeats,
     Size,
     check_options,
     frame_size,
     parse_facing,
+    parse_repeats,
 )
 from stgmamba.progress import Reporter, Silent
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
@@ -45,6 +48,7 @@ from stgmamba.subject import PoseLike, Subject, check_subject, load_avatar, load
 if TYPE_CHECKING:
     from stgmamba.body.avatar import Avatar
     from stgmamba.music_to_skeleton.sampler import DanceSampler
+    from stgmamba.music_to_skeleton.styles import Choice
     from stgmamba.person.picture import ImageLike
     from stgmamba.person.pose import PersonChoice
 
@@ -140,10 +144,14 @@ class DancePipeline:
 
     Args:
         sampler: stage 1, music to skeleton; the default weights, loaded at first use, when not given.
+
+    Attributes:
+        choice: the style that ``auto`` chose for the latest dance, and why; None where the style was given.
     """
 
     def __init__(self, sampler: DanceSampler | None = None) -> None:
         self._sampler = sampler
+        self.choice: Choice | None = None
 
     @classmethod
     def from_pretrained(cls, weights: str | Path | None = None) -> DancePipeline:
@@ -177,6 +185,7 @@ class DancePipeline:
         facing: str = "free",
         travel: float | None = None,
         energy: float = ENERGY,
+        repeats: str = REPEATS,
         align_beats: bool = True,
         beats: str | Path | None = None,
         report: Reporter | None = None,
@@ -194,6 +203,7 @@ class DancePipeline:
             facing: ``camera`` takes out slow turning, ``free`` keeps it.
             travel: radius in metres within which the dancer stays; the whole floor when not given.
             energy: how much larger movements are where the music is louder and denser, 0 to 2.
+            repeats: whether sections of the song that return bring their phrase back: ``exact``, ``varied`` or ``off``.
             align_beats: align the steps with the song's beats.
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             report: receives the progress of the stages ``model``, ``song`` and ``skeleton``.
@@ -206,6 +216,7 @@ class DancePipeline:
         """
         check_options(fps=fps, seconds=seconds, start=start, seed=seed, facing=facing, travel=travel, energy=energy)
         report = report or Silent()
+        again = parse_repeats(repeats)
         rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
         if isinstance(song, Song):
@@ -214,7 +225,9 @@ class DancePipeline:
             with report.stage("song"):
                 song = load_song(song, start=start, seconds=seconds)
         given = None if rhythm is None else excerpt(rhythm, start, song.seconds)
-        return self._generate(song, seed, fps, style, parse_facing(facing), travel, energy, align_beats, given, report)
+        return self._generate(
+            song, seed, fps, style, parse_facing(facing), travel, energy, again, align_beats, given, report
+        )
 
     def dance(
         self,
@@ -233,6 +246,7 @@ class DancePipeline:
         style: str = STYLE,
         travel: float = TRAVEL,
         energy: float = ENERGY,
+        repeats: str = REPEATS,
         align_beats: bool = True,
         beats: str | Path | None = None,
         quality: str = QUALITY,
@@ -259,6 +273,7 @@ class DancePipeline:
             style: as for ``skeleton``.
             travel: radius in metres within which the dancer stays.
             energy: as for ``skeleton``.
+            repeats: as for ``skeleton``.
             align_beats: align the steps with the song's beats.
             beats: file of the song's beats (`stgmamba.music.rhythm.read_beats`); tracked when not given.
             quality: of a picture's flat person: ``best`` by the network, ``fast`` by the limb warp alone.
@@ -286,6 +301,7 @@ class DancePipeline:
         )
         check_subject(image, character, pose, mask)
         report = report or Silent()
+        again = parse_repeats(repeats)
         rhythm = None if beats is None else read_beats(beats)
         self._check_style(style, report)
         with report.stage("song"):
@@ -304,7 +320,7 @@ class DancePipeline:
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
         given = None if rhythm is None else excerpt(rhythm, start, decoded.seconds)
-        skeleton = self._generate(decoded, seed, fps, style, facing, travel, energy, align_beats, given, report)
+        skeleton = self._generate(decoded, seed, fps, style, facing, travel, energy, again, align_beats, given, report)
         return DanceVideo(skeleton, subject, Path(song), start)
 
     def _check_style(self, style: str, report: Reporter) -> None:
@@ -321,10 +337,16 @@ class DancePipeline:
         facing: Facing,
         travel: float | None,
         energy: float,
+        repeats: Repeats,
         align_beats: bool,
         rhythm: Rhythm | None,
         report: Reporter,
     ) -> Skeleton:
+        def choose(choice: Choice) -> None:
+            self.choice = choice
+            report.say(f"Style {choice.style}: {choice.reason}.")
+
+        self.choice = None
         with report.stage("skeleton") as progress:
             dance = self.sampler.generate(
                 song,
@@ -333,9 +355,10 @@ class DancePipeline:
                 facing=facing,
                 travel=travel,
                 energy=energy,
+                repeats=repeats,
                 align_beats=align_beats,
-                beats=None if rhythm is None else rhythm.beats,
-                chosen=lambda choice: report.say(f"Style {choice.style}: {choice.reason}."),
+                rhythm=rhythm,
+                chosen=choose,
                 progress=progress,
             )
         # Frames of the model and of the video seldom end together; the video ends with the song.

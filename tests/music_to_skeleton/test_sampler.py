@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, Song
+from stgmamba.music.rhythm import Section
 from stgmamba.music_to_skeleton.audio_features import extract_audio_features, music_energy
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.registry import build_network
@@ -16,7 +17,7 @@ from stgmamba.music_to_skeleton.sampler import DanceSampler, load_sampler
 from stgmamba.music_to_skeleton.styles import plan_of, style_weights
 from stgmamba.skeleton import OPENPOSE_18_FEET
 from stgmamba.skeleton.motion_events import foot_strikes
-from stgmamba.skeleton.root_trajectory import body_heading
+from stgmamba.skeleton.root_trajectory import body_heading, to_local
 
 
 def clicks(seconds: float, bpm: float = 120.0) -> Song:
@@ -216,3 +217,20 @@ def test_an_hour_of_song_gives_an_hour_of_dance() -> None:
     assert len(dance) == 90_000
     assert np.isfinite(dance.positions).all()
     assert np.abs(dance.positions[..., [0, 2]]).max() < 4.0
+
+
+def test_what_returns_in_the_song_returns_in_the_dance(
+    generator: DanceSampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = clicks(30.0)
+    sections = [Section(0, 12, "A"), Section(12, 18, "B"), Section(18, 30, "A")]
+    monkeypatch.setattr("stgmamba.music_to_skeleton.sampler.find_sections", lambda *_: sections)
+    likeness = {}
+    for kind in ("off", "varied", "exact"):
+        dance = generator.generate(song, seed=0, style="pop", align_beats=False, repeats=kind)
+        poses = to_local(dance.positions, 25.0)[0]
+        speed = np.diff(poses, axis=0)
+        likeness[kind] = np.corrcoef(speed[50:250].ravel(), speed[500:700].ravel())[0, 1]
+    assert likeness["off"] < 0.3
+    assert likeness["off"] + 0.1 < likeness["varied"] < likeness["exact"]
+    assert likeness["exact"] > 0.6

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from stgmamba.arrays import FloatArray
+from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.music.beat_tracking.tracker import track_beats
 from stgmamba.music.decode import SAMPLE_RATE
 from stgmamba.music.features import onset_strength
-from stgmamba.music.rhythm import beat_phase
+from stgmamba.music.rhythm import Rhythm, beat_phase
 
 MUSIC_FPS = 12.5
 """Frames of audio features per second. Nodes may have a multiple of it (`Config.fps`): rhythm needs no finer grid."""
@@ -30,12 +29,17 @@ class AudioFeatures:
     Attributes:
         samples: mono float32 at SAMPLE_RATE; windows are extracted on demand, to save memory.
         features: [T, 4] at MUSIC_FPS: onset strength, loudness, cosine and sine of the beat phase; each about -1..1.
-        beats: times of the beats, seconds [K].
+        rhythm: beats and bars; None where they are not known.
     """
 
     samples: FloatArray
     features: FloatArray
-    beats: NDArray[np.float64]
+    rhythm: Rhythm | None
+
+    @property
+    def beats(self) -> DoubleArray:
+        """Times of the beats, seconds [K]; K = 0 where they are not known."""
+        return np.zeros(0) if self.rhythm is None else self.rhythm.beats
 
     def __len__(self) -> int:
         return len(self.features)
@@ -50,22 +54,22 @@ class AudioFeatures:
 
 
 def extract_audio_features(
-    samples: FloatArray, frames: int | None = None, beats: NDArray[np.float64] | None = None
+    samples: FloatArray, frames: int | None = None, rhythm: Rhythm | None = None
 ) -> AudioFeatures:
     """Features of a song.
 
     Args:
         samples: mono float32 at SAMPLE_RATE.
         frames: number of frames at MUSIC_FPS; by default those of the song's length.
-        beats: times of the beats, seconds [K], K > 0; tracked when not given.
+        rhythm: its beats and bars; tracked when not given.
     """
     frames = frames or max(1, round(len(samples) / HOP))
-    beats = track_beats(samples, SAMPLE_RATE).beats if beats is None else beats
-    phase = 2 * np.pi * beat_phase(beats, MUSIC_FPS, frames)
+    rhythm = track_beats(samples, SAMPLE_RATE) if rhythm is None else rhythm
+    phase = 2 * np.pi * beat_phase(rhythm.beats, MUSIC_FPS, frames)
     onset = _fit(onset_strength(samples, SAMPLE_RATE, MUSIC_FPS), frames)
     loudness = _loudness(samples, frames)
     features = np.stack([onset / max(float(onset.max()), 1e-6), loudness, np.cos(phase), np.sin(phase)], axis=1)
-    return AudioFeatures(samples, features.astype(np.float32), beats)
+    return AudioFeatures(samples, features.astype(np.float32), rhythm)
 
 
 def music_energy(audio: AudioFeatures) -> FloatArray:

@@ -172,7 +172,7 @@ def _features_without_sound(
     if beats is not None:
         phase = 2 * np.pi * beat_phase(beats, MUSIC_FPS, frames)
         features[:, 2], features[:, 3] = np.cos(phase), np.sin(phase)
-    return AudioFeatures(np.zeros(0, np.float32), features, np.zeros(0) if beats is None else beats)
+    return AudioFeatures(np.zeros(0, np.float32), features, None)
 
 
 def _join(takes: Sequence[FloatArray], fade: int) -> FloatArray:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from stgmamba.arrays import FloatArray
 from stgmamba.music.decode import SAMPLE_RATE, Song
+from stgmamba.music.rhythm import Rhythm
+from stgmamba.music.sections import find_sections
 from stgmamba.music_to_skeleton.audio_features import (
     HOP,
     MUSIC_FPS,
@@ -28,10 +29,11 @@ from stgmamba.music_to_skeleton.audio_features import (
 )
 from stgmamba.music_to_skeleton.flow_matching import draw_noise
 from stgmamba.music_to_skeleton.model import PHASE, SOUND, Config
+from stgmamba.music_to_skeleton.phrases import Return, find_returns, repeat_nodes, repeat_noise
 from stgmamba.music_to_skeleton.postprocessing import postprocess
 from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.music_to_skeleton.styles import Choice, choose_style, parse_style, plan_of, style_weights
-from stgmamba.options import ENERGY, FPS, STYLE, Facing
+from stgmamba.options import ENERGY, FPS, REPEATS, STYLE, Facing, Repeats
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
 from stgmamba.training.weights import default_weights, read_network
@@ -67,9 +69,10 @@ class DanceSampler:
         facing: Facing = "free",
         progress: Progress | None = None,
         align_beats: bool = True,
-        beats: NDArray[np.float64] | None = None,
+        rhythm: Rhythm | None = None,
         travel: float | None = None,
         energy: float = ENERGY,
+        repeats: Repeats = REPEATS,
         chosen: Callable[[Choice], object] | None = None,
     ) -> Skeleton:
         """Generate a dance to a song.
@@ -85,7 +88,8 @@ class DanceSampler:
             energy: how much larger movements are where the music is louder and denser, 0..2; 0: not at all.
             chosen: called with the style that ``auto`` chose.
             align_beats: whether to align motion events with the beats of the song (beat_alignment.py).
-            beats: times of the beats, seconds [K], K > 0; tracked when not given.
+            rhythm: the song's beats and bars; tracked when not given.
+            repeats: whether sections of the song that return bring their phrase back: ``exact``, ``varied`` or ``off``.
 
         Returns:
             3-D, OPENPOSE_18_FEET, FPS, metres; bones of constant length, standing feet on the floor at y = 0.
@@ -95,14 +99,18 @@ class DanceSampler:
         """
         sections = parse_style(style, self.styles)
         frames = max(2, round((seconds or song.seconds) * song.rate / HOP))
-        audio = extract_audio_features(song.samples, frames, beats)
+        audio = extract_audio_features(song.samples, frames, rhythm)
         if sections is None:
             choice = choose_style(audio, self.styles)
             if chosen is not None:
                 chosen(choice)
             sections = plan_of(choice.style)
         weights = style_weights(sections, self.styles, frames, MUSIC_FPS)
-        nodes = self.sample_nodes(audio, seed, weights, progress, energy=energy)
+        returns = [] if repeats == "off" else _returns(audio)
+        varied = returns if repeats == "varied" else ()
+        nodes = self.sample_nodes(audio, seed, weights, progress, energy=energy, returns=varied)
+        if repeats == "exact":
+            nodes = repeat_nodes(nodes, returns, self.model.config.fps)
         count = max(1, round((seconds or song.seconds) * FPS))
         aligned = audio.beats if align_beats else None
         return postprocess(nodes, self.model.config.fps, count, facing, aligned, travel)
@@ -119,6 +127,7 @@ class DanceSampler:
         weights: FloatArray,
         progress: Progress | None = None,
         energy: float = 0.0,
+        returns: Sequence[Return] = (),
     ) -> FloatArray:
         """Integrate the flow from noise to nodes.
 
@@ -131,6 +140,7 @@ class DanceSampler:
             weights: of the styles, [T, S], rows of sum 1.
             progress: called with (evaluations of the network done, in total).
             energy: as for ``generate``.
+            returns: parts that get the noise of others.
 
         Returns:
             [T R, 23, 3] at the frame rate of the network.
@@ -140,6 +150,7 @@ class DanceSampler:
         style_of_frame = torch.from_numpy(weights).repeat_interleave(ratio, dim=0)  # [T R, S]
         generator = torch.Generator().manual_seed(_noise_seed(audio, seed))
         noise = draw_noise(1, frames * ratio, config.noise_order, generator)[0]
+        noise = repeat_noise(noise, returns, config.fps)
         if steps > 1:
             loudness = torch.from_numpy(1 + energy * _ENERGY_GAIN * music_energy(audio)).repeat_interleave(ratio)
             noise *= (loudness * (style_of_frame @ torch.tensor(config.temperatures)))[:, None, None]
@@ -256,6 +267,13 @@ def load_sampler(weights: str | Path | None = None) -> DanceSampler:
     """
     path = default_weights("music_to_skeleton") if weights is None else Path(weights)
     return DanceSampler(read_network(path, lambda values: build_network(Config(**values))))
+
+
+def _returns(audio: AudioFeatures) -> list[Return]:
+    """Parts of a song that come again."""
+    if audio.rhythm is None:
+        return []
+    return find_returns(find_sections(audio.samples, audio.rhythm), audio.rhythm.downbeats)
 
 
 def _noise_seed(audio: AudioFeatures, seed: int) -> int:
