@@ -427,6 +427,20 @@ def test_avatar_writes_a_mesh_and_a_turntable(run: Run, person_picture: Path, tm
     assert (probe(film).frames, probe(film).size) == (30, (72, 96))
 
 
+def test_a_picture_from_behind_must_be_one(run: Run, person_picture: Path, dance_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "me.glb"
+    code, _, err = run("avatar", person_picture, "--image-back", person_picture, "-o", out)
+    assert code == 2
+    assert is_one_sentence(err, "person.png", "faces the camera", "--image-back"), err
+    film = ("render", dance_file, "-o", tmp_path / "a.mp4", "--image-back", person_picture)
+    for chosen, words in (((), "--image"), (("--image", person_picture, "--body", "flat"), "--body flat")):
+        code, _, err = run(*film, *chosen)
+        assert code == 2
+        assert is_one_sentence(err, "--image-back", words), err
+    assert not out.exists()
+    assert not (tmp_path / "a.mp4").exists()
+
+
 def test_avatar_refuses_what_it_cannot_use(run: Run, person_picture: Path, tmp_path: Path) -> None:
     noise = tmp_path / "noise.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (100, 100, 3)).astype(np.uint8)).save(noise)
@@ -503,6 +517,7 @@ def test_dance_writes_film_and_skeleton(
         "energy": 1.0,
         "align_beats": True,
         "pose": None,
+        "image_back": None,
         "mask": None,
         "person": None,
         "framing": "auto",

@@ -66,6 +66,10 @@ Song = Annotated[
 Image = Annotated[
     Path | None, typer.Option("--image", "-i", help="A picture of one person.", metavar="IMG", callback=_file)
 ]
+ImageBack = Annotated[
+    Path | None,
+    typer.Option(help="Another picture of that person, from behind, for the back.", metavar="IMG", callback=_file),
+]
 Character = Annotated[
     str | None,
     typer.Option("--character", "-c", help="A built-in character instead (see: stgmamba characters).", metavar="NAME"),
@@ -245,6 +249,7 @@ def dance(
     mask: Mask = None,
     person: Person = None,
     framing: Framing = options.FRAMING,
+    image_back: ImageBack = None,
     seconds: Seconds = None,
     start: Start = 0.0,
     seed: Seed = options.SEED,
@@ -289,6 +294,7 @@ def dance(
             mask=mask,
             person=options.parse_person(person),
             framing=framing,
+            image_back=image_back,
             seconds=seconds,
             start=start,
             seed=seed,
@@ -313,7 +319,7 @@ def dance(
         video.save(output, terminal)
     facts = _dance_facts(song, start, seed, facing or video.subject.facing, style, travel, energy, repeats, align_beats)
     facts |= _choice_facts(pipeline)
-    facts |= _subject_facts(pose, mask, person, framing, quality, body, background) | {
+    facts |= _subject_facts(pose, mask, image_back, person, framing, quality, body, background) | {
         "skeleton": _name(skeleton_out),
         "glb": _name(glb),
     }
@@ -386,6 +392,7 @@ def render(
     mask: Mask = None,
     person: Person = None,
     framing: Framing = options.FRAMING,
+    image_back: ImageBack = None,
     song: Annotated[
         Path | None, typer.Option(help="A file whose sound goes with it.", metavar="SONG", callback=_file)
     ] = None,
@@ -414,6 +421,7 @@ def render(
             mask=mask,
             person=options.parse_person(person),
             framing=framing,
+            image_back=image_back,
             song=song,
             start=start,
             size=options.parse_size(size),
@@ -427,7 +435,7 @@ def render(
         )
         video.save(output, terminal)
     facts = {"skeleton": str(skeleton), "song": _name(song), "start": start, "seed": seed}
-    facts |= _subject_facts(pose, mask, person, framing, quality, body, background)
+    facts |= _subject_facts(pose, mask, image_back, person, framing, quality, body, background)
     _report(as_json, terminal, output, **_video_facts(video), **facts)
 
 
@@ -478,6 +486,7 @@ def avatar(
     pose: Pose = None,
     mask: Mask = None,
     person: Person = None,
+    image_back: ImageBack = None,
     size: Size = None,
     fps: Fps = options.FPS,
     as_json: AsJson = False,
@@ -499,11 +508,13 @@ def avatar(
             pose=pose,
             mask=mask,
             person=options.parse_person(person),
+            image_back=image_back,
             size=options.parse_size(size),
             fps=fps,
             report=terminal,
         )
     facts: dict[str, Any] = {"image": str(image), "pose": _name(pose), "mask": _name(mask)}
+    facts |= {"image_back": _name(image_back)}
     facts |= {"turntable": _name(turntable)}
     facts |= {"overlap": round(body.overlap, 3), "joint_error": round(body.joint_error, 3)}
     _report(as_json, terminal, output, **facts)
@@ -1135,10 +1146,17 @@ def _choice_facts(pipeline: DancePipeline) -> dict[str, Any]:
 
 
 def _subject_facts(
-    pose: Path | None, mask: Path | None, person: str | None, framing: str, quality: str, body: str, background: str
+    pose: Path | None,
+    mask: Path | None,
+    image_back: Path | None,
+    person: str | None,
+    framing: str,
+    quality: str,
+    body: str,
+    background: str,
 ) -> dict[str, Any]:
     """How the person of a picture was found and drawn; None for files that were not given."""
-    files = {"pose": _name(pose), "mask": _name(mask)}
+    files = {"pose": _name(pose), "mask": _name(mask), "image_back": _name(image_back)}
     return files | {"person": person, "framing": framing, "quality": quality, "body": body, "background": background}
 
 

@@ -254,6 +254,7 @@ class DancePipeline:
         background: str | Path = BACKGROUND,
         person: PersonChoice | None = None,
         framing: str = FRAMING,
+        image_back: ImageLike | None = None,
         report: Reporter | None = None,
     ) -> DanceVideo:
         """Let the person of a picture, or a built-in character, dance to a song.
@@ -281,6 +282,7 @@ class DancePipeline:
             background: behind a picture's person: ``photo``, ``blur``, a colour, ``transparent``, a picture, a video.
             person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
             framing: what of ``image`` is filmed: ``scene``, ``person`` or ``auto``, a crop where the person is small.
+            image_back: another picture of the person, from behind, for the back of a 3-D body.
             report: receives the progress of the stages ``model``, ``song``, ``subject`` and
                 ``skeleton``; drawing comes with ``save``.
 
@@ -299,7 +301,7 @@ class DancePipeline:
             energy=energy,
             body=body,
         )
-        check_subject(image, character, pose, mask)
+        check_subject(image, character, pose, mask, image_back)
         report = report or Silent()
         again = parse_repeats(repeats)
         rhythm = None if beats is None else read_beats(beats)
@@ -316,6 +318,7 @@ class DancePipeline:
             "mask": mask,
             "person": person,
             "framing": framing,
+            "image_back": image_back,
         }
         subject = _prepare_subject(report, partial(load_subject, image, character, **options))
         facing = subject.facing if facing is None else parse_facing(facing)
@@ -373,6 +376,7 @@ def make_avatar(
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     person: PersonChoice | None = None,
+    image_back: ImageLike | None = None,
     size: Size | None = None,
     fps: float = FPS,
     report: Reporter | None = None,
@@ -386,6 +390,7 @@ def make_avatar(
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
         person: of several persons in ``image``, as for ``DancePipeline.dance``.
+        image_back: another picture of the person, from behind.
         size: of the video: height in pixels, or (width, height).
         fps: frames per second of the video.
         report: receives the notes on the picture and the progress of the stages ``subject`` and ``video``.
@@ -398,7 +403,7 @@ def make_avatar(
     turntable = None if turntable is None else check_can_write(turntable, (".mp4",))
     report = report or Silent()
     with report.stage("subject"):
-        avatar, notes = load_avatar(image, pose, mask, person)
+        avatar, notes = load_avatar(image, pose, mask, person, image_back)
     for note in notes:
         report.warn(note)
     if glb is not None:
@@ -458,6 +463,7 @@ def render(
     framing: str = FRAMING,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
+    image_back: ImageLike | None = None,
     name: str = "The skeleton",
     report: Reporter | None = None,
 ) -> DanceVideo:
@@ -479,6 +485,7 @@ def render(
         framing: what of ``image`` is filmed, as for ``DancePipeline.dance``.
         pose: the joints in ``image``, as for ``DancePipeline.dance``.
         mask: the outline in ``image``, white on the figure; estimated when not given.
+        image_back: another picture of the person, from behind, for the back of a 3-D body.
         name: what to call the skeleton in a message.
         report: receives the progress of the stage ``subject``.
 
@@ -490,7 +497,7 @@ def render(
     if fps is not None:
         dance = dance.resampled(fps)
     options: dict[str, Any] = {"size": size, "seed": seed, "quality": quality, "body": body, "background": background}
-    options |= {"person": person, "framing": framing, "pose": pose, "mask": mask}
+    options |= {"person": person, "framing": framing, "pose": pose, "mask": mask, "image_back": image_back}
     subject = _prepare_subject(report or Silent(), partial(load_subject, image, character, **options))
     return DanceVideo(dance, subject, None if song is None else Path(song), start)
 

@@ -27,7 +27,7 @@ from stgmamba.options import (
     size_notes,
 )
 from stgmamba.renderer import Renderer
-from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 if TYPE_CHECKING:
     from stgmamba.arrays import Frame
@@ -74,6 +74,7 @@ def load_subject(
     background: str | Path = BACKGROUND,
     person: PersonChoice | None = None,
     framing: str = FRAMING,
+    image_back: ImageLike | None = None,
 ) -> Subject:
     """The person of a picture, or a built-in character (the first of the list when neither is given).
 
@@ -91,16 +92,17 @@ def load_subject(
         person: of several persons in ``image``: a number from 1, the most prominent, or a point (x, y) in pixels.
         framing: ``scene``, all of the picture; ``person``, a crop; ``auto``, a crop where the person is small. With
             ``pose`` or ``mask``, whose pixels are the picture's, it is all of the picture.
+        image_back: another picture of the person, from behind, for the back of a 3-D body.
 
     Raises:
         InputError: both given, no such character, the picture, its pose or its mask cannot be used, or a transparent
             background behind a character or a flat person.
     """
-    check_subject(image, character, pose, mask)
+    check_subject(image, character, pose, mask, image_back)
     if image is None and is_transparent(background):
         raise InputError("A transparent background (--background) belongs to a picture; name it with --image.")
     if image is not None:
-        return _load_picture_subject(image, size, quality, pose, mask, body, background, person, framing)
+        return _load_picture_subject(image, size, quality, pose, mask, body, background, person, framing, image_back)
     return _load_character(character, size, seed)
 
 
@@ -109,6 +111,7 @@ def check_subject(
     character: str | None = None,
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
+    image_back: ImageLike | None = None,
 ) -> None:
     """Refuse early what does not go together, or a character that does not exist; arguments as of `load_subject`.
 
@@ -117,9 +120,10 @@ def check_subject(
     """
     if image is not None and character is not None:
         raise InputError("Choose one: an image (--image) or a built-in character (--character), not both.")
-    for option, value in (("pose", pose), ("mask", mask)):
+    given = {"A pose (--pose)": pose, "A mask (--mask)": mask, "A picture from behind (--image-back)": image_back}
+    for what, value in given.items():
         if image is None and value is not None:
-            raise InputError(f"A {option} (--{option}) belongs to a picture; name it with --image.")
+            raise InputError(f"{what} belongs to a picture; name it with --image.")
     if character is not None:
         _character_name(character)
 
@@ -134,6 +138,7 @@ def _load_picture_subject(
     background: str | Path,
     which: PersonChoice | None,
     framing: str,
+    image_back: ImageLike | None,
 ) -> Subject:
     from stgmamba.limb_warp.backdrop import VideoBackdrop, make_backdrop
     from stgmamba.limb_warp.letterbox import Letterbox, fitting_height, scaled_size
@@ -147,9 +152,11 @@ def _load_picture_subject(
     height = fitting_height(picture.size, video_size)
     backdrop = make_backdrop(background, picture, scaled_size(picture.size, height))
     behind = None if backdrop is None else backdrop(person.mask)
+    if kind == "flat" and image_back is not None:
+        raise InputError("A picture from behind (--image-back) is for 3-D bodies; leave out --body flat.")
     avatar = None
     if kind != "flat":
-        avatar, body_notes = _fitting_avatar(picture, person, always=kind == "3d")
+        avatar, body_notes = _fitting_avatar(picture, person, image_back, always=kind == "3d")
         notes = (*notes, *body_notes)
     transparent = is_transparent(background)
     renderer: Renderer
@@ -169,18 +176,33 @@ def _load_picture_subject(
     return Subject(picture.name, renderer, "camera" if avatar is None else "free", notes, avatar, transparent)
 
 
-def _fitting_avatar(picture: Picture, person: DetectedPerson, always: bool) -> tuple[Avatar | None, tuple[str, ...]]:
+def _fitting_avatar(
+    picture: Picture, person: DetectedPerson, image_back: ImageLike | None, always: bool
+) -> tuple[Avatar | None, tuple[str, ...]]:
     """The person as a 3-D body, None where that does not fit the picture and need not be; and a note on that."""
     from stgmamba.body.avatar import make_avatar
     from stgmamba.body.quality import find_fault
 
-    avatar = make_avatar(picture, person)
+    avatar = make_avatar(picture, person, None if image_back is None else _find_back(image_back))
     fault = find_fault(avatar, person)
     if fault is None:
         return avatar, ()
     if always:
         return avatar, (f"{picture.name}: the 3-D body may look wrong: {fault}.",)
     return None, (f"{picture.name}: the person is drawn flat, facing the camera, because {fault} (--body 3d insists).",)
+
+
+def _find_back(image: ImageLike) -> tuple[Picture, DetectedPerson]:
+    """A picture from behind, upright and without bars, and the person in it."""
+    from stgmamba.person.picture import as_picture
+    from stgmamba.person.preparation import prepare_person
+
+    picture, person, _ = prepare_person(as_picture(image), framing="scene")
+    left, right = (OPENPOSE_18_FEET.index(f"{side}_shoulder") for side in ("left", "right"))
+    across = person.skeleton.positions[0, left, 0] - person.skeleton.positions[0, right, 0]
+    if across > 0:  # seen from behind, the left shoulder is on the left
+        raise InputError(f"{picture.name}: the person faces the camera; --image-back takes a picture from behind.")
+    return picture, person
 
 
 def _flat_renderer(
@@ -201,6 +223,7 @@ def load_avatar(
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     which: PersonChoice | None = None,
+    image_back: ImageLike | None = None,
 ) -> tuple[Avatar, tuple[str, ...]]:
     """The person of a picture as a textured, rigged mesh, and sentences for the user; arguments as of `load_subject`.
 
@@ -210,7 +233,7 @@ def load_avatar(
     from stgmamba.person.picture import as_picture
 
     picture, person, notes = _find_person(as_picture(image), pose, mask, which, "scene")
-    avatar, body_notes = _fitting_avatar(picture, person, always=True)
+    avatar, body_notes = _fitting_avatar(picture, person, image_back, always=True)
     assert avatar is not None
     return avatar, (*notes, *body_notes)
 

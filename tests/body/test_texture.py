@@ -10,7 +10,8 @@ from stgmamba.body.avatar import Avatar, make_avatar
 from stgmamba.body.drawing import AvatarPainter
 from stgmamba.body.template import KEYPOINTS
 from stgmamba.body.turntable import turned, turntable_view
-from tests.support.posed_body import HAIR, SHIRT, SKIN, TROUSERS, PosedBody, standing_body
+from stgmamba.errors import InputError
+from tests.support.posed_body import BACK, HAIR, SHIRT, SKIN, TROUSERS, WALL, PosedBody, body_from_behind, standing_body
 
 BACKDROP = (255, 0, 255)
 SIZE = 240, 360
@@ -81,3 +82,33 @@ def test_a_hand_before_the_hip_leaves_nothing_on_it() -> None:
     box = (hand[0] - 0.09, hand[0] + 0.02, -hand[1] - 0.05, -hand[1] + 0.05)
     plain, touched = (drawn(painted(truth, boxes, SKIN), 0) for boxes in ([], [box]))
     assert near(touched, SKIN, 40).sum() < near(plain, SKIN, 40).sum() + 60
+
+
+def test_a_picture_from_behind_gives_the_back() -> None:
+    truth, behind = standing_body(), body_from_behind()
+    avatar = make_avatar(truth.picture, truth.person, (behind.picture, behind.person))
+    front, back = drawn(avatar, 0), drawn(avatar, 180)
+    assert near(front, SHIRT).sum() > 20 * near(front, BACK).sum()
+    assert near(back, BACK).sum() > 20 * near(back, SHIRT).sum()
+    assert near(back, BACK).sum() > 1000
+    for frame in (front, back, drawn(avatar, 90), drawn(avatar, 270)):
+        assert near(frame, WALL, 50)[~near(frame, BACKDROP, 1.0)].mean() < 0.01
+
+
+def test_pictures_of_different_light_are_matched() -> None:
+    truth, behind = standing_body(), body_from_behind()
+    darker = replace(behind.picture, rgb=(behind.picture.rgb * 0.75).astype(np.uint8))
+    same, matched = (
+        drawn(make_avatar(truth.picture, truth.person, (picture, behind.person)), 180)
+        for picture in (behind.picture, darker)
+    )
+    trousers = near(same, TROUSERS, 50)
+    assert np.abs(same[trousers].mean(axis=0) - matched[trousers].mean(axis=0)).max() < 15
+
+
+def test_a_picture_from_behind_that_no_body_fits_is_refused() -> None:
+    truth, behind = standing_body(), body_from_behind()
+    mask = np.zeros_like(behind.person.mask)
+    mask[100:300, 20:280] = 1
+    with pytest.raises(InputError, match="seen from behind"):
+        make_avatar(truth.picture, truth.person, (behind.picture, replace(behind.person, mask=mask)))

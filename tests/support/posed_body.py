@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,9 @@ from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 SIZE = 300, 400
 """Width and height of the picture."""
+
+BACK = 40, 150, 170
+"""Of the shirt, from behind."""
 
 SHIRT, TROUSERS, SKIN, HAIR, WALL = (200, 40, 40), (40, 40, 160), (220, 170, 140), (60, 40, 20), (120, 200, 120)
 
@@ -80,3 +83,15 @@ def standing_body() -> PosedBody:
         leftUpperLeg=(-0.1, 0.0, 0.1),
     )
     return posed_body(shape, rotations)
+
+
+@lru_cache(maxsize=1)
+def body_from_behind() -> PosedBody:
+    """The same person from behind, in another pose; the shirt has another colour there."""
+    shape = np.zeros(len(load_template().basis))
+    shape[:3] = (0.8, -0.6, 0.5)
+    rotations = pose_of(hips=(0.0, np.pi - 0.2, 0.0), leftUpperArm=(0.0, 0.0, -0.5), rightUpperArm=(0.0, 0.0, 0.3))
+    truth = posed_body(shape, rotations)
+    rgb = truth.picture.rgb.copy()
+    rgb[(rgb == SHIRT).all(axis=2)] = BACK
+    return replace(truth, picture=Picture(rgb))

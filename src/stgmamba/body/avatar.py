@@ -16,10 +16,12 @@ from stgmamba.body.skirt import TEXTURE_WIDTH, Skirt, make_skirt
 from stgmamba.body.template import load_template
 from stgmamba.body.texture import make_texture
 from stgmamba.characters.raster import vertex_normals
+from stgmamba.errors import InputError
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson
 
 _BARE_LEG = 0.02  # metres below a skirt's hem where legs have their own colour
+_LEAST_OVERLAP = 0.8  # of body and person in a picture from behind
 _INFLUENCES = 4  # bones per vertex, as glTF and its viewers have it
 
 
@@ -73,8 +75,17 @@ class Avatar:
         return float(self.vertices[:, 1].min())
 
 
-def make_avatar(picture: Picture, person: DetectedPerson) -> Avatar:
-    """The avatar of the person of a picture."""
+def make_avatar(picture: Picture, person: DetectedPerson, back: tuple[Picture, DetectedPerson] | None = None) -> Avatar:
+    """The avatar of the person of a picture.
+
+    Args:
+        picture: the picture, which gives pose, shape and outline.
+        person: pose and mask of the person in it.
+        back: another picture of the person, from behind, whose colours the back gets.
+
+    Raises:
+        InputError: no body fits the person seen from behind.
+    """
     template = load_template()
     fitted = fit_body(person)
     vertices = close_outline(fitted, person.mask)
@@ -86,13 +97,18 @@ def make_avatar(picture: Picture, person: DetectedPerson) -> Avatar:
         vertices += skirt.under(vertices)[:, None] * (fitted.vertices - vertices)
         photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
         photo.look_below(skirt.hem - _BARE_LEG)
+    behind = None
+    if back is not None:
+        behind, back_skirt = _look_from_behind(*back)
+        if skirt is not None and back_skirt is not None:
+            skirt = skirt.with_back(back_skirt)
     avatar = Avatar(
         vertices=vertices,
         triangles=template.triangles,
         closed=np.ones(len(vertices), bool),
         uv=template.uv,
         uv_triangles=template.uv_triangles,
-        texture=make_texture(photo),
+        texture=make_texture(photo, behind),
         bones=bones,
         weights=weights,
         heads=fitted.heads,
@@ -103,6 +119,21 @@ def make_avatar(picture: Picture, person: DetectedPerson) -> Avatar:
         joint_error=fitted.joint_error,
     )
     return avatar if skirt is None else _with_skirt(avatar, skirt)
+
+
+def _look_from_behind(picture: Picture, person: DetectedPerson) -> tuple[PhotoTexels, Skirt | None]:
+    """What a picture from behind shows of the body's texels, and the skirt in it."""
+    fitted = fit_body(person)
+    vertices = close_outline(fitted, person.mask)
+    if outline_overlap(fitted, vertices, person.mask) < _LEAST_OVERLAP:
+        raise InputError(
+            f"{picture.name}: no body fits the person seen from behind; use a picture of the whole person, standing."
+        )
+    photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
+    skirt = make_skirt(photo, person.mask)
+    if skirt is not None:
+        photo.look_below(skirt.hem - _BARE_LEG)
+    return photo, skirt
 
 
 def _with_skirt(avatar: Avatar, skirt: Skirt) -> Avatar:

@@ -6,7 +6,7 @@ cloth, its outline gives the tube's width, the legs its depth, and hips and thig
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -66,6 +66,13 @@ class Skirt:
         """How far vertices [V, 3] of the template belong to legs under it, [V] in 0..1; a little below the hem, too."""
         legs = np.isin(load_template().part, (LEFT_LEG, RIGHT_LEG))
         return np.asarray(legs * np.clip((vertices[:, 1] - self.hem + _LEG_SHOWN) / 0.03, 0, 1), np.float32)
+
+    def with_back(self, back: Skirt) -> Skirt:
+        """It with the colours of the skirt of a picture from behind on its back; both meet at the sides."""
+        angle = 2 * np.pi * (np.arange(TEXTURE_WIDTH) + 0.5) / TEXTURE_WIDTH
+        share = np.clip(0.5 - np.sin(angle) / 0.5, 0, 1)[None, :, None]  # the tube begins at the left and runs forward
+        seen = np.roll(back.texture, TEXTURE_WIDTH // 2, axis=1)  # from behind, its front is the person's back
+        return replace(self, texture=np.asarray(self.texture + (seen - self.texture) * share, np.float32))
 
     def hides(self, vertices: FloatArray) -> BoolArray:
         """Vertices [V] of the template's legs that would come through it."""

@@ -18,7 +18,7 @@ from scipy import ndimage, sparse
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
 from stgmamba.body.outline import symmetric_solver
-from stgmamba.body.photo_texels import SIZE, PhotoTexels, colour_difference, mixed, texels
+from stgmamba.body.photo_texels import SIZE, PhotoTexels, colour_difference, mixed, of_trunk, texels
 from stgmamba.body.template import HEAD, KEYPOINTS, TORSO, load_template
 from stgmamba.body.trunk_texture import SEEN_THROUGH, complete_trunk
 
@@ -30,6 +30,9 @@ _HAIR_REACH = 0.04, 0.2  # metres on either side of the neck where hair that fal
 _HAIR_WIDTH = 0.13  # metres, half of it, on the back
 _LEAST_SHARE = 0.06  # of a row there, below which hair has ended
 _HAIR_SHADE = 0.95
+_SEEN_BY_BOTH = 0.1  # weight in either picture of texels that tell their difference in light
+_LEAST_TEXELS, _MOST_GAIN = 500, 1.5
+_HIDDEN_SHARE = 0.5  # weight of what an arm hides in a picture from behind, against what it shows
 _LIGHTNESS_SHARE = 0.35  # of differences in lightness: shade changes it and the material does not
 
 
@@ -42,8 +45,13 @@ def _nearest_texel() -> NDArray[np.int32]:
     return np.asarray(ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True))
 
 
-def make_texture(photo: PhotoTexels) -> Frame:
-    """The texture uint8 [SIZE, SIZE, 3] of a body."""
+def make_texture(photo: PhotoTexels, behind: PhotoTexels | None = None) -> Frame:
+    """The texture uint8 [SIZE, SIZE, 3] of a body.
+
+    Args:
+        photo: what the picture shows.
+        behind: what a picture from behind shows; it comes before what is invented.
+    """
     front = _front_weight(photo)
     through = np.where((photo.normals[:, 2] < 0.4) & photo.same_part & ~photo.occluded, SEEN_THROUGH, 0.0)
     weight = np.where(photo.part == HEAD, front, np.maximum(front, through))
@@ -54,10 +62,37 @@ def make_texture(photo: PhotoTexels) -> Frame:
     colour, weight = _complete_hands(photo, colour, weight, front, skin)
     unknown = _diffuse(photo.vertices, colour, weight)
     colour = mixed(unknown, colour, np.clip(weight / 0.12, 0, 1))
+    if behind is not None:
+        colour = _with_back(photo, behind, colour, front, skin)
     surface, nearest = texels(), _nearest_texel()
     atlas = np.zeros((SIZE, SIZE, 3), np.float32)
     atlas[surface.rows, surface.columns] = colour
     return np.asarray(np.clip(atlas[nearest[0], nearest[1]], 0, 255), np.uint8)
+
+
+def _with_back(
+    photo: PhotoTexels, behind: PhotoTexels, colour: FloatArray, front: DoubleArray, skin: FloatArray
+) -> FloatArray:
+    """Colours [N, 3] with those of a picture from behind where it sees more of a texel than the one from the front.
+
+    Args:
+        photo: of the picture from the front.
+        behind: of the picture from behind.
+        colour: as completed from the front.
+        front: how far the front shows a texel, [N].
+        skin: colour [3] of the person's skin.
+    """
+    back = _front_weight(behind) * ~_hand_texels(photo)
+    seen, _ = complete_trunk(behind, behind.sample(behind.pixels), back, skin)
+    both = (front > _SEEN_BY_BOTH) & (back > _SEEN_BY_BOTH)
+    if both.sum() > _LEAST_TEXELS:  # pictures of different light
+        gain = np.median(colour[both], axis=0) / np.maximum(np.median(seen[both], axis=0), 1)
+        seen = seen * np.clip(gain, 1 / _MOST_GAIN, _MOST_GAIN)
+    # What an arm hides of the back is like what is beside it, rather than like the front.
+    facing = np.clip((behind.normals[:, 2] - 0.05) / 0.35, 0, 1) * of_trunk(photo.part)
+    back = np.maximum(back, _HIDDEN_SHARE * facing)
+    share = np.clip(back / 0.15, 0, 1) * back**2 / np.maximum(back**2 + front**2, 1e-9)
+    return mixed(colour, np.asarray(seen, np.float32), share)
 
 
 def _front_weight(photo: PhotoTexels) -> DoubleArray:
