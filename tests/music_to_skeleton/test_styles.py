@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stgmamba.errors import InputError
+from stgmamba.music.rhythm import Rhythm
 from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, AudioFeatures
 from stgmamba.music_to_skeleton.model import STYLES
 from stgmamba.music_to_skeleton.styles import Section, choose_style, parse_style, plan_of, style_weights
@@ -16,7 +17,8 @@ def rhythm(bpm: float, accents: tuple[float, ...], seconds: float = 60.0) -> Aud
     at = np.minimum(np.round(beats * MUSIC_FPS).astype(int), len(features) - 1)
     for k, frame in enumerate(at):
         features[frame, :2] = accents[k % len(accents)]
-    return AudioFeatures(np.zeros(0, np.float32), features, beats)
+    positions = np.arange(len(beats)) % len(accents)
+    return AudioFeatures(np.zeros(0, np.float32), features, Rhythm(beats, positions, "4/4"))
 
 
 @pytest.mark.parametrize(
@@ -87,5 +89,7 @@ def test_tempo_and_strength_of_the_beat_choose_among_the_others() -> None:
 
 def test_a_style_is_always_found() -> None:
     assert choose_style(rhythm(100.0, (0.5, 0.4)), ("waltz",)).style == "waltz"
-    silent = AudioFeatures(np.zeros(0, np.float32), np.zeros((50, 4), np.float32), np.array([0.5]))
+    silent = AudioFeatures(
+        np.zeros(0, np.float32), np.zeros((50, 4), np.float32), Rhythm(np.array([0.5]), np.zeros(1, int), "4/4")
+    )
     assert choose_style(silent, STYLES).style in STYLES
