@@ -112,3 +112,16 @@ def test_a_picture_from_behind_that_no_body_fits_is_refused() -> None:
     mask[100:300, 20:280] = 1
     with pytest.raises(InputError, match="seen from behind"):
         make_avatar(truth.picture, truth.person, (behind.picture, replace(behind.person, mask=mask)))
+
+
+def test_a_hat_of_the_colour_of_skin_is_no_bald_crown() -> None:
+    truth = standing_body()
+    straw = (215, 180, 130)
+    rgb = truth.picture.rgb.copy()
+    eyes = truth.fitted.keypoints[KEYPOINTS.index("left_eye")]
+    brim = truth.fitted.to_pixels(np.add(eyes, (0, 0.085, 0)))[1]
+    rgb[near(rgb, HAIR) & (np.arange(len(rgb))[:, None] < brim)] = straw
+    back = drawn(make_avatar(replace(truth.picture, rgb=rgb), truth.person), 180)
+    rows = np.nonzero((~near(back, BACKDROP, 1.0)).any(axis=1))[0][0] + np.arange(40)
+    assert near(back[rows[:12]], straw, 45).sum() > near(back[rows[:12]], HAIR, 45).sum()
+    assert near(back[rows[14:]], HAIR, 45).sum() > 100

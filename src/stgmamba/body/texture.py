@@ -22,6 +22,9 @@ from stgmamba.body.photo_texels import SIZE, PhotoTexels, colour_difference, mix
 from stgmamba.body.template import HEAD, KEYPOINTS, TORSO, load_template
 from stgmamba.body.trunk_texture import SEEN_THROUGH, complete_trunk
 
+_ROW = 0.003  # metres between the rows in which the hairline is looked for
+_BROWS = 0.03  # metres above the eyes, where the forehead begins
+_BRIM_DIFFERENCE, _LEAST_BRIM = 30.0, 0.015  # in CIELAB from skin, and metres of it, that make a hat of a bald crown
 _LEAST_HAIR = 0.015  # metres of hair between hairline and crown, below which the band does not tell its colour
 _LOWEST_BAND = 0.35  # of the way from nape to crown, below which hair has one colour, clear of the hairline's skin
 _SKIN_DIFFERENCE = 18.0  # in CIELAB, beyond which a colour is not skin
@@ -142,15 +145,21 @@ def _skin_colour(photo: PhotoTexels, colour: FloatArray, front: DoubleArray) -> 
 
 
 def _hairline(photo: PhotoTexels, head: _Head, skin: FloatArray) -> float:
-    """Height in metres at which the forehead's skin ends."""
-    heights = np.arange(head.top - 0.006, head.eyes[1], -0.003)
+    """Height in metres at which the forehead's skin ends, below hair or a hat."""
+    heights = np.arange(head.top - 0.006, head.eyes[1], -_ROW)
     if not len(heights):
         return head.brow
     across = head.eyes[0] + np.linspace(-0.03, 0.03, 7)
     points = np.stack(np.meshgrid(across, heights), axis=-1)
-    difference = colour_difference(photo.sample_points(points.reshape(-1, 2)), skin, 0.7).reshape(len(heights), -1)
-    is_skin = np.median(difference, axis=1) < _SKIN_DIFFERENCE
+    rows = colour_difference(photo.sample_points(points.reshape(-1, 2)), skin, 0.7).reshape(len(heights), -1)
+    difference = np.median(rows, axis=1)
+    is_skin = difference < _SKIN_DIFFERENCE
     line = float(heights[is_skin.argmax()]) if is_skin.any() else head.brow
+    if head.top - 0.004 - line < _LEAST_HAIR:
+        # Bald, or a hat of straw: hair and shade are under its brim.
+        under_brim = (difference > _BRIM_DIFFERENCE) & (heights > head.eyes[1] + _BROWS)
+        if under_brim.sum() * _ROW > _LEAST_BRIM:
+            line = float(heights[under_brim].min())
     return min(line + 0.004, head.top - 0.004)
 
 
