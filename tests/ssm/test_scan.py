@@ -4,9 +4,10 @@ import multiprocessing
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -52,10 +53,11 @@ def make_inputs(
     return {k: v for k, v in inputs.items() if k in ("u", "delta", "A", "B", "C", *optional)}
 
 
-def relative_error(found: Tensor, exact: Tensor) -> float:
+def relative_error(found: Tensor, exact: Tensor, terms: float = 0.0) -> float:
+    """The largest error in parts of the largest value, or of a sum of magnitudes where what is compared is a sum."""
     assert found.shape == exact.shape
     found, exact = found.detach().double(), exact.detach()
-    return float((found - exact).abs().max() / exact.abs().max().clamp_min(1e-30))
+    return float((found - exact).abs().max() / exact.abs().max().clamp_min(max(terms, 1e-30)))
 
 
 def assert_accurate(inputs: Inputs, last: bool = True, **options: bool) -> None:
@@ -73,8 +75,11 @@ def assert_accurate(inputs: Inputs, last: bool = True, **options: bool) -> None:
     (y, h, found), (exact_y, exact_h, exact) = gradients
     assert relative_error(y, exact_y) < 1e-5
     assert relative_error(h, exact_h) < 1e-5
+    # Gradients of one number per channel are sums over the batch and time, whose terms may cancel; the root of their
+    # number is what random terms of order one add up to.
+    terms = float(np.sqrt(inputs["u"].shape[0] * inputs["u"].shape[2]))
     for name, g, e in zip(inputs, found, exact, strict=True):
-        assert relative_error(g, e) < 1e-4, name
+        assert relative_error(g, e, terms if name in ("D", "delta_bias") else 0.0) < 1e-4, name
 
 
 @settings(max_examples=60, deadline=None)
@@ -91,6 +96,10 @@ def assert_accurate(inputs: Inputs, last: bool = True, **options: bool) -> None:
     last=st.booleans(),
     seed=st.integers(0, 2**31),
 )
+@example(  # the gradient of D is a sum that cancels
+    batch=4, channels=1, length=64, states=1, layout="slice of a wider tensor", decay=1e-3, optional={"D"},
+    softplus=False, reverse=True, last=False, seed=4,
+)  # fmt: skip
 def test_agrees_with_float64(
     batch: int, channels: int, length: int, states: int, layout: str, decay: float, optional: set[str],
     softplus: bool, reverse: bool, last: bool, seed: int,
