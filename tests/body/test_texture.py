@@ -11,7 +11,18 @@ from stgmamba.body.drawing import AvatarPainter
 from stgmamba.body.template import KEYPOINTS
 from stgmamba.body.turntable import turned, turntable_view
 from stgmamba.errors import InputError
-from tests.support.posed_body import BACK, HAIR, SHIRT, SKIN, TROUSERS, WALL, PosedBody, body_from_behind, standing_body
+from tests.support.posed_body import (
+    BACK,
+    HAIR,
+    SHIRT,
+    SKIN,
+    TROUSERS,
+    WALL,
+    PosedBody,
+    body_from_behind,
+    body_with_arms_down,
+    standing_body,
+)
 
 BACKDROP = (255, 0, 255)
 SIZE = 240, 360
@@ -125,3 +136,62 @@ def test_a_hat_of_the_colour_of_skin_is_no_bald_crown() -> None:
     rows = np.nonzero((~near(back, BACKDROP, 1.0)).any(axis=1))[0][0] + np.arange(40)
     assert near(back[rows[:12]], straw, 45).sum() > near(back[rows[:12]], HAIR, 45).sum()
     assert near(back[rows[14:]], HAIR, 45).sum() > 100
+
+
+def test_hands_under_a_masked_face_are_skin() -> None:
+    truth = standing_body()
+    rgb = truth.picture.rgb.copy()
+    eyes = truth.fitted.to_pixels(truth.fitted.keypoints[KEYPOINTS.index("left_eye")])
+    chin = truth.fitted.to_pixels(truth.fitted.keypoints[KEYPOINTS.index("neck")] + (0, 0.08, 0))
+    rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]]
+    mask = near(rgb, SKIN) & (rows > eyes[1] + 1) & (rows < chin[1]) & (np.abs(columns - eyes[0]) < 30)
+    rgb[mask] = (20, 20, 24)
+    avatar = make_avatar(replace(truth.picture, rgb=rgb), truth.person)
+    bare, masked = drawn(make_avatar(truth.picture, truth.person), 0), drawn(avatar, 0)
+    lower = slice(SIZE[1] // 3, None)
+    assert near(masked[lower], SKIN).sum() > 0.9 * near(bare[lower], SKIN).sum()
+
+
+def test_shade_beside_an_arm_does_not_go_round_the_trunk() -> None:
+    truth, shade = body_with_arms_down(), tuple(np.asarray(SHIRT) // 4)
+    rgb = truth.picture.rgb.copy()
+    beside = cv2.dilate(near(rgb, SKIN).astype(np.uint8), np.ones((1, 9), np.uint8)) > 0
+    below_armpits = np.arange(len(rgb))[:, None] > truth.fitted.to_pixels(truth.fitted.keypoints)[1, 1] + 25
+    rgb[near(rgb, SHIRT) & beside & below_armpits] = shade
+    avatar = make_avatar(replace(truth.picture, rgb=rgb), truth.person)
+    trunk = slice(90, 190)
+    assert max(near(drawn(avatar, degrees)[trunk], shade, 45).sum() for degrees in (45, 90, 135, 180, 270)) < 20
+
+
+def test_a_bare_arm_that_the_body_covers_leaves_nothing_on_the_trunk_though_shoulders_are_bare() -> None:
+    truth = body_with_arms_down()
+    top = truth.fitted.to_pixels(truth.fitted.keypoints)[KEYPOINTS.index("neck"), 1]
+    rows = np.arange(truth.picture.rgb.shape[0])[:, None]
+    bare_shoulders = truth.picture.rgb.copy()
+    bare_shoulders[near(bare_shoulders, SHIRT) & (rows < top + 20)] = SKIN
+    covered = bare_shoulders.copy()
+    arms = cv2.dilate((near(covered, SKIN) & (rows > top + 25)).astype(np.uint8), np.ones((1, 9), np.uint8)) > 0
+    covered[near(covered, SHIRT) & arms] = SKIN
+    plain, touched = (make_avatar(replace(truth.picture, rgb=rgb), truth.person) for rgb in (bare_shoulders, covered))
+    for degrees in (90, 180, 270):
+        assert near(drawn(touched, degrees), SKIN).sum() < near(drawn(plain, degrees), SKIN).sum() + 100
+
+
+def test_a_pattern_goes_on_where_an_arm_hid_it() -> None:
+    """Stripes up and down, of which an average of the row would leave nothing."""
+    truth = body_with_arms_down()
+    rgb = truth.picture.rgb.copy()
+    rgb[near(rgb, SHIRT) & ((np.arange(rgb.shape[1]) // 3) % 2 == 0)] = (250, 250, 250)
+    photo = make_avatar(replace(truth.picture, rgb=rgb), truth.person)
+    plain = make_avatar(truth.picture, truth.person)
+    for degrees, least in ((90, 46), (270, 34)):  # averages alone: 39 and 24
+        trunk = near(drawn(plain, degrees), SHIRT, 30)
+        green = drawn(photo, degrees)[..., 1].astype(np.float64)
+        assert np.abs(np.diff(green, axis=1))[trunk[:, 1:] & trunk[:, :-1]].mean() > least
+
+
+def test_shoulders_are_as_in_the_photo() -> None:
+    truth = standing_body()
+    x, y, _ = 0.9 * (truth.fitted.keypoints[KEYPOINTS.index("left_shoulder")] - truth.fitted.keypoints[1])
+    frame = drawn(painted(truth, [(x - 0.012, x + 0.012, 0.01 - y, 0.05 - y)], (255, 255, 255)), 0)
+    assert near(frame, (255, 255, 255)).sum() > 10

@@ -86,6 +86,13 @@ def standing_body() -> PosedBody:
 
 
 @lru_cache(maxsize=1)
+def body_with_arms_down() -> PosedBody:
+    """A person of the mean shape whose arms touch the trunk."""
+    rotations = pose_of(leftUpperArm=(0.0, 0.0, -0.75), rightUpperArm=(0.0, 0.0, 0.75))
+    return posed_body(np.zeros(len(load_template().basis)), rotations)
+
+
+@lru_cache(maxsize=1)
 def body_from_behind() -> PosedBody:
     """The same person from behind, in another pose; the shirt has another colour there."""
     shape = np.zeros(len(load_template().basis))

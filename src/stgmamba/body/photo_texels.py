@@ -14,7 +14,17 @@ from scipy import ndimage
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, unit
 from stgmamba.body.fitting import FittedBody
 from stgmamba.body.outline import OrthographicBuffer
-from stgmamba.body.template import HEAD, LEFT_ARM, LEFT_LEG, RIGHT_ARM, RIGHT_LEG, TORSO, load_template
+from stgmamba.body.template import (
+    HEAD,
+    KEYPOINTS,
+    LEFT_ARM,
+    LEFT_LEG,
+    RIGHT_ARM,
+    RIGHT_LEG,
+    SIDES,
+    TORSO,
+    load_template,
+)
 from stgmamba.characters.raster import rasterize, vertex_normals
 from stgmamba.limb_warp.inpainting import push_pull
 
@@ -29,6 +39,7 @@ _LEAST_HEIGHT = 600  # pixels of the person in the visibility buffer
 _RIM_INSET = 0.012  # metres by which texels at the rim are sampled further inside
 _HEAD_INSET = 0.004
 _ARM_SHADOW, _HAND_SHADOW = 0.015, 0.045  # metres round arms and hands in which the trunk's colours are not trusted
+_SHOULDER = 0.1  # metres round the joint
 _GAP = 0.05  # metres round arms in which colours like the background's are taken for gaps that the mask missed
 
 
@@ -151,11 +162,22 @@ class PhotoTexels:
     def near_arms(self) -> BoolArray:
         """Pixels [H, W] so near to an arm or a hand that the trunk shows its shade or edge."""
         template = load_template()
-        arms = np.isin(self.parts, (LEFT_ARM, RIGHT_ARM))
+        arms = np.isin(self.parts, (LEFT_ARM, RIGHT_ARM)) & ~self._near_shoulders()
         hands = np.isin(
             self.buffer.of_triangles(template.main_bone), [template.bone("leftHand"), template.bone("rightHand")]
         )
         return self.grown(arms, _ARM_SHADOW) | self.grown(hands, _HAND_SHADOW)
+
+    def _near_shoulders(self) -> BoolArray:
+        """Pixels [H, W] at which an arm goes over into the trunk and hides nothing of it."""
+        height, width = self.parts.shape
+        rows, columns = np.mgrid[:height, :width]
+        result = np.zeros((height, width), bool)
+        for side in SIDES:
+            joint = self.buffer.at(self.fitted.keypoints[None, KEYPOINTS.index(f"{side}_shoulder")])[0]
+            reach = _SHOULDER * self.fitted.pixels_per_metre * self.buffer.zoom
+            result |= (columns - joint[0]) ** 2 + (rows - joint[1]) ** 2 < reach**2
+        return result
 
     def beside_arms(self) -> BoolArray:
         """Pixels [H, W] so near to an arm that the mask may have missed a gap, or the arm may be seen there."""
@@ -193,7 +215,7 @@ class PhotoTexels:
         padded = np.zeros((rows * 1024, 2), np.float32)
         padded[: len(pixels)] = pixels
         x, y = padded.reshape(rows, 1024, 2).transpose(2, 0, 1)
-        colours = cv2.remap(self._colours, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        colours = cv2.remap(self._colours, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(colours.reshape(-1, 3)[: len(pixels)])
 
     def sample_points(self, points: NDArray[Any]) -> FloatArray:

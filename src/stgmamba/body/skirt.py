@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -18,7 +17,7 @@ from stgmamba.body.fitting import FittedBody
 from stgmamba.body.photo_texels import SIZE, PhotoTexels, lab
 from stgmamba.body.template import LEFT_LEG, RIGHT_LEG, SIDES, TORSO, load_template
 
-TEXTURE_WIDTH = 256
+TEXTURE_WIDTH = 512
 """Texels round the tube."""
 
 _CROTCH, _WAIST = -0.09, 0.10  # metres above the hip joints
@@ -39,6 +38,7 @@ _HIDDEN_LEG = 0.045  # metres above the hem from which legs are left out: they w
 _LEG_SHOWN = 0.05  # metres below the hem from which legs are as grown to the outline; above it was the cloth's
 _THIGH_SHARE = 0.9  # of the thighs in the movement at the knees
 _RIM = 0.94  # of the half width within which the photo's colours are taken
+_STRAIGHT = 0.7  # of the half width within which they are taken where they are
 _ROW_DISTANCE = 20.0  # of one row up or down, in columns, where hidden cloth is filled
 
 
@@ -110,7 +110,7 @@ def make_skirt(photo: PhotoTexels, mask: FloatArray) -> Skirt | None:
         points.reshape(-1, 3).astype(np.float32),
         _tube_triangles(),
         uv.reshape(-1, 2).astype(np.float32),
-        _texture(photo, mask, points, centre),
+        _texture(photo, mask, points, centre, half_width),
         _weights(photo.fitted, heights, np.cos(angle)),
         hem,
     )
@@ -237,12 +237,19 @@ def _weights(fitted: FittedBody, heights: DoubleArray, side: DoubleArray) -> Flo
     return weights.reshape(-1, len(template.bones))
 
 
-def _texture(photo: PhotoTexels, mask: FloatArray, points: DoubleArray, centre: DoubleArray) -> FloatArray:
+def _texture(
+    photo: PhotoTexels, mask: FloatArray, points: DoubleArray, centre: DoubleArray, half_width: DoubleArray
+) -> FloatArray:
     """The tube's texture, unrolled: the photo in front and, seen through it, behind; hidden places from their row."""
     shape = SIZE, TEXTURE_WIDTH
-    grid = np.stack([cv2.resize(np.ascontiguousarray(points[..., c]), shape[::-1]) for c in range(3)], axis=-1)
-    axis = cv2.resize(centre[:, None], (1, SIZE))
-    grid[..., 0] = axis + (grid[..., 0] - axis) * _RIM
+    row = (np.arange(SIZE) + 0.5) / SIZE * (_ROWS - 1)
+    column = np.arange(TEXTURE_WIDTH) / (TEXTURE_WIDTH - 1) * _COLUMNS
+    at = np.stack(np.meshgrid(row, column, indexing="ij"))
+    grid = np.stack([ndimage.map_coordinates(points[..., c], at, order=1) for c in range(3)], axis=-1)
+    axis, half = (np.interp(row, np.arange(_ROWS), v)[:, None] for v in (centre, half_width))
+    share = (grid[..., 0] - axis) / half
+    beyond = np.maximum(np.abs(share) - _STRAIGHT, 0) * (1 - _RIM) / (1 - _STRAIGHT)
+    grid[..., 0] = axis + (share - np.sign(share) * beyond) * half
     rows, columns = photo.buffer.nearest(photo.buffer.at(grid))
     known = _in_mask(photo, mask, grid) & ~photo.near_arms()[rows, columns]
     colours = photo.sample_points(grid.reshape(-1, 3)).reshape(*shape, 3)

@@ -18,7 +18,7 @@ from scipy import ndimage, sparse
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
 from stgmamba.body.outline import symmetric_solver
-from stgmamba.body.photo_texels import SIZE, PhotoTexels, colour_difference, mixed, of_trunk, texels
+from stgmamba.body.photo_texels import SIZE, PhotoTexels, colour_difference, lab, mixed, of_trunk, texels
 from stgmamba.body.template import HEAD, KEYPOINTS, TORSO, load_template
 from stgmamba.body.trunk_texture import SEEN_THROUGH, complete_trunk
 
@@ -28,6 +28,7 @@ _BRIM_DIFFERENCE, _LEAST_BRIM = 30.0, 0.015  # in CIELAB from skin, and metres o
 _LEAST_HAIR = 0.015  # metres of hair between hairline and crown, below which the band does not tell its colour
 _LOWEST_BAND = 0.35  # of the way from nape to crown, below which hair has one colour, clear of the hairline's skin
 _SKIN_DIFFERENCE = 18.0  # in CIELAB, beyond which a colour is not skin
+_SKIN_CHROMA, _BLUEST_SKIN = 6.0, -4.0  # in CIELAB; of the photos of people the palest have 8, in violet light b is 0
 _LONGEST_HAIR = 0.5  # metres below the nape
 _HAIR_REACH = 0.04, 0.2  # metres on either side of the neck where hair that falls is looked for
 _HAIR_WIDTH = 0.13  # metres, half of it, on the back
@@ -132,16 +133,29 @@ class _Head:
 
 
 def _skin_colour(photo: PhotoTexels, colour: FloatArray, front: DoubleArray) -> FloatArray:
-    """The median colour [3] of the cheeks, or of the whole face where they are hidden."""
+    """The median colour [3] of the cheeks, or where they are hidden, of the face, the neck or the hands."""
     head = _Head.of(photo)
     face = (photo.bone == load_template().bone("head")) & (front > 0.8)
     ahead = (photo.positions - head.ears) @ head.forward
     below = head.eyes[1] - photo.positions[:, 1]
     cheeks = face & (ahead > 0.04) & (below > 0.01) & (below < 0.06)
-    for region in (cheeks, face & (photo.positions[:, 1] < head.brow), front > 0.8):
-        if region.any():
-            return np.asarray(np.median(colour[region], axis=0))
-    return np.asarray(np.median(colour, axis=0))
+    eyes = face & (below < 0.01) & (photo.positions[:, 1] < head.brow)
+    neck = (photo.bone == load_template().bone("neck")) & (front > 0.8)
+    hands = _hand_texels(photo) & (front > 0.8)
+    medians = [
+        np.asarray(np.median(colour[region], axis=0))
+        for region in (cheeks, face & (photo.positions[:, 1] < head.brow), eyes, neck, hands, front > 0.8)
+        if region.any()
+    ]
+    medians.append(np.asarray(np.median(colour, axis=0)))
+    # Under a mask or a veil skin is elsewhere; where nothing is like skin, as in drawings, the face tells its colour.
+    return next((median for median in medians[:-2] if _like_skin(median)), medians[0])
+
+
+def _like_skin(colour: FloatArray) -> bool:
+    """Whether a colour [3] may be a person's skin in usual light: reddish to yellowish, not grey."""
+    _, a, b = lab(colour)[0]
+    return bool(np.hypot(a, b) > _SKIN_CHROMA and a > 0 and b > _BLUEST_SKIN)
 
 
 def _hairline(photo: PhotoTexels, head: _Head, skin: FloatArray) -> float:

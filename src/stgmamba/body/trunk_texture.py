@@ -20,8 +20,11 @@ _HAND_COLOUR = 0.14  # metres round a hand in which skin on the trunk is taken f
 _HAND_SKIN = 16.0  # in CIELAB, within which a colour there is skin
 _MOST = 0.7  # of a patch of skin, which belongs to an arm if so much of it is near one
 _LIGHTNESS_SHARE = 0.35  # of differences in lightness: shade changes it and the material does not
+_ALL_ROUND, _ALONG_ROW = [[1, 1, 1], [1, 1, 1], [1, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]  # neighbours of a pixel
 _ROW_DISTANCE = 20.0  # of one pixel up or down, in pixels of a row: hems and waists are level
-_AVERAGE = 0.06  # metres of a row over which colours are averaged that stand for hidden ones
+_SHADE = 0.75  # of the average lightness, below which an arm shades what is beside it
+_PATTERN = 1.5  # standard deviations below the average that a pattern explains
+_AVERAGE = 0.1  # metres of a row over which colours are averaged that stand for hidden ones
 
 
 class _Front:
@@ -39,18 +42,32 @@ class _Front:
         pixels = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) / photo.buffer.zoom - 0.5
         colours = photo.sample(pixels)
         shown = of_trunk(photo.parts) & ~photo.near_arms() & ~self._of_arms(colours, pixels, skin)
-        self._shown = shown if shown.any() else of_trunk(photo.parts)
+        self._colours = colours.reshape(height, width, 3)
+        shaded = photo.beside_arms() & self._darker(shown)
+        self._shown = next((part for part in (shown & ~shaded, shown) if part.any()), of_trunk(photo.parts))
+        self._average = self._averaged(self._colours, self._shown)
         self._nearest = np.asarray(
             ndimage.distance_transform_edt(
                 ~self._shown, sampling=(_ROW_DISTANCE, 1.0), return_distances=False, return_indices=True
             ),
             np.int32,
         )
-        reach = max(1, round(_AVERAGE * photo.fitted.pixels_per_metre * photo.buffer.zoom))
-        known = self._shown.astype(np.float32)
-        total = cv2.blur(known, (reach, 1))[..., None]
-        average = cv2.blur(colours.reshape(height, width, 3) * known[..., None], (reach, 1))
-        self._average = average / np.maximum(total, 1e-6)
+
+    def _averaged(self, values: FloatArray, known: BoolArray) -> FloatArray:
+        """Averages along the row of values [H, W, C] at known pixels."""
+        reach = max(1, round(_AVERAGE * self._photo.fitted.pixels_per_metre * self._photo.buffer.zoom))
+        weight = known.astype(np.float32)
+        total = cv2.blur(weight, (reach, 1))[..., None]
+        return np.asarray(
+            cv2.blur(values * weight[..., None], (reach, 1)).reshape(values.shape) / np.maximum(total, 1e-6)
+        )
+
+    def _darker(self, known: BoolArray) -> BoolArray:
+        """Pixels [H, W] darker than what is beside them, by more than its pattern explains."""
+        lightness = self._colours.mean(axis=2, keepdims=True)
+        mean, square = (self._averaged(values, known) for values in (lightness, lightness**2))
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        return np.asarray((lightness < np.minimum(_SHADE * mean, mean - _PATTERN * deviation))[..., 0])
 
     def _of_arms(self, colours: FloatArray, pixels: DoubleArray, skin: FloatArray) -> BoolArray:
         """Pixels [H, W] near arms that show a bare arm or hand, or the background in a gap that the mask missed."""
@@ -63,17 +80,25 @@ class _Front:
         bare = (colour_difference(colours, skin, _LIGHTNESS_SHARE) < _HAND_SKIN).reshape(shape)
         background = cv2.resize(photo.background_difference, shape[::-1], interpolation=cv2.INTER_NEAREST)
         beside = photo.beside_arms()
-        of_arms = _mostly_within(bare & of_trunk(photo.parts), near_hand | beside)
+        bare &= of_trunk(photo.parts)
+        of_arms = _mostly_within(bare, near_hand | beside, _ALL_ROUND)
+        of_arms |= _mostly_within(bare, beside, _ALONG_ROW)  # a bare arm beside a bare shoulder
         return np.asarray(of_arms | (beside & (background < GAP_DIFFERENCE)))
 
     def shown(self, pixels: NDArray[Any]) -> BoolArray:
-        """Whether the photo shows trunk or legs at pixels [N, 2], and no arm may be seen there."""
+        """Whether the photo shows trunk or legs at pixels [N, 2], and no arm nor its shade may be seen there."""
         return np.asarray(self._shown[self._at(pixels)])
 
     def sample(self, pixels: NDArray[Any]) -> FloatArray:
-        """Colours [N, 3] at pixels [N, 2] of the picture, or where they are hidden, of what is beside them."""
+        """Colours [N, 3] at pixels [N, 2] of the picture, or where they are hidden, of what is beside them.
+
+        The average of what is beside gives the colour, since arms cast shade, and its mirror image the pattern.
+        """
         rows, columns = self._at(pixels)
-        beside = self._average[tuple(self._nearest[:, rows, columns])]
+        row, column = self._nearest[:, rows, columns]
+        mirrored = np.clip(2 * column - columns, 0, self._shown.shape[1] - 1)
+        pattern = (self._colours - self._average)[row, mirrored] * self._shown[row, mirrored][:, None]
+        beside = np.clip(self._average[row, column] + pattern, 0, 255)
         return np.where(self._shown[rows, columns, None], self._photo.sample(pixels), beside)
 
     def _at(self, pixels: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -82,11 +107,11 @@ class _Front:
         return buffer.nearest((pixels + 0.5) * buffer.zoom - 0.5)
 
 
-def _mostly_within(region: BoolArray, area: BoolArray) -> BoolArray:
+def _mostly_within(region: BoolArray, area: BoolArray, neighbours: list[list[int]]) -> BoolArray:
     """The connected parts [H, W] of a region of which most lies in an area: an arm's skin, and not a bare leg's."""
-    count, labels = cv2.connectedComponents(region.astype(np.uint8))
-    total = np.bincount(labels.ravel(), minlength=count)
-    inside = np.bincount(labels[area], minlength=count)
+    labels, count = ndimage.label(region, neighbours)
+    total = np.bincount(labels.ravel(), minlength=count + 1)
+    inside = np.bincount(labels[area], minlength=count + 1)
     within = inside > _MOST * total
     within[0] = False
     return np.asarray(within[labels])
