@@ -810,6 +810,7 @@ def evaluate_video(
         ),
     ] = None,
     drawn: Annotated[int, typer.Option(help="Judge on so many drawn characters too, who dance real dances.")] = 0,
+    turning: Annotated[int, typer.Option(help="Judge on so many drawn characters too, who turn once.")] = 0,
     dances: Annotated[
         Path | None, typer.Option(help="Folder of dances for the drawn characters; by default tang2018 in $STGM_DATA.")
     ] = None,
@@ -850,7 +851,7 @@ def evaluate_video(
 
         with terminal.stage("evaluate") as progress:
             report = run(
-                EvalInputs.with_defaults(data, photos, drawn, dances, held_out),
+                EvalInputs.with_defaults(data, photos, drawn, turning, dances, held_out),
                 output,
                 size=size,
                 seed=seed,

@@ -101,9 +101,12 @@ def test_drawn_characters_use_the_test_split(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("stgmamba.evaluation.video.scenes.DRAWN_FRAMES", 12)
     entry = {"genre": "waltz", "split": "test", "tempo_bpm": 100.0, "sync": "fitted"}
     dances = write_dances(tmp_path / "dances", [(entry, swaying(60))])
-    report = run(EvalInputs(drawn=1, dances=dances), size=128)
+    report = run(EvalInputs(drawn=1, turning=1, dances=dances), size=128)
     assert "methods" not in report
-    drawn = report["drawn"]
+    drawn, turning = report["drawn"], report["turning"]
+    assert turning["methods"]["body"]["pck"] > turning["methods"]["copy"]["pck"]
+    assert list(turning["scenes"]) == ["character 0, turning"]
+    assert "that turn once" in markdown(report)
     assert drawn["methods"]["limb_warp"]["ssim"] > drawn["methods"]["copy"]["ssim"]
     assert list(drawn["scenes"]) == ["character 0, D0"]
     assert "Drawn characters" in markdown(report)
@@ -139,6 +142,8 @@ def test_invalid_inputs_are_refused(tmp_path: Path) -> None:
         run(EvalInputs(tmp_path))
     with pytest.raises(InputError, match="1 or more"):
         run(EvalInputs(drawn=-1, dances=tmp_path))
+    with pytest.raises(InputError, match="how many"):
+        run(EvalInputs(turning=1))
     for method, message in (("copy=x", "name"), ("ours=x", "name"), ("mine=nosuch", "no such file")):
         with pytest.raises(InputError, match=message):
             run(EvalInputs(tmp_path), comparison=Comparison(named=[method]))

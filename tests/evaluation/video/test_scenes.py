@@ -8,9 +8,9 @@ import pytest
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.tang2018 import Dance
 from stgmamba.errors import InputError
-from stgmamba.evaluation.video.scenes import clip_scene, drawn_scene, resized
+from stgmamba.evaluation.video.scenes import clip_scene, drawn_scene, resized, turning_scene
 from stgmamba.limb_warp.letterbox import scaled_size
-from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 from ...conftest import swaying
 from ...support.character_clips import character_frames, write_clip
@@ -86,6 +86,22 @@ def test_drawn_scene(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not np.array_equal(scene.truth, drawn_scene([dance], 4, 128).truth)
     with pytest.raises(InputError, match="never faces"):
         drawn_scene([dance_of(swaying(12))], 3, 128)
+
+
+def test_turning_scene(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stgmamba.evaluation.video.scenes.DRAWN_FRAMES", 12)
+    scene = turning_scene([dance_of(swaying(40))], 3, 128)
+    assert scene.truth.shape == (12, 128, 96, 3)
+    left, right = (
+        scene.target.skeleton.positions[:, OPENPOSE_18_FEET.index(f"{side}_shoulder"), 0] for side in ("left", "right")
+    )
+    # The condition shows the person from the front, the sixth of twelve frames from behind, the last from the front.
+    assert left[5] < right[5]
+    assert left[11] > right[11]
+    source = scene.condition.track.skeleton.positions[0]
+    np.testing.assert_allclose(scene.target.skeleton.positions[11], source, atol=0.01)
+    still = np.abs(scene.truth[11].astype(float) - scene.condition.picture.rgb)
+    assert still.mean() < 1 < np.abs(scene.truth[5].astype(float) - scene.condition.picture.rgb).mean()
 
 
 def test_frames_have_even_sides() -> None:

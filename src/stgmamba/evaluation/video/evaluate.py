@@ -3,8 +3,9 @@
 In each scene all methods get the same condition and target poses. Metrics are averaged over the frames of a scene, then
 over scenes, so that scenes have equal weights; FID and FVD compare all frames of a method with all ground truth frames.
 
-Three sections, each optional: ``clips`` of a folder (the report's ``methods``), ``drawn`` characters with exact poses,
-and ``photos``, which have no ground truth: there only PCK of the detected poses is evaluated.
+Four sections, each optional: ``clips`` of a folder (the report's ``methods``), ``drawn`` characters with exact poses,
+the same ``turning`` once, and ``photos``, which have no ground truth: there only PCK of the detected poses is
+evaluated.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from stgmamba.arrays import Frame
 from stgmamba.datasets import data_folder
 from stgmamba.datasets.held_out import HeldOut, load_held_out
-from stgmamba.datasets.tang2018 import load_dances
+from stgmamba.datasets.tang2018 import Dance, load_dances
 from stgmamba.errors import InputError
 from stgmamba.evaluation.figures import mean, rounded, write_json
 from stgmamba.evaluation.frechet import frechet_distance
@@ -33,7 +34,7 @@ from stgmamba.evaluation.video.metrics.fidelity import check_can_measure
 from stgmamba.evaluation.video.metrics.networks import Networks
 from stgmamba.evaluation.video.metrics.redetection import pck
 from stgmamba.evaluation.video.report import ROWS, SceneFigure, write_report
-from stgmamba.evaluation.video.scenes import Scene, clip_scene, drawn_scene, resized
+from stgmamba.evaluation.video.scenes import Scene, clip_scene, drawn_scene, resized, turning_scene
 from stgmamba.files import check_can_write
 from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.pose_track import placement_from_track
@@ -65,6 +66,7 @@ class EvalInputs:
         clips: folder of videos of one person each.
         photos: folder of pictures of one person each.
         drawn: number of drawn characters.
+        turning: number of drawn characters that turn once.
         dances: folder of dances in the format of ``datasets.tang2018``; drawn characters use the split ``test``.
         held_out: file of what was held out from training (the last part of each clip, and the photos named). Where
             given, only that is evaluated.
@@ -73,19 +75,26 @@ class EvalInputs:
     clips: Path | None = None
     photos: Path | None = None
     drawn: int = 0
+    turning: int = 0
     dances: Path | None = None
     held_out: Path | None = None
 
     @classmethod
     def with_defaults(
-        cls, clips: Path | None, photos: Path | None, drawn: int, dances: Path | None, held_out: Path | None
+        cls,
+        clips: Path | None,
+        photos: Path | None,
+        drawn: int,
+        turning: int,
+        dances: Path | None,
+        held_out: Path | None,
     ) -> EvalInputs:
         """Inputs given by a user; by default the clips, and the dances for drawn characters, of the data folder."""
-        if clips is None and not drawn and photos is None:
+        if clips is None and not drawn and not turning and photos is None:
             clips = data_folder() / "clips"
-        if drawn and dances is None:
+        if (drawn or turning) and dances is None:
             dances = data_folder() / "tang2018"
-        return cls(clips, photos, drawn, dances, held_out)
+        return cls(clips, photos, drawn, turning, dances, held_out)
 
 
 def run(
@@ -114,8 +123,8 @@ def run(
         ``size``, ``seed``, ``versions``, ``machine``; ``methods``: name -> metric -> value (None where it is not
         defined), with ``fps``, frames per second of rendering; ``truth``: metrics of the ground truth frames, an upper
         bound; ``clips``: facts of the scenes; ``left_out``: reasons. ``drawn``: ``methods``, ``truth``, ``scenes`` and
-        ``left_out`` of drawn characters. ``photos``: ``methods`` with the mean ``pck`` over photos, ``photos``: name ->
-        method -> pck, and ``left_out``. Sections without data are missing.
+        ``left_out`` of drawn characters; ``turning``: likewise. ``photos``: ``methods`` with the mean ``pck`` over
+        photos, ``photos``: name -> method -> pck, and ``left_out``. Sections without data are missing.
 
     Raises:
         InputError: an input or the output cannot be used, or no scene can be evaluated.
@@ -132,7 +141,8 @@ def run(
         (name, sources)
         for name, sources in (
             ("clips", _clips(inputs.clips, size, held_out)),
-            ("drawn", _drawn(inputs, size, seed)),
+            ("drawn", _drawn(inputs, inputs.drawn, drawn_scene, size, seed)),
+            ("turning", _drawn(inputs, inputs.turning, turning_scene, size, seed)),
         )
         if sources
     ]
@@ -204,14 +214,15 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
-def _drawn(inputs: EvalInputs, size: int, seed: int) -> list[Callable[[], Scene]]:
-    if inputs.drawn == 0:
+def _drawn(
+    inputs: EvalInputs, count: int, make: Callable[[Sequence[Dance], int, int], Scene], size: int, seed: int
+) -> list[Callable[[], Scene]]:
+    if count == 0:
         return []
-    if inputs.drawn < 0 or inputs.dances is None:
+    if count < 0 or inputs.dances is None:
         raise InputError("To evaluate on drawn characters give how many (1 or more) and a folder of dances.")
     dances = load_dances(inputs.dances, "test")
-    seeds = range(seed, seed + inputs.drawn)
-    return [lambda seed=seed: drawn_scene(dances, seed, size) for seed in seeds]  # type: ignore[misc]
+    return [lambda seed=seed: make(dances, seed, size) for seed in range(seed, seed + count)]  # type: ignore[misc]
 
 
 def evaluate_scenes(

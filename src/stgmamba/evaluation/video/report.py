@@ -27,6 +27,8 @@ _COLUMNS = {name: f"{metric.unit} {ARROWS[metric.better]}".strip() for name, met
     "fps": ARROWS["higher"],
 }
 _GAP, _LABEL = 4, 20  # pixels
+_DRAWN = {"drawn": "Drawn characters", "turning": "Drawn characters that turn once"}
+
 _LEGEND = """\
 ↓ lower is better, ↑ higher is better. `pck`: fraction of joints detected within a tenth of the torso length of their
 targets; `flicker`: change between successive frames in excess of that of the ground truth, at static pixels;
@@ -85,10 +87,11 @@ def markdown(report: Mapping[str, Any]) -> str:
     if "methods" in report:
         lines += ["## Clips", "", *_table(report["methods"], report["truth"]), "", *_scenes(report["clips"])]
         lines += _sentences(report["left_out"])
-    if "drawn" in report:
-        drawn = report["drawn"]
-        lines += ["## Drawn characters", "", *_table(drawn["methods"], drawn["truth"]), "", *_scenes(drawn["scenes"])]
-        lines += _sentences(drawn["left_out"])
+    for section, heading in _DRAWN.items():
+        if section in report:
+            drawn = report[section]
+            lines += [f"## {heading}", "", *_table(drawn["methods"], drawn["truth"]), "", *_scenes(drawn["scenes"])]
+            lines += _sentences(drawn["left_out"])
     if "photos" in report:
         photos = report["photos"]
         names = list(photos["methods"])
@@ -98,9 +101,10 @@ def markdown(report: Mapping[str, Any]) -> str:
             lines.append(f"| {photo} | " + " | ".join(cell(row[name]) for name in names) + " |")
         means = [cell(photos["methods"][name]["pck"]) for name in names]
         lines += [f"| mean | {' | '.join(means)} |", "", *_sentences(photos["left_out"])]
-    if "methods" in report or "drawn" in report:
+    rows = [*report.get("methods", {}).values()]
+    rows += [row for section in _DRAWN for row in report.get(section, {}).get("methods", {}).values()]
+    if rows:
         lines += [_LEGEND]
-        rows = [*report.get("methods", {}).values(), *report.get("drawn", {}).get("methods", {}).values()]
         missing = [name for name in ("lpips", "fid", "fvd") if not any(name in row for row in rows)]
         if missing:
             options = ", ".join(f"`--{name}-weights`" for name in missing)

@@ -27,9 +27,9 @@ from stgmamba.limb_warp.pose_track import PoseTrack, estimate_track, project_tra
 from stgmamba.options import CHARACTER_ASPECT, FPS
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson, estimate_frames, find_person
-from stgmamba.skeleton import Skeleton
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import retarget
-from stgmamba.skeleton.camera import frame_dance
+from stgmamba.skeleton.camera import Camera, frame_dance
 from stgmamba.skeleton.rotations import body_yaw
 from stgmamba.video_io import read_video
 
@@ -158,13 +158,45 @@ def drawn_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
     Raises:
         InputError: the dance has no part of three seconds with a nearly constant yaw.
     """
-    rng = np.random.default_rng((seed, 20182018))
-    dance = dances[seed % len(dances)]
-    appearance = random_appearance(seed)
-    skeleton = retarget(dance.skeleton, appearance.body)
-    start, yaw = _facing_part(skeleton, dance.id, rng)
+    dance, skeleton, start, yaw = _danced_part(dances, seed)
     skeleton = skeleton.slice(start, start + DRAWN_FRAMES + 1)
     camera = frame_dance(skeleton, scaled_size(CHARACTER_ASPECT, size), yaw=yaw)
+    return _character_scene(
+        f"character {seed}, {dance.id}", seed, skeleton, camera, {"dance": dance.id, "first_frame": start}
+    )
+
+
+def turning_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
+    """Scene of the character of `drawn_scene` who turns once about the vertical in the first pose of that dance.
+
+    The condition faces the camera; what it does not show is known, since the character is drawn.
+
+    Args, raises: see `drawn_scene`.
+    """
+    dance, skeleton, start, yaw = _danced_part(dances, seed)
+    pose = skeleton.positions[start].astype(np.float64)
+    hips = pose[[OPENPOSE_18_FEET.index(f"{side}_hip") for side in ("left", "right")]].mean(axis=0) * (1, 0, 1)
+    angles = np.linspace(0, 2 * np.pi, DRAWN_FRAMES + 1)
+    cosine, sine, zero, one = np.cos(angles), np.sin(angles), np.zeros_like(angles), np.ones_like(angles)
+    about_y = np.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], axis=-1).reshape(-1, 3, 3)
+    positions = (pose - hips) @ about_y.transpose(0, 2, 1) + hips
+    turning = Skeleton(positions.astype(np.float32), FPS, OPENPOSE_18_FEET)
+    camera = frame_dance(turning, scaled_size(CHARACTER_ASPECT, size), yaw=yaw)
+    facts: dict[str, object] = {"dance": dance.id, "frame": start}
+    return _character_scene(f"character {seed}, turning", seed, turning, camera, facts)
+
+
+def _danced_part(dances: Sequence[Dance], seed: int) -> tuple[Dance, Skeleton, int, float]:
+    """A dance, the same on a character's body, and a part's first frame and yaw."""
+    rng = np.random.default_rng((seed, 20182018))
+    dance = dances[seed % len(dances)]
+    skeleton = retarget(dance.skeleton, random_appearance(seed).body)
+    return dance, skeleton, *_facing_part(skeleton, dance.id, rng)
+
+
+def _character_scene(name: str, seed: int, skeleton: Skeleton, camera: Camera, facts: dict[str, object]) -> Scene:
+    """Scene of a random character in the poses of a skeleton; the first frame is the condition."""
+    appearance = random_appearance(seed)
     scene, person, lags = (
         SceneRenderer(random_background(seed), camera),
         CharacterSurface(appearance),
@@ -177,9 +209,7 @@ def drawn_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
     detected_person = DetectedPerson(track.skeleton.slice(0, 1), drawings[0].mask, 0, (), depth)
     condition = _condition(drawings[0].rgb, detected_person, track.slice(0, 1))
     detected = estimate_frames(((i / FPS, drawing.rgb) for i, drawing in enumerate(drawings)), FPS, camera.size)
-    facts: dict[str, object] = {"appearance": seed, "dance": dance.id, "first_frame": start, "frames": len(truth)}
-    facts |= {"size": list(camera.size)}
-    name = f"character {seed}, {dance.id}"
+    facts = {"appearance": seed, **facts, "frames": len(truth), "size": list(camera.size)}
     target = track.slice(1, len(track))
     return Scene(name, condition, target, truth, detected.slice(1, len(detected)), detected.slice(0, 1), facts)
 
