@@ -49,3 +49,23 @@ def test_depths_tell_which_way_a_limb_points() -> None:
     elbow, shoulder = (KEYPOINTS.index(f"left_{part}") for part in ("elbow", "shoulder"))
     keypoints = motion.keypoints(rest)[0]
     assert keypoints[elbow, 2] > keypoints[shoulder, 2] + 0.1
+
+
+@pytest.mark.parametrize(("lean", "expected"), [(0.0, 0.0), (0.3, 0.3)])
+def test_a_trunk_leans_no_more_than_its_length_in_the_picture_allows(lean: float, expected: float) -> None:
+    """Estimated depths say half a radian; the picture shows how much it is."""
+    fitted = standing_body().fitted
+    rest = RestBody(fitted.heads, fitted.keypoints)
+    truth = posed_body(
+        np.asarray([0.8, -0.6, 0.5] + [0.0] * (len(load_template().basis) - 3)), pose_of(hips=(lean, 0, 0))
+    )
+    placement = placement_of(truth)
+    middle = placement.points[0, [OPENPOSE_18_FEET.index(f"{side}_hip") for side in ("left", "right")], 1].mean()
+    placement.depth[0] = (middle - placement.points[0, :, 1]) * np.tan(0.5)
+    motion, _ = pose_placement(placement, rest, SCALE)
+    chest = motion.rotations[0, load_template().bone("upperChest")]
+    start = pose_placement(placement_of(standing_body()), rest, SCALE)[0].rotations[
+        0, load_template().bone("upperChest")
+    ]
+    found = np.arctan2(chest[2, 1], chest[1, 1]) - np.arctan2(start[2, 1], start[1, 1])
+    assert found == pytest.approx(expected, abs=0.12)

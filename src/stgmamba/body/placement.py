@@ -48,6 +48,7 @@ def pose_placement(placement: Placement, rest: RestBody, scale: float) -> tuple[
         for part in ("heel", "toe"):
             offset = (placement.depth[:, index(f"{side}_{part}")] - placement.depth[:, index(f"{side}_ankle")]) / scale
             joints[:, index(f"{side}_{part}"), 2] = joints[:, index(f"{side}_ankle"), 2] + offset
+    joints[:, index("neck"), 2] = _trunk_depth(joints, rest)
     motion = pose_bones(joints, rest, FPS)
     anchors = [f"{side}_{part}" for part in _ANCHORS for side in SIDES]
     weights = np.repeat(list(_ANCHORS.values()), 2)
@@ -56,6 +57,20 @@ def pose_placement(placement: Placement, rest: RestBody, scale: float) -> tuple[
     shift = np.einsum("a,tac->tc", weights / weights.sum(), targets - own)
     motion = motion.moved(np.concatenate([shift, np.zeros((len(shift), 1))], axis=1))
     return _stretched(motion, flat, rest), pixels_per_metre
+
+
+def _trunk_depth(joints: DoubleArray, rest: RestBody) -> DoubleArray:
+    """Depth [T] of the neck in joints [T, 22, 3], no further from the hips than the picture's trunk allows by its length.
+
+    Estimators let people lean towards the camera.
+    """
+    index = OPENPOSE_18_FEET.index
+    hips = joints[:, [index(f"{side}_hip") for side in SIDES]].mean(axis=1)
+    spine = joints[:, index("neck")] - hips
+    ends = [np.mean([rest.keypoint(f"{side}_{part}") for side in SIDES], axis=0) for part in ("shoulder", "hip")]
+    length = float(np.linalg.norm(ends[0] - ends[1]))
+    most = np.sqrt(np.maximum(length**2 - np.sum(spine[:, :2] ** 2, axis=1), 0.0))
+    return np.asarray(hips[:, 2] + np.clip(spine[:, 2], -most, most))
 
 
 def _stretched(motion: BodyMotion, targets: DoubleArray, rest: RestBody) -> BodyMotion:
