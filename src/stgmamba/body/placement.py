@@ -60,7 +60,7 @@ def pose_placement(placement: Placement, rest: RestBody, scale: float) -> tuple[
 
 
 def _trunk_depth(joints: DoubleArray, rest: RestBody) -> DoubleArray:
-    """Depth [T] of the neck in joints [T, 22, 3], no further from the hips than the picture's trunk allows by its length.
+    """Depth [T] of the neck in joints [T, 22, 3]: the lean that is estimated, as far as the trunk's length allows it.
 
     Estimators let people lean towards the camera.
     """
