@@ -55,6 +55,9 @@ _REAL_SAMPLES = {
     "bc_floor": "fitted",
     "sc": "fitted",
     "sc_floor": "fitted",
+    "fid_k": "others",
+    "fid_g": "others",
+    "bas": "fitted",
 }
 _ONSET_FPS = 100.0  # of the onset strength in `song_beats`
 _PACKAGES = ("stgmamba", "numpy", "scipy", "librosa", "torch")

@@ -12,9 +12,8 @@ BEATS = np.arange(0.0, 12.0, 0.5)
 
 
 def test_names_of_the_report() -> None:
-    assert list(METRICS) == (
-        "pfd vfd pvar bc bc_floor sc sc_floor diversity foot_skate bone_variation jerk".split()  # noqa: SIM905
-    )
+    names = "pfd vfd pvar bc bc_floor sc sc_floor diversity foot_skate bone_variation jerk".split()  # noqa: SIM905
+    assert list(METRICS) == names + "fid_k fid_g div_k div_g bas pfc floating".split()  # noqa: SIM905
 
 
 def test_songs_have_equal_weights() -> None:
@@ -48,5 +47,6 @@ def test_a_dance_that_is_not_finite_gives_nan() -> None:
     positions = broken.positions.copy()
     positions[40:] = np.nan
     row = values([Skeleton(positions, 25, broken.layout)], [still()])
-    assert all(math.isnan(row[name]) for name in ("pfd", "vfd", "pvar", "foot_skate", "bone_variation", "jerk"))
-    assert row["sc"] == row["bc"] == 0.0
+    names = "pfd vfd pvar foot_skate bone_variation jerk fid_k fid_g div_k div_g pfc floating".split()  # noqa: SIM905
+    assert all(math.isnan(row[name]) for name in names)
+    assert row["sc"] == row["bc"] == row["bas"] == 0.0

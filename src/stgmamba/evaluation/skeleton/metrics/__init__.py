@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgmamba.evaluation.figures import Better
+from stgmamba.evaluation.skeleton.metrics.aist import bas, div_g, div_k, fid_g, fid_k, floating, pfc
 from stgmamba.evaluation.skeleton.metrics.beats import beat_consistency, beat_floor
 from stgmamba.evaluation.skeleton.metrics.bone_variation import bone_variation
 from stgmamba.evaluation.skeleton.metrics.diversity import diversity
@@ -95,4 +96,11 @@ METRICS: dict[str, Metric] = {
     "foot_skate": Metric(per_dance(foot_skate), "cm/s", "lower"),
     "bone_variation": Metric(per_dance(bone_variation), "", "lower"),
     "jerk": Metric(per_dance(jerk), "m/s³", "as real"),
+    "fid_k": Metric(against_real(fid_k), "", "lower"),
+    "fid_g": Metric(against_real(fid_g), "", "lower"),
+    "div_k": Metric(against_real(div_k), "", "as real"),
+    "div_g": Metric(against_real(div_g), "", "as real"),
+    "bas": Metric(on_beats(bas), "", "higher"),
+    "pfc": Metric(per_dance(pfc), "", "lower"),
+    "floating": Metric(per_dance(floating), "cm", "as real"),
 }
