@@ -64,7 +64,10 @@ Song = Annotated[
     typer.Argument(help="Any file with sound: mp3, m4a, ogg, opus, flac, wav, mp4.", metavar="SONG", callback=_file),
 ]
 Image = Annotated[
-    Path | None, typer.Option("--image", "-i", help="A picture of one person.", metavar="IMG", callback=_file)
+    Path | None,
+    typer.Option(
+        "--image", "-i", help="A picture of one person, or a short video of them.", metavar="IMG", callback=_file
+    ),
 ]
 ImageBack = Annotated[
     Path | None,
@@ -475,7 +478,10 @@ def pose(
 
 @app.command()
 def avatar(
-    image: Annotated[Path, typer.Argument(help="A picture of one person.", metavar="IMAGE", callback=_file)],
+    image: Annotated[
+        Path,
+        typer.Argument(help="A picture of one person, or a short video of them.", metavar="IMAGE", callback=_file),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="The textured, rigged mesh to write (binary glTF).", metavar="OUT.glb"),

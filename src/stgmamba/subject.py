@@ -79,7 +79,8 @@ def load_subject(
     """The person of a picture, or a built-in character (the first of the list when neither is given).
 
     Args:
-        image: a file, a PIL image, or an array uint8 [H, W, 3].
+        image: a file, a PIL image, or an array uint8 [H, W, 3]; or a short video's file, whose best frame is taken, and
+            one from behind where they turn.
         character: a name of ``stgmamba characters``, or ``random`` for one generated from the seed.
         size: of the video.
         seed: of the random character.
@@ -142,11 +143,12 @@ def _load_picture_subject(
 ) -> Subject:
     from stgmamba.limb_warp.backdrop import VideoBackdrop, make_backdrop
     from stgmamba.limb_warp.letterbox import Letterbox, fitting_height, scaled_size
-    from stgmamba.person.picture import as_picture
 
     parse_quality(quality)
     kind = parse_body(body)
-    picture, person, notes = _find_person(as_picture(image), pose, mask, which, parse_framing(framing))
+    views = _views(image, image_back, by_hand=pose is not None or mask is not None)
+    picture, person, notes = _find_person(views.front, pose, mask, which, parse_framing(framing))
+    notes = (*views.notes, *notes)
     video_size = frame_size(size, picture.size)
     notes = (*notes, *size_notes(size, video_size))
     height = fitting_height(picture.size, video_size)
@@ -156,7 +158,7 @@ def _load_picture_subject(
         raise InputError("A picture from behind (--image-back) is for 3-D bodies; leave out --body flat.")
     avatar = None
     if kind != "flat":
-        avatar, body_notes = _fitting_avatar(picture, person, image_back, always=kind == "3d")
+        avatar, body_notes = _fitting_avatar(picture, person, views, always=kind == "3d")
         notes = (*notes, *body_notes)
     transparent = is_transparent(background)
     renderer: Renderer
@@ -176,28 +178,76 @@ def _load_picture_subject(
     return Subject(picture.name, renderer, "camera" if avatar is None else "free", notes, avatar, transparent)
 
 
+@dataclass(frozen=True)
+class _Views:
+    """Pictures of a person.
+
+    Attributes:
+        front: shows the person from the front.
+        behind: from behind, where there is one.
+        chosen: whether ``behind`` was found in a video, and may be left out.
+        notes: sentences for the user.
+    """
+
+    front: Picture
+    behind: Picture | None
+    chosen: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def _views(image: ImageLike, image_back: ImageLike | None, by_hand: bool) -> _Views:
+    """The pictures of a person from what the user named: pictures, or a short video.
+
+    Args:
+        image: a picture, or a video's file.
+        image_back: a picture from behind.
+        by_hand: whether the joints or the outline are given by hand, which belong to a picture.
+    """
+    from stgmamba.person.picture import as_picture, is_picture
+
+    back = None if image_back is None else as_picture(image_back)
+    if not isinstance(image, str | Path) or not Path(image).is_file() or is_picture(Path(image)):
+        return _Views(as_picture(image), back)
+    from stgmamba.person.clip_views import clip_views, is_clip
+
+    if not is_clip(image):
+        return _Views(as_picture(image), back)
+    if by_hand:
+        raise InputError(
+            f"{image}: a pose or a mask given by hand belongs to a picture, and this is a video; save a frame."
+        )
+    views = clip_views(image)
+    return _Views(views.front, back or views.behind, back is None, (views.note,))
+
+
 def _fitting_avatar(
-    picture: Picture, person: DetectedPerson, image_back: ImageLike | None, always: bool
+    picture: Picture, person: DetectedPerson, views: _Views, always: bool
 ) -> tuple[Avatar | None, tuple[str, ...]]:
-    """The person as a 3-D body, None where that does not fit the picture and need not be; and a note on that."""
+    """The person as a 3-D body, None where that does not fit the picture and need not be; and notes on that."""
     from stgmamba.body.avatar import make_avatar
     from stgmamba.body.quality import find_fault
 
-    avatar = make_avatar(picture, person, None if image_back is None else _find_back(image_back))
+    notes: tuple[str, ...] = ()
+    try:
+        avatar = make_avatar(picture, person, None if views.behind is None else _find_back(views.behind))
+    except InputError:
+        if not views.chosen:
+            raise
+        avatar = make_avatar(picture, person)
+        notes = (f"{picture.name}: the frame from behind does not show a whole person; the back is made up.",)
     fault = find_fault(avatar, person)
     if fault is None:
-        return avatar, ()
+        return avatar, notes
     if always:
-        return avatar, (f"{picture.name}: the 3-D body may look wrong: {fault}.",)
+        return avatar, (*notes, f"{picture.name}: the 3-D body may look wrong: {fault}.")
     return None, (f"{picture.name}: the person is drawn flat, facing the camera, because {fault} (--body 3d insists).",)
 
 
-def _find_back(image: ImageLike) -> tuple[Picture, DetectedPerson]:
+def _find_back(picture: Picture) -> tuple[Picture, DetectedPerson]:
     """A picture from behind, upright and without bars, and the person in it."""
-    from stgmamba.person.picture import as_picture
     from stgmamba.person.preparation import prepare_person
 
-    picture, person, _ = prepare_person(as_picture(image), framing="scene")
+    picture, person, _ = prepare_person(picture, framing="scene")
     left, right = (OPENPOSE_18_FEET.index(f"{side}_shoulder") for side in ("left", "right"))
     across = person.skeleton.positions[0, left, 0] - person.skeleton.positions[0, right, 0]
     if across > 0:  # seen from behind, the left shoulder is on the left
@@ -230,12 +280,11 @@ def load_avatar(
     Raises:
         InputError: the picture, its pose or its mask cannot be used.
     """
-    from stgmamba.person.picture import as_picture
-
-    picture, person, notes = _find_person(as_picture(image), pose, mask, which, "scene")
-    avatar, body_notes = _fitting_avatar(picture, person, image_back, always=True)
+    views = _views(image, image_back, by_hand=pose is not None or mask is not None)
+    picture, person, notes = _find_person(views.front, pose, mask, which, "scene")
+    avatar, body_notes = _fitting_avatar(picture, person, views, always=True)
     assert avatar is not None
-    return avatar, (*notes, *body_notes)
+    return avatar, (*views.notes, *notes, *body_notes)
 
 
 def _find_person(
