@@ -10,9 +10,10 @@ import pytest
 from stgmamba.body.avatar import Avatar, make_avatar
 from stgmamba.body.drawing import AvatarPainter
 from stgmamba.body.gltf import write_glb
+from stgmamba.body.photo_texels import SIZE as SIZE_OF_TEXTURE
 from stgmamba.body.template import KEYPOINTS, load_template
 from stgmamba.body.turntable import turned, turntable_view
-from tests.support.posed_body import SKIN, TROUSERS, PosedBody, standing_body
+from tests.support.posed_body import SKIN, TROUSERS, PosedBody, body_with_arms_down, standing_body
 
 YELLOW, BACKDROP = (235, 215, 40), (255, 0, 255)
 SIZE = 240, 360
@@ -35,9 +36,15 @@ def hips(truth: PosedBody) -> np.ndarray:
     )
 
 
-def in_skirt(length: float, flare: float, colours: tuple[tuple[int, int, int], ...] = (YELLOW,)) -> Avatar:
-    """Somebody in a skirt that ends some metres below the hips, of stripes of colours."""
-    truth = standing_body()
+def in_skirt(
+    length: float,
+    flare: float,
+    colours: tuple[tuple[int, int, int], ...] = (YELLOW,),
+    truth: PosedBody | None = None,
+    upright: bool = False,
+) -> Avatar:
+    """Somebody in a skirt that ends some metres below the hips, of stripes of colours, level or upright."""
+    truth = truth or standing_body()
     rgb, mask = bare_legged(truth), truth.person.mask.copy()
     middle = hips(truth)
     corners = [(-0.17, 0.05), (0.17, 0.05), (0.17 + flare, -length), (-0.17 - flare, -length)]
@@ -45,7 +52,8 @@ def in_skirt(length: float, flare: float, colours: tuple[tuple[int, int, int], .
     layer = np.zeros(mask.shape, np.uint8)
     cv2.fillPoly(layer, [outline], 1)
     for i, colour in enumerate(colours):
-        stripe = (np.arange(mask.shape[0])[:, None] // 6) % len(colours) == i
+        place = np.arange(mask.shape[1])[None] // 3 if upright else np.arange(mask.shape[0])[:, None] // 6
+        stripe = place % len(colours) == i
         rgb[(layer > 0) & stripe] = colour
     mask[layer > 0] = 1
     return make_avatar(replace(truth.picture, rgb=rgb), replace(truth.person, mask=mask))
@@ -80,6 +88,15 @@ def test_a_skirt_is_found_and_hangs_round_the_legs(length: float, flare: float) 
 
 def test_cloth_may_have_a_pattern() -> None:
     assert len(tube(in_skirt(0.35, 0.08, (YELLOW, (40, 120, 60)))))
+
+
+def test_a_pattern_goes_on_where_a_hand_hid_it() -> None:
+    """Upright stripes; the hand hangs before the skirt's side."""
+    truth = body_with_arms_down()
+    avatar = in_skirt(0.35, 0.1, (YELLOW, (40, 60, 120)), truth, upright=True)
+    texture = avatar.texture[:, SIZE_OF_TEXTURE:].astype(np.float64)
+    change = np.abs(np.diff(texture, axis=1, append=texture[:, :1])).mean(axis=(0, 2))
+    assert change.reshape(8, -1).mean(axis=1).min() > 8  # all round; with the nearest colour instead 4 at the sides
 
 
 def test_a_skirt_moves_with_hips_and_thighs_only() -> None:

@@ -255,8 +255,12 @@ def _texture(
     colours = photo.sample_points(grid.reshape(-1, 3)).reshape(*shape, 3)
     if not known.any():
         return colours
+    around = np.tile(known, (1, 3))
     nearest: NDArray[np.int32] = ndimage.distance_transform_edt(
-        ~np.tile(known, (1, 3)), sampling=(_ROW_DISTANCE, 1.0), return_distances=False, return_indices=True
+        ~around, sampling=(_ROW_DISTANCE, 1.0), return_distances=False, return_indices=True
     )
-    nearest = nearest[:, :, TEXTURE_WIDTH : 2 * TEXTURE_WIDTH]
-    return np.asarray(colours[nearest[0], nearest[1] % TEXTURE_WIDTH])
+    row, column = nearest[:, :, TEXTURE_WIDTH : 2 * TEXTURE_WIDTH]
+    # Mirrored beyond its edge, the cloth's pattern goes on.
+    mirrored = np.clip(2 * column - np.arange(TEXTURE_WIDTH, 2 * TEXTURE_WIDTH), 0, around.shape[1] - 1)
+    column = np.where(around[row, mirrored], mirrored, column)
+    return np.asarray(colours[row, column % TEXTURE_WIDTH])
