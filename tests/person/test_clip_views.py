@@ -112,9 +112,13 @@ def test_what_is_no_clip_of_a_person(tmp_path: Path, turn: tuple[Path, np.ndarra
         clip_views(empty)
     with pytest.raises(InputError, match="save a frame"):
         load_avatar(turn[0], mask=tmp_path / "mask.png")
-    text = tmp_path / "notes.mp4"
+    text = tmp_path / "notes.txt"
     text.write_text("no video")
     assert not is_clip(text)
     with pytest.raises(InputError, match="not a picture"):
         load_avatar(text)
-    assert is_clip(empty)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(empty.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"damaged\.mp4: (?!.*picture)"):
+        load_avatar(damaged)
+    assert is_clip(empty.rename(tmp_path / "empty.dat"))

@@ -17,6 +17,7 @@ from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 from stgmamba.skeleton.sequence import Skeleton
 from stgmamba.video_io import VideoReader, read_video
 
+_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 _MOST_SECONDS = 60.0  # of the video that are looked at
 _MOST_FRAMES = 90  # of them, evenly
 _SHARPNESS_HEIGHT = 480  # pixels of the frames in which sharpness is measured
@@ -47,7 +48,9 @@ class ClipViews:
 
 
 def is_clip(path: str | Path) -> bool:
-    """Whether a file is a video that can be opened and has more than one frame."""
+    """Whether a file is a video, by its name or else since it can be opened and has more than one frame."""
+    if Path(path).suffix.lower() in _SUFFIXES:
+        return True
     try:
         return read_video(path).frames > 1
     except InputError:
