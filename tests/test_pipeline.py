@@ -227,8 +227,10 @@ def test_a_mask_of_ones_own(mascot: np.ndarray, person_picture: Path, sway: Skel
         load_subject(person_picture, mask=mask)
 
 
-@pytest.mark.parametrize("given", [{"pose": MASCOT}, {"mask": np.zeros((99, 99), np.uint8)}])
-def test_pose_and_mask_belong_to_a_picture(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "given", [{"pose": MASCOT}, {"mask": np.zeros((99, 99), np.uint8)}, {"person": 2}, {"background": "green"}]
+)
+def test_what_belongs_to_a_picture_is_refused_for_a_character(given: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"belongs to a picture; name it with --image\.$"):
         load_subject(None, "mira", **given)
 

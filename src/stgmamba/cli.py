@@ -114,6 +114,15 @@ Mask = Annotated[
 VideoFile = Annotated[
     Path, typer.Option("--output", "-o", help="The video to write, ending in .mp4.", metavar="OUT.mp4")
 ]
+FilmFile = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="The video to write, ending in .mp4; in .mov with a transparent background.",
+        metavar="OUT.mp4",
+    ),
+]
 SkeletonFile = Annotated[
     Path, typer.Option("--output", "-o", help="The skeleton file to write: .npz or .json (OpenPose).", metavar="FILE")
 ]
@@ -245,7 +254,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command()
 def dance(
     song: Song,
-    output: VideoFile,
+    output: FilmFile,
     image: Image = None,
     character: Character = None,
     pose: Pose = None,
@@ -388,7 +397,7 @@ def render(
             help="A 3-D skeleton file, or a video of one person who dances.", metavar="DANCE", callback=_file_or_folder
         ),
     ],
-    output: VideoFile,
+    output: FilmFile,
     image: Image = None,
     character: Character = None,
     pose: Pose = None,

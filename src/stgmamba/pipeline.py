@@ -301,7 +301,7 @@ class DancePipeline:
             energy=energy,
             body=body,
         )
-        check_subject(image, character, pose, mask, image_back)
+        check_subject(image, character, pose, mask, image_back, person, background)
         report = report or Silent()
         again = parse_repeats(repeats)
         rhythm = None if beats is None else read_beats(beats)

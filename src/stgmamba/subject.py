@@ -99,9 +99,7 @@ def load_subject(
         InputError: both given, no such character, the picture, its pose or its mask cannot be used, or a transparent
             background behind a character or a flat person.
     """
-    check_subject(image, character, pose, mask, image_back)
-    if image is None and is_transparent(background):
-        raise InputError("A transparent background (--background) belongs to a picture; name it with --image.")
+    check_subject(image, character, pose, mask, image_back, person, background)
     if image is not None:
         return _load_picture_subject(image, size, quality, pose, mask, body, background, person, framing, image_back)
     return _load_character(character, size, seed)
@@ -113,6 +111,8 @@ def check_subject(
     pose: PoseLike | None = None,
     mask: ImageLike | None = None,
     image_back: ImageLike | None = None,
+    person: PersonChoice | None = None,
+    background: str | Path = BACKGROUND,
 ) -> None:
     """Refuse early what does not go together, or a character that does not exist; arguments as of `load_subject`.
 
@@ -121,7 +121,13 @@ def check_subject(
     """
     if image is not None and character is not None:
         raise InputError("Choose one: an image (--image) or a built-in character (--character), not both.")
-    given = {"A pose (--pose)": pose, "A mask (--mask)": mask, "A picture from behind (--image-back)": image_back}
+    given = {
+        "A pose (--pose)": pose,
+        "A mask (--mask)": mask,
+        "A picture from behind (--image-back)": image_back,
+        "The choice of a person (--person)": person,
+        "A background (--background)": None if background == BACKGROUND else background,
+    }
     for what, value in given.items():
         if image is None and value is not None:
             raise InputError(f"{what} belongs to a picture; name it with --image.")

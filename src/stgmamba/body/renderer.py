@@ -24,6 +24,7 @@ from stgmamba.limb_warp.letterbox import scaled_size
 from stgmamba.limb_warp.renderer import IDENTITY_VIEW, show_view
 from stgmamba.limb_warp.renderer import View as PictureView
 from stgmamba.limb_warp.retargeting import Placement
+from stgmamba.options import SEED
 from stgmamba.parallel import ordered_map
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson
@@ -51,7 +52,6 @@ class BodyRenderer:
         person: pose and mask of the person in it.
         avatar: made from them.
         size: height of the frames in pixels; the width keeps the picture's aspect ratio, both are even.
-        seed: of the background's inpainting.
         background: uint8 [H, W, 3] at the size of the frames, instead of the picture's own; [H, W, 4] of alpha 0 for
             transparent frames with alpha (not premultiplied), which have no shadow; or a video.
 
@@ -65,7 +65,6 @@ class BodyRenderer:
         person: DetectedPerson,
         avatar: Avatar,
         size: int = 512,
-        seed: int = 0,
         background: Frame | VideoBackdrop | None = None,
     ) -> None:
         self.size = scaled_size(picture.size, size)
@@ -75,7 +74,7 @@ class BodyRenderer:
         mask = cv2.resize(person.mask, self.size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         self._given = background is not None
         if background is None:
-            background = remove_person(rgb, np.asarray(mask, np.float32), seed)
+            background = remove_person(rgb, np.asarray(mask, np.float32), SEED)
         self._background = background
         self._avatar = avatar
         self._painter = AvatarPainter(avatar)
