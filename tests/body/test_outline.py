@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from stgmamba.body.outline import OrthographicBuffer, close_outline, outline_overlap
-from stgmamba.body.template import load_template
+from stgmamba.body.template import TORSO, load_template
 from tests.support.posed_body import SIZE, standing_body
 
 
@@ -57,6 +57,7 @@ def test_a_buffer_shows_the_nearest_surface() -> None:
     shown, known = buffer.depth[rows, columns], buffer.covered[rows, columns]
     # No vertex lies before what is shown at its pixel, but for the slope within a pixel; fronts are shown.
     assert np.percentile((vertices[:, 2] - shown)[known], 99.5) < 0.04
-    chest = known & (vertices[:, 2] > np.percentile(vertices[:, 2], 90)) & ~load_template().hands
+    trunk = known & (load_template().part == TORSO)
+    chest = trunk & (vertices[:, 2] > np.percentile(vertices[trunk, 2], 90))
     assert np.median(np.abs(vertices[chest, 2] - shown[chest])) < 0.01
     np.testing.assert_array_equal(buffer.covered, buffer.depth > -np.inf)
