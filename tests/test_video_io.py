@@ -20,6 +20,8 @@ from stgmamba.errors import InputError
 from stgmamba.music.decode import load_song
 from stgmamba.video_io import exact_fps, probe, read_video, write_video
 
+from .support.display_matrix import with_rotation
+
 RED, DARK = (230, 30, 20), (20, 24, 30)
 
 
@@ -261,7 +263,7 @@ def test_phone_videos_are_turned_upright(tmp_path: Path, degrees: int, corner: s
     path = tmp_path / "plain.mp4"
     write_video(path, [picture] * 3, 25)
     turned = tmp_path / "turned.mp4"
-    turned.write_bytes(_with_rotation(path.read_bytes(), degrees))
+    turned.write_bytes(with_rotation(path.read_bytes(), degrees))
     reader = read_video(turned)
     _, shown = next(iter(reader))
     assert reader.size == ((32, 64) if degrees % 180 else (64, 32)) == (shown.shape[1], shown.shape[0])
@@ -271,14 +273,6 @@ def test_phone_videos_are_turned_upright(tmp_path: Path, degrees: int, corner: s
     column = 8 if horizontal == "left" else width - 8
     assert shown[row, column].min() > 200
     assert shown.mean() < 80
-
-
-def _with_rotation(content: bytes, degrees: int) -> bytes:
-    """Put a display matrix (counterclockwise) into the track header of an mp4 (ISO 14496-12, 8.3.2)."""
-    cosine, sine = round(np.cos(np.radians(degrees))), round(np.sin(np.radians(degrees)))
-    matrix = [cosine << 16, -sine << 16, 0, sine << 16, cosine << 16, 0, 0, 0, 1 << 30]
-    at = content.index(b"tkhd") + 4 + 40
-    return content[:at] + b"".join(value.to_bytes(4, "big", signed=True) for value in matrix) + content[at + 36 :]
 
 
 def test_probe_tells_what_is_there(tmp_path: Path) -> None:
