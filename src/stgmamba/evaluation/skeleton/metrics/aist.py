@@ -58,7 +58,7 @@ def bas(skeleton: Skeleton, beats: DoubleArray) -> float:
     """Beat alignment score: mean over kinematic beats of exp(-d^2 / (2 sigma^2)), 0..1, higher is better.
 
     d is the distance to the nearest beat of the music, sigma 1/20 s; kinematic beats are minima, within 1/6 s, of the
-    joints' summed speed (Li et al. 2021, equation 6, and the suite's code). 0 without beats or where positions are not
+    joints' summed speed (Li et al. 2021, and the suite's code). 0 without beats or where positions are not
     finite.
     """
     if not len(beats) or not np.isfinite(skeleton.positions).all():
@@ -81,7 +81,7 @@ def pfc(skeleton: Skeleton) -> float:
     """Physical foot contact score: how far the body accelerates while neither foot stands still; lower is better.
 
     Mean over frames of the product of both feet's least movement in a frame (of ankle and toe, metres) and the pelvis'
-    acceleration (upwards or level, in parts of its maximum), times 10^4 (Tseng et al., "EDGE", CVPR 2023, equation 12,
+    acceleration (upwards or level, in parts of its maximum), times 10^4 (Tseng et al., "EDGE", CVPR 2023,
     and its code); mean over clips.
     """
     return float(np.mean([_clip_pfc(clip) for clip in _clips(skeleton)]))
