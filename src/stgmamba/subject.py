@@ -152,6 +152,8 @@ def _load_picture_subject(
 
     parse_quality(quality)
     kind = parse_body(body)
+    if kind == "flat" and image_back is not None:
+        raise InputError("A picture from behind (--image-back) is for 3-D bodies; leave out --body flat.")
     views = _views(image, image_back, by_hand=pose is not None or mask is not None)
     picture, person, notes = _find_person(views.front, pose, mask, which, parse_framing(framing))
     notes = (*views.notes, *notes)
@@ -160,8 +162,6 @@ def _load_picture_subject(
     height = fitting_height(picture.size, video_size)
     backdrop = make_backdrop(background, picture, scaled_size(picture.size, height))
     behind = None if backdrop is None else backdrop(person.mask)
-    if kind == "flat" and image_back is not None:
-        raise InputError("A picture from behind (--image-back) is for 3-D bodies; leave out --body flat.")
     avatar = None
     if kind != "flat":
         avatar, body_notes = _fitting_avatar(picture, person, views, always=kind == "3d")
@@ -209,14 +209,11 @@ def _views(image: ImageLike, image_back: ImageLike | None, by_hand: bool) -> _Vi
         image_back: a picture from behind.
         by_hand: whether the joints or the outline are given by hand, which belong to a picture.
     """
-    from stgmamba.person.picture import as_picture, is_picture
+    from stgmamba.person.clip_views import clip_views, is_clip
+    from stgmamba.person.picture import as_picture
 
     back = None if image_back is None else as_picture(image_back)
-    if not isinstance(image, str | Path) or not Path(image).is_file() or is_picture(Path(image)):
-        return _Views(as_picture(image), back)
-    from stgmamba.person.clip_views import clip_views, is_clip
-
-    if not is_clip(image):
+    if not isinstance(image, str | Path) or not is_clip(image):
         return _Views(as_picture(image), back)
     if by_hand:
         raise InputError(

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, IntArray
-from stgmamba.body.fitting import fit_body
+from stgmamba.body.fitting import FittedBody, fit_body
 from stgmamba.body.outline import close_outline, outline_overlap
 from stgmamba.body.photo_texels import SIZE, PhotoTexels
 from stgmamba.body.posing import RestBody
@@ -87,14 +87,11 @@ def make_avatar(picture: Picture, person: DetectedPerson, back: tuple[Picture, D
         InputError: no body fits the person seen from behind.
     """
     template = load_template()
-    fitted = fit_body(person)
-    vertices = close_outline(fitted, person.mask)
+    fit = _Fit.of(picture, person)
+    fitted, vertices, photo, skirt = fit.fitted, fit.vertices, fit.photo, fit.skirt
     bones, weights = _strongest(template.weights)
-    photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
-    skirt = make_skirt(photo, person.mask)
-    overlap = outline_overlap(fitted, vertices, person.mask)
     if skirt is not None:
-        vertices += skirt.under(vertices)[:, None] * (fitted.vertices - vertices)
+        vertices = vertices + skirt.under(vertices)[:, None] * (fitted.vertices - vertices)
         photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
         photo.look_below(skirt.hem - _BARE_LEG)
     behind = None
@@ -115,25 +112,45 @@ def make_avatar(picture: Picture, person: DetectedPerson, back: tuple[Picture, D
         keypoints=fitted.keypoints,
         pixels_per_metre=fitted.pixels_per_metre,
         origin=fitted.origin,
-        overlap=overlap,
+        overlap=fit.overlap,
         joint_error=fitted.joint_error,
     )
     return avatar if skirt is None else _with_skirt(avatar, skirt)
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """The template fitted to a person, its vertices grown to the outline, and what the picture shows of it.
+
+    Attributes:
+        overlap: as of `Avatar`.
+    """
+
+    fitted: FittedBody
+    vertices: FloatArray
+    overlap: float
+    photo: PhotoTexels
+    skirt: Skirt | None
+
+    @classmethod
+    def of(cls, picture: Picture, person: DetectedPerson) -> _Fit:
+        fitted = fit_body(person)
+        vertices = close_outline(fitted, person.mask)
+        photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
+        overlap = outline_overlap(fitted, vertices, person.mask)
+        return cls(fitted, vertices, overlap, photo, make_skirt(photo, person.mask))
+
+
 def _look_from_behind(picture: Picture, person: DetectedPerson) -> tuple[PhotoTexels, Skirt | None]:
     """What a picture from behind shows of the body's texels, and the skirt in it."""
-    fitted = fit_body(person)
-    vertices = close_outline(fitted, person.mask)
-    if outline_overlap(fitted, vertices, person.mask) < _LEAST_OVERLAP:
+    fit = _Fit.of(picture, person)
+    if fit.overlap < _LEAST_OVERLAP:
         raise InputError(
             f"{picture.name}: no body fits the person seen from behind; use a picture of the whole person, standing."
         )
-    photo = PhotoTexels(fitted, vertices, picture.rgb, person.mask)
-    skirt = make_skirt(photo, person.mask)
-    if skirt is not None:
-        photo.look_below(skirt.hem - _BARE_LEG)
-    return photo, skirt
+    if fit.skirt is not None:
+        fit.photo.look_below(fit.skirt.hem - _BARE_LEG)
+    return fit.photo, fit.skirt
 
 
 def _with_skirt(avatar: Avatar, skirt: Skirt) -> Avatar:

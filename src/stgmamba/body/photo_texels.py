@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import cv2
@@ -14,17 +14,7 @@ from scipy import ndimage
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame, unit
 from stgmamba.body.fitting import FittedBody
 from stgmamba.body.outline import OrthographicBuffer
-from stgmamba.body.template import (
-    HEAD,
-    KEYPOINTS,
-    LEFT_ARM,
-    LEFT_LEG,
-    RIGHT_ARM,
-    RIGHT_LEG,
-    SIDES,
-    TORSO,
-    load_template,
-)
+from stgmamba.body.template import ARMS, HEAD, KEYPOINTS, LEGS, SIDES, TORSO, load_template
 from stgmamba.characters.raster import rasterize, vertex_normals
 from stgmamba.limb_warp.inpainting import push_pull
 
@@ -40,6 +30,7 @@ _RIM_INSET = 0.012  # metres by which texels at the rim are sampled further insi
 _HEAD_INSET = 0.004
 _ARM_SHADOW, _HAND_SHADOW = 0.015, 0.045  # metres round arms and hands in which the trunk's colours are not trusted
 _SHOULDER = 0.1  # metres round the joint
+_ROW_DISTANCE = 20.0  # of one place up or down, in places of a row: hems and waists are level
 _GAP = 0.05  # metres round arms in which colours like the background's are taken for gaps that the mask missed
 
 
@@ -138,13 +129,13 @@ class PhotoTexels:
         self.behind = self.buffer.depth[rows, columns] - self.positions[:, 2]
         self.parts = self.buffer.of_triangles(template.part)
         self.same_part = self.parts[rows, columns] == self.part
-        self.occluded = self._occluded()[rows, columns] | (self.near_arms()[rows, columns] & of_trunk(self.part))
+        self.occluded = self._occluded()[rows, columns] | (self.near_arms[rows, columns] & of_trunk(self.part))
         self.pixels = self._inset_pixels()
         self.occluded |= self._in_gap()
 
     def look_below(self, height: float) -> None:
         """Let texels of legs above a height, metres, have the pixels of the legs there."""
-        legs = np.isin(self.part, (LEFT_LEG, RIGHT_LEG)) & (self.positions[:, 1] > height)
+        legs = np.isin(self.part, LEGS) & (self.positions[:, 1] > height)
         lowered = self.positions[legs] * (1, 0, 1) + (0, height, 0)
         self.pixels[legs, 1] = self.fitted.to_pixels(lowered)[:, 1]
 
@@ -159,10 +150,11 @@ class PhotoTexels:
         )
         return np.asarray(meet & (jump > 0.06))
 
+    @cached_property
     def near_arms(self) -> BoolArray:
         """Pixels [H, W] so near to an arm or a hand that the trunk shows its shade or edge."""
         template = load_template()
-        arms = np.isin(self.parts, (LEFT_ARM, RIGHT_ARM)) & ~self._near_shoulders()
+        arms = np.isin(self.parts, ARMS) & ~self._near_shoulders()
         hands = np.isin(
             self.buffer.of_triangles(template.main_bone), [template.bone("leftHand"), template.bone("rightHand")]
         )
@@ -174,18 +166,19 @@ class PhotoTexels:
         rows, columns = np.mgrid[:height, :width]
         result = np.zeros((height, width), bool)
         for side in SIDES:
-            joint = self.buffer.at(self.fitted.keypoints[None, KEYPOINTS.index(f"{side}_shoulder")])[0]
+            joint = self.buffer.at(self.fitted.keypoints[KEYPOINTS.index(f"{side}_shoulder")])
             reach = _SHOULDER * self.fitted.pixels_per_metre * self.buffer.zoom
             result |= (columns - joint[0]) ** 2 + (rows - joint[1]) ** 2 < reach**2
         return result
 
+    @cached_property
     def beside_arms(self) -> BoolArray:
         """Pixels [H, W] so near to an arm that the mask may have missed a gap, or the arm may be seen there."""
-        return self.grown(np.isin(self.parts, (LEFT_ARM, RIGHT_ARM)), _GAP)
+        return self.grown(np.isin(self.parts, ARMS), _GAP)
 
     def _in_gap(self) -> BoolArray:
         """Texels [N] of the trunk and the legs that show the background between them and an arm."""
-        near = self.beside_arms()[self.rows, self.columns]
+        near = self.beside_arms[self.rows, self.columns]
         height, width = self.background_difference.shape
         x, y = np.clip(np.rint(self.pixels).astype(int), 0, (width - 1, height - 1)).T
         like = self.background_difference[y, x] < GAP_DIFFERENCE
@@ -225,7 +218,17 @@ class PhotoTexels:
 
 def of_trunk(parts: NDArray[np.int64]) -> BoolArray:
     """Whether parts [...] are the trunk or a leg."""
-    return np.isin(parts, (TORSO, LEFT_LEG, RIGHT_LEG))
+    return np.isin(parts, (TORSO, *LEGS))
+
+
+def nearest_along_row(known: BoolArray) -> NDArray[np.int32]:
+    """Row and column [2, H, W] of the nearest known place of each, in the same row rather than in others."""
+    return np.asarray(
+        ndimage.distance_transform_edt(
+            ~known, sampling=(_ROW_DISTANCE, 1.0), return_distances=False, return_indices=True
+        ),
+        np.int32,
+    )
 
 
 def mixed(colours: FloatArray, others: FloatArray, share: NDArray[Any]) -> FloatArray:

@@ -13,6 +13,7 @@ from stgmamba.body.posing import BodyMotion, RestBody, pose_bones
 from stgmamba.body.template import KEYPOINTS, SIDES, load_template
 from stgmamba.limb_warp.retargeting import Placement
 from stgmamba.options import FPS
+from stgmamba.skeleton.body import mid_hip
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
 
 _CHAINS = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
@@ -64,9 +65,8 @@ def _trunk_depth(joints: DoubleArray, rest: RestBody) -> DoubleArray:
 
     Estimators let people lean towards the camera.
     """
-    index = OPENPOSE_18_FEET.index
-    hips = joints[:, [index(f"{side}_hip") for side in SIDES]].mean(axis=1)
-    spine = joints[:, index("neck")] - hips
+    hips = mid_hip(joints)
+    spine = joints[:, OPENPOSE_18_FEET.index("neck")] - hips
     ends = [np.mean([rest.keypoint(f"{side}_{part}") for side in SIDES], axis=0) for part in ("shoulder", "hip")]
     length = float(np.linalg.norm(ends[0] - ends[1]))
     most = np.sqrt(np.maximum(length**2 - np.sum(spine[:, :2] ** 2, axis=1), 0.0))

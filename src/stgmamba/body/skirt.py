@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from stgmamba.body.fitting import FittedBody
-from stgmamba.body.photo_texels import SIZE, PhotoTexels, lab
-from stgmamba.body.template import LEFT_LEG, RIGHT_LEG, SIDES, TORSO, load_template
+from stgmamba.body.photo_texels import SIZE, PhotoTexels, lab, nearest_along_row, of_trunk
+from stgmamba.body.template import LEGS, SIDES, load_template
 
 TEXTURE_WIDTH = 512
 """Texels round the tube."""
@@ -39,7 +38,6 @@ _LEG_SHOWN = 0.05  # metres below the hem from which legs are as grown to the ou
 _THIGH_SHARE = 0.9  # of the thighs in the movement at the knees
 _RIM = 0.94  # of the half width within which the photo's colours are taken
 _STRAIGHT = 0.7  # of the half width within which they are taken where they are
-_ROW_DISTANCE = 20.0  # of one row up or down, in columns, where hidden cloth is filled
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Skirt:
 
     def under(self, vertices: FloatArray) -> FloatArray:
         """How far vertices [V, 3] of the template belong to legs under it, [V] in 0..1; a little below the hem, too."""
-        legs = np.isin(load_template().part, (LEFT_LEG, RIGHT_LEG))
+        legs = np.isin(load_template().part, LEGS)
         return np.asarray(legs * np.clip((vertices[:, 1] - self.hem + _LEG_SHOWN) / 0.03, 0, 1), np.float32)
 
     def with_back(self, back: Skirt) -> Skirt:
@@ -76,7 +74,7 @@ class Skirt:
 
     def hides(self, vertices: FloatArray) -> BoolArray:
         """Vertices [V] of the template's legs that would come through it."""
-        legs = np.isin(load_template().part, (LEFT_LEG, RIGHT_LEG))
+        legs = np.isin(load_template().part, LEGS)
         return np.asarray(legs & (vertices[:, 1] > self.hem + _HIDDEN_LEG))
 
 
@@ -174,7 +172,7 @@ def _in_mask(photo: PhotoTexels, mask: FloatArray, points: DoubleArray) -> BoolA
 
 def _outline(photo: PhotoTexels, mask: FloatArray, heights: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
     """Left and right end, metres [N], of the person's outline about the hips at heights [N], without arms."""
-    fitted, arms = photo.fitted, photo.near_arms()
+    fitted, arms = photo.fitted, photo.near_arms
     person = photo.buffer.resized(mask)
     hips = fitted.heads[[load_template().bone(f"{side}UpperLeg") for side in SIDES], 0].mean()
     places = photo.buffer.at(np.stack(np.broadcast_arrays(hips, heights, 0.0), axis=-1))
@@ -201,7 +199,7 @@ def _outline(photo: PhotoTexels, mask: FloatArray, heights: DoubleArray) -> tupl
 
 def _of_legs(photo: PhotoTexels, height: float) -> FloatArray:
     """Vertices [N, 3] of trunk and legs near a height."""
-    lower = np.isin(load_template().part, (TORSO, LEFT_LEG, RIGHT_LEG))
+    lower = of_trunk(load_template().part)
     off = np.where(lower, np.abs(photo.vertices[:, 1] - height), np.inf)
     return np.asarray(photo.vertices[np.argsort(off)[:24]])
 
@@ -251,15 +249,12 @@ def _texture(
     beyond = np.maximum(np.abs(share) - _STRAIGHT, 0) * (1 - _RIM) / (1 - _STRAIGHT)
     grid[..., 0] = axis + (share - np.sign(share) * beyond) * half
     rows, columns = photo.buffer.nearest(photo.buffer.at(grid))
-    known = _in_mask(photo, mask, grid) & ~photo.near_arms()[rows, columns]
+    known = _in_mask(photo, mask, grid) & ~photo.near_arms[rows, columns]
     colours = photo.sample_points(grid.reshape(-1, 3)).reshape(*shape, 3)
     if not known.any():
         return colours
     around = np.tile(known, (1, 3))
-    nearest: NDArray[np.int32] = ndimage.distance_transform_edt(
-        ~around, sampling=(_ROW_DISTANCE, 1.0), return_distances=False, return_indices=True
-    )
-    row, column = nearest[:, :, TEXTURE_WIDTH : 2 * TEXTURE_WIDTH]
+    row, column = nearest_along_row(around)[:, :, TEXTURE_WIDTH : 2 * TEXTURE_WIDTH]
     # Mirrored beyond its edge, the cloth's pattern goes on.
     mirrored = np.clip(2 * column - np.arange(TEXTURE_WIDTH, 2 * TEXTURE_WIDTH), 0, around.shape[1] - 1)
     column = np.where(around[row, mirrored], mirrored, column)

@@ -41,6 +41,7 @@ _KEYPOINT_BONES = {
 }
 
 TORSO, HEAD, LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = range(6)
+ARMS, LEGS = (LEFT_ARM, RIGHT_ARM), (LEFT_LEG, RIGHT_LEG)
 """Parts of the body that `BodyTemplate.part` tells apart; the neck belongs to the head."""
 
 

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray
-from stgmamba.body.photo_texels import GAP_DIFFERENCE, PhotoTexels, colour_difference, mixed, of_trunk
+from stgmamba.body.photo_texels import (
+    GAP_DIFFERENCE,
+    PhotoTexels,
+    colour_difference,
+    mixed,
+    nearest_along_row,
+    of_trunk,
+)
 from stgmamba.body.template import KEYPOINTS, TORSO
 
 SEEN_THROUGH = 0.15
@@ -21,7 +28,6 @@ _HAND_SKIN = 16.0  # in CIELAB, within which a colour there is skin
 _MOST = 0.7  # of a patch of skin, which belongs to an arm if so much of it is near one
 _LIGHTNESS_SHARE = 0.35  # of differences in lightness: shade changes it and the material does not
 _ALL_ROUND, _ALONG_ROW = [[1, 1, 1], [1, 1, 1], [1, 1, 1]], [[0, 0, 0], [1, 1, 1], [0, 0, 0]]  # neighbours of a pixel
-_ROW_DISTANCE = 20.0  # of one pixel up or down, in pixels of a row: hems and waists are level
 _SHADE = 0.75  # of the average lightness, below which an arm shades what is beside it
 _PATTERN = 1.5  # standard deviations below the average that a pattern explains
 _AVERAGE = 0.1  # metres of a row over which colours are averaged that stand for hidden ones
@@ -41,17 +47,12 @@ class _Front:
         y, x = np.mgrid[:height, :width]
         pixels = (np.stack([x.ravel(), y.ravel()], axis=1) + 0.5) / photo.buffer.zoom - 0.5
         colours = photo.sample(pixels)
-        shown = of_trunk(photo.parts) & ~photo.near_arms() & ~self._of_arms(colours, pixels, skin)
+        shown = of_trunk(photo.parts) & ~photo.near_arms & ~self._of_arms(colours, pixels, skin)
         self._colours = colours.reshape(height, width, 3)
-        shaded = photo.beside_arms() & self._darker(shown)
+        shaded = photo.beside_arms & self._darker(shown)
         self._shown = next((part for part in (shown & ~shaded, shown) if part.any()), of_trunk(photo.parts))
         self._average = self._averaged(self._colours, self._shown)
-        self._nearest = np.asarray(
-            ndimage.distance_transform_edt(
-                ~self._shown, sampling=(_ROW_DISTANCE, 1.0), return_distances=False, return_indices=True
-            ),
-            np.int32,
-        )
+        self._nearest = nearest_along_row(self._shown)
 
     def _averaged(self, values: FloatArray, known: BoolArray) -> FloatArray:
         """Averages along the row of values [H, W, C] at known pixels."""
@@ -79,7 +80,7 @@ class _Front:
         near_hand = (np.linalg.norm(pixels[:, None] - hands, axis=2).min(axis=1) < reach).reshape(shape)
         bare = (colour_difference(colours, skin, _LIGHTNESS_SHARE) < _HAND_SKIN).reshape(shape)
         background = cv2.resize(photo.background_difference, shape[::-1], interpolation=cv2.INTER_NEAREST)
-        beside = photo.beside_arms()
+        beside = photo.beside_arms
         bare &= of_trunk(photo.parts)
         of_arms = _mostly_within(bare, near_hand | beside, _ALL_ROUND)
         of_arms |= _mostly_within(bare, beside, _ALONG_ROW)  # a bare arm beside a bare shoulder

@@ -11,9 +11,11 @@ import numpy as np
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
 from stgmamba.errors import InputError
-from stgmamba.person.picture import MAX_SIDE, Picture, as_picture
+from stgmamba.person.picture import MAX_SIDE, Picture, as_picture, is_picture
 from stgmamba.person.pose import estimate_frames_3d
+from stgmamba.skeleton.body import mid_hip
 from stgmamba.skeleton.layouts import OPENPOSE_18_FEET
+from stgmamba.skeleton.rotations import body_yaw
 from stgmamba.skeleton.sequence import Skeleton
 from stgmamba.video_io import VideoReader, read_video
 
@@ -48,8 +50,11 @@ class ClipViews:
 
 
 def is_clip(path: str | Path) -> bool:
-    """Whether a file is a video, by its name or else since it can be opened and has more than one frame."""
-    if Path(path).suffix.lower() in _SUFFIXES:
+    """Whether a file is a video and no picture, by its name or else since it can be opened and has several frames."""
+    path = Path(path)
+    if not path.is_file() or is_picture(path):
+        return False
+    if path.suffix.lower() in _SUFFIXES:
         return True
     try:
         return read_video(path).frames > 1
@@ -101,12 +106,7 @@ def clip_views(path: str | Path) -> ClipViews:
 
 def facing(world: FloatArray) -> DoubleArray:
     """Cosine of the yaw of bodies [T, 22, 3] (right, up, towards the camera), [T]: 1 faces it, -1 turns the back."""
-    across = sum(
-        world[:, OPENPOSE_18_FEET.index(f"left_{part}")] - world[:, OPENPOSE_18_FEET.index(f"right_{part}")]
-        for part in ("shoulder", "hip")
-    )
-    level = np.asarray(across, np.float64)[:, [0, 2]]
-    return np.asarray(level[:, 0] / np.maximum(np.linalg.norm(level, axis=1), 1e-9))
+    return np.asarray(np.cos(body_yaw(world)), np.float64)
 
 
 def worths(skeleton: Skeleton, sharp: DoubleArray) -> DoubleArray:
@@ -122,9 +122,8 @@ def worths(skeleton: Skeleton, sharp: DoubleArray) -> DoubleArray:
     height = (skeleton.size or (1, 1))[1]
     known = seen > 0
     tall = np.clip(np.ptp(positions[:, _BODY, 1], axis=1) / height, 0, 1)
-    hips = [OPENPOSE_18_FEET.index(f"{side}_hip") for side in ("left", "right")]
     wrists = [OPENPOSE_18_FEET.index(f"{side}_wrist") for side in ("left", "right")]
-    middle, neck = positions[:, hips].mean(axis=1), positions[:, OPENPOSE_18_FEET.index("neck")]
+    middle, neck = mid_hip(positions), positions[:, OPENPOSE_18_FEET.index("neck")]
     trunk = np.maximum(np.linalg.norm(neck - middle, axis=1), 1e-6)
     away = np.min([_from_line(positions[:, w], middle, neck) for w in wrists], axis=0)
     face = np.linalg.norm(positions[:, wrists] - positions[:, [OPENPOSE_18_FEET.index("nose")]], axis=2).min(axis=1)

@@ -28,9 +28,9 @@ from stgmamba.options import CHARACTER_ASPECT, FPS
 from stgmamba.person.picture import Picture
 from stgmamba.person.pose import DetectedPerson, estimate_frames, find_person
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
-from stgmamba.skeleton.body import retarget
+from stgmamba.skeleton.body import mid_hip, retarget
 from stgmamba.skeleton.camera import Camera, frame_dance
-from stgmamba.skeleton.rotations import body_yaw
+from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
 from stgmamba.video_io import read_video
 
 LONGEST = 6000
@@ -175,11 +175,10 @@ def turning_scene(dances: Sequence[Dance], seed: int, size: int) -> Scene:
     """
     dance, skeleton, start, yaw = _danced_part(dances, seed)
     pose = skeleton.positions[start].astype(np.float64)
-    hips = pose[[OPENPOSE_18_FEET.index(f"{side}_hip") for side in ("left", "right")]].mean(axis=0) * (1, 0, 1)
     angles = np.linspace(0, 2 * np.pi, DRAWN_FRAMES + 1)
-    cosine, sine, zero, one = np.cos(angles), np.sin(angles), np.zeros_like(angles), np.ones_like(angles)
-    about_y = np.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], axis=-1).reshape(-1, 3, 3)
-    positions = (pose - hips) @ about_y.transpose(0, 2, 1) + hips
+    hips = mid_hip(pose)[[0, 2]]
+    positions = np.repeat(pose[None], len(angles), axis=0)
+    positions[..., [0, 2]] = rotate_yaw(pose[None, :, [0, 2]] - hips, angles[:, None]) + hips
     turning = Skeleton(positions.astype(np.float32), FPS, OPENPOSE_18_FEET)
     camera = frame_dance(turning, scaled_size(CHARACTER_ASPECT, size), yaw=yaw)
     facts: dict[str, object] = {"dance": dance.id, "frame": start}

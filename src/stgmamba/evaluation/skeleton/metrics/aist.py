@@ -10,16 +10,16 @@ the suite's code makes them positions), and speeds are in true seconds. Compare 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
 
 import numpy as np
 from scipy.ndimage import center_of_mass, label, maximum_filter1d, minimum_filter1d, uniform_filter1d
+from scipy.spatial.distance import pdist
 
 from stgmamba.arrays import BoolArray, DoubleArray
 from stgmamba.evaluation.frechet import frechet_distance
-from stgmamba.evaluation.skeleton.metrics.features import at_25_fps
+from stgmamba.evaluation.skeleton.metrics.features import at_25_fps, at_fps, on_default_body
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
-from stgmamba.skeleton.body import FEET, Body, mid_hip, rebuild
+from stgmamba.skeleton.body import FEET, mid_hip
 
 CLIP_SECONDS = 5.0
 """Length of the clips whose features are compared, as in EDGE (Tseng et al., CVPR 2023); shorter dances are a clip."""
@@ -223,20 +223,16 @@ def _clips(skeleton: Skeleton) -> list[DoubleArray]:
     """Clips [T, 22, 3] of a dance on the default body, metres at 30 fps."""
     if not np.isfinite(skeleton.positions).all():
         return [np.full((_SHORTEST, len(OPENPOSE_18_FEET), 3), np.nan)]
-    resampled = _at(skeleton, _FPS).positions
-    root = mid_hip(resampled)
-    # Centred first, because float32 is less precise far from the origin.
-    relative = rebuild(resampled - root[:, None], Body()).astype(np.float64)
-    positions = relative + root[:, None].astype(np.float64)
+    relative, root = on_default_body(_at(skeleton, _FPS).positions)
+    positions = relative + root[:, None]
     length = round(CLIP_SECONDS * _FPS)
     count = max(1, len(positions) // length)
     return [positions[i * length : (i + 1) * length] for i in range(count)]
 
 
 def _at(skeleton: Skeleton, fps: float) -> Skeleton:
-    """The dance at another frame rate, with at least `_SHORTEST` frames; checked as by ``at_25_fps``."""
-    at_25_fps(skeleton)
-    resampled = skeleton.resampled(fps)
+    """The dance at another frame rate, with at least `_SHORTEST` frames; checked as by ``at_fps``."""
+    resampled = at_fps(skeleton, fps)
     if len(resampled) >= _SHORTEST:
         return resampled
     positions = np.repeat(resampled.positions[:1], _SHORTEST, axis=0)
@@ -262,5 +258,4 @@ def _mean_distance(features: DoubleArray) -> float:
     """Mean distance of two rows; 0 for a single one."""
     if not np.isfinite(features).all():
         return float("nan")
-    distances = [float(np.linalg.norm(a - b)) for a, b in combinations(features, 2)]
-    return float(np.mean(distances)) if distances else 0.0
+    return float(pdist(features).mean()) if len(features) > 1 else 0.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stgmamba.arrays import DoubleArray
+from stgmamba.arrays import DoubleArray, FloatArray
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, mid_hip, rebuild
@@ -18,8 +18,8 @@ from stgmamba.skeleton.rotations import body_yaw, rotate_yaw
 _CM = 100.0  # per metre
 
 
-def at_25_fps(skeleton: Skeleton) -> Skeleton:
-    """The dance resampled to 25 fps, the frame rate of the definitions of all metrics.
+def at_fps(skeleton: Skeleton, fps: float) -> Skeleton:
+    """The dance resampled to a frame rate.
 
     Raises:
         ValueError: not a 3-D skeleton of OPENPOSE_18_FEET, or no frames.
@@ -30,7 +30,12 @@ def at_25_fps(skeleton: Skeleton) -> Skeleton:
         )
     if len(skeleton) == 0:
         raise ValueError("metrics need at least one frame")
-    return skeleton.resampled(FPS)
+    return skeleton.resampled(fps)
+
+
+def at_25_fps(skeleton: Skeleton) -> Skeleton:
+    """The dance resampled to 25 fps, the frame rate of the definitions of most metrics; raises as ``at_fps``."""
+    return at_fps(skeleton, FPS)
 
 
 def to_body_axes(vectors: DoubleArray, yaw: DoubleArray) -> DoubleArray:
@@ -57,12 +62,20 @@ def velocity_features(skeleton: Skeleton) -> DoubleArray:
     return np.asarray(_CM * np.concatenate([joints, to_body_axes(np.diff(root, axis=0), yaw[:-1])], axis=1), np.float64)
 
 
-def _on_reference_body(skeleton: Skeleton) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
-    """Joints relative to the middle of the hips [T, 22, 3], yaw [T], and the middle of the hips [T, 3], metres."""
-    positions = at_25_fps(skeleton).positions
+def on_default_body(positions: FloatArray) -> tuple[DoubleArray, DoubleArray]:
+    """Joints [T, 22, 3] with the default body's lengths, relative to the middle of the hips, and the latter [T, 3].
+
+    Metres; not finite where ``positions`` [T, 22, 3] are not.
+    """
     # Centred first, because float32 is less precise far from the origin.
     root = mid_hip(positions)
     relative = rebuild(positions - root[:, None], Body()).astype(np.float64)
     # rebuild() would replace a limb without direction by a vertical one.
     relative[~np.isfinite(positions)] = np.nan
-    return relative, body_yaw(relative), root.astype(np.float64)
+    return relative, root.astype(np.float64)
+
+
+def _on_reference_body(skeleton: Skeleton) -> tuple[DoubleArray, DoubleArray, DoubleArray]:
+    """Joints relative to the middle of the hips [T, 22, 3], yaw [T], and the middle of the hips [T, 3], metres."""
+    relative, root = on_default_body(at_25_fps(skeleton).positions)
+    return relative, body_yaw(relative), root
