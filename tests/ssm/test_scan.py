@@ -260,16 +260,16 @@ def test_gradcheck_of_the_kernel(optional: tuple[str, ...], reverse: bool) -> No
 @pytest.mark.parametrize("layout", ["channel last", "channel first"])
 @pytest.mark.parametrize("optional", [(), ("D", "z", "delta_bias", "initial_state")])
 def test_opcheck(layout: str, optional: tuple[str, ...]) -> None:
-    from stgmamba.ssm import cpu_op
+    from stgmamba.ssm import operators
 
     inputs = make_inputs(2, 20, 70, 4, layout, optional=optional)
     names = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state")
     tensors = [inputs[n].requires_grad_() if n in inputs else None for n in names]
-    torch.library.opcheck(cpu_op.scan, (*tensors, True, False, True, True))
-    _, last, stored = cpu_op.scan(*tensors, True, False, True, True)
+    torch.library.opcheck(operators.scan, (*tensors, True, False, True, True))
+    _, last, stored = operators.scan(*tensors, True, False, True, True)
     still = [x if x is None else x.detach() for x in tensors]
     dy = torch.randn(2, 20, 70)
-    torch.library.opcheck(cpu_op.scan_backward, (dy, last.detach(), stored.detach(), *still, True, False))
+    torch.library.opcheck(operators.scan_backward, (dy, last.detach(), stored.detach(), *still, True, False))
 
 
 @pytest.mark.slow

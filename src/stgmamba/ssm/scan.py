@@ -1,6 +1,9 @@
-"""The selective scan: one function, dispatched to the compiled CPU kernel or to the reference."""
+"""The selective scan: one function, dispatched to the compiled kernels of CPU and GPU or to the reference."""
 
 from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -26,8 +29,9 @@ def selective_scan(
 
     h_t = exp(delta_t A) h_(t-1) + delta_t B_t u_t,   y_t = (C_t h_t + D u_t) silu(z_t)
 
-    On the CPU in float32, float16 and bfloat16 this is a compiled kernel with its own backward pass: time linear in
-    L, memory O(B L D). On other devices, and where an input is float64, it is `selective_scan_reference`. Tensors may
+    On the CPU, and on CUDA devices where Triton is installed, in float32, float16 and bfloat16 this is a compiled kernel
+    with its own backward pass: time linear in L, memory O(B L D). On other devices, and where an input is float64, it is
+    `selective_scan_reference`. Tensors may
     have any strides: those in float32 are not copied (but for A, which is small), those in half precision are copied to
     float32. Channel-last data, passed as [B, D, L] by `transpose(1, 2)`, are fastest. The gate z and the states are for
     blocks that gate the scan and for streaming, state by state; the networks of this package use neither.
@@ -54,19 +58,24 @@ def selective_scan(
     """
     _check_shapes(u, delta, A, B, C, D, z, delta_bias, initial_state)
     tensors = [x for x in (u, delta, A, B, C, D, z, delta_bias, initial_state) if x is not None]
-    if u.device.type != "cpu" or any(x.dtype == torch.float64 for x in tensors):
+    if not _has_kernel(u.device.type) or any(x.dtype == torch.float64 for x in tensors):
         return selective_scan_reference(
             u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, initial_state, return_last_state
         )
-    from stgmamba.ssm import cpu_op  # imports Numba, which takes half a second
+    from stgmamba.ssm import operators  # imports Numba, which takes half a second
 
     store_states = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-    y, last, _ = cpu_op.scan(
+    y, last, _ = operators.scan(
         *(x if x is None else x.float() for x in (u, delta, A, B, C, D, z, delta_bias, initial_state)),
         delta_softplus, reverse, store_states, return_last_state,
     )  # fmt: skip
     y = y.to(u.dtype)
     return (y, last) if return_last_state else y
+
+
+@lru_cache
+def _has_kernel(device: str) -> bool:
+    return device == "cpu" or (device == "cuda" and find_spec("triton") is not None)
 
 
 def _check_shapes(

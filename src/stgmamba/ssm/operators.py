@@ -1,4 +1,4 @@
-"""The CPU kernels as PyTorch operators, for autograd, torch.compile and torch.library.opcheck.
+"""The kernels as PyTorch operators of the CPU and of CUDA devices, for autograd, torch.compile and torch.library.opcheck.
 
 Defined without `torch.library.custom_op`, whose checks at every call take as long as a short scan.
 """
@@ -42,6 +42,21 @@ def _scan_backward_fake(
 # Returns y, the last state (or empty), and the stored states that the backward pass recomputes from (or empty).
 scan = _operator("selective_scan", cpu.forward, _scan_fake)
 scan_backward = _operator("selective_scan_backward", cpu.backward, _scan_backward_fake)
+
+
+def _on_gpu(name: str) -> Callable[..., Any]:
+    """A function of gpu.py, which is imported at its first call only: builds of torch without CUDA lack Triton."""
+
+    def call(*args: Any) -> Any:
+        from stgmamba.ssm import gpu
+
+        return getattr(gpu, name)(*args)
+
+    return call
+
+
+torch.library.impl("stgmamba::selective_scan", "cuda", _on_gpu("forward"))
+torch.library.impl("stgmamba::selective_scan_backward", "cuda", _on_gpu("backward"))
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
