@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stgmamba.music_to_skeleton.sampler import solve_flow
+from stgmamba.music_to_skeleton.flow_matching import solve_flow
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 10])

@@ -11,7 +11,7 @@ def test_singular_values_become_nearly_equal_and_directions_remain(shape: tuple[
     torch.manual_seed(0)
     matrix = torch.randn(shape)
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
-    result = orthogonalise(matrix)
+    result = orthogonalise(matrix[None])[0]
     values = torch.linalg.svdvals(result)
     assert values.min() > 0.6
     assert values.max() < 1.3

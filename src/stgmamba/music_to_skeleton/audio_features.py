@@ -19,6 +19,9 @@ HOP = round(SAMPLE_RATE / MUSIC_FPS)
 """Samples per frame."""
 WINDOW = round(SAMPLE_RATE * 0.1)
 """Samples of a window of the waveform."""
+RHYTHM_FEATURES = ("onset", "loudness", "beat_cosine", "beat_sine", "bar_cosine", "bar_sine")
+"""Rhythm features of a frame: onset strength, loudness, cosine and sine of the phases of beat and bar."""
+BEAT_COSINE, BEAT_SINE = RHYTHM_FEATURES.index("beat_cosine"), RHYTHM_FEATURES.index("beat_sine")
 _ENERGY_SECONDS = 2.0  # standard deviation of the Gaussian that smooths a song's energy: about two bars
 
 
@@ -28,7 +31,7 @@ class AudioFeatures:
 
     Attributes:
         samples: mono float32 at SAMPLE_RATE; windows are extracted on demand, to save memory.
-        features: [T, 4] at MUSIC_FPS: onset strength, loudness, cosine and sine of the beat phase; each about -1..1.
+        features: [T, F] at MUSIC_FPS, the RHYTHM_FEATURES; each about -1..1, and 0 where it is not known.
         rhythm: beats and bars; None where they are not known.
     """
 
@@ -65,11 +68,21 @@ def extract_audio_features(
     """
     frames = frames or max(1, round(len(samples) / HOP))
     rhythm = track_beats(samples, SAMPLE_RATE) if rhythm is None else rhythm
-    phase = 2 * np.pi * beat_phase(rhythm.beats, MUSIC_FPS, frames)
     onset = _fit(onset_strength(samples, SAMPLE_RATE, MUSIC_FPS), frames)
     loudness = _loudness(samples, frames)
-    features = np.stack([onset / max(float(onset.max()), 1e-6), loudness, np.cos(phase), np.sin(phase)], axis=1)
+    bars = rhythm.downbeats if len(rhythm.downbeats) > 1 else np.zeros(0)
+    phases = [phase_features(times, frames) for times in (rhythm.beats, bars)]
+    features = np.column_stack([onset / max(float(onset.max()), 1e-6), loudness, *phases])
     return AudioFeatures(samples, features.astype(np.float32), rhythm)
+
+
+def phase_features(times: DoubleArray, frames: int) -> FloatArray:
+    """Cosine and sine of the phase between beats, or between downbeats, [T, 2]; zeros where there are none."""
+    if not len(times):
+        return np.zeros((frames, 2), np.float32)
+    phase = 2 * np.pi * beat_phase(times, MUSIC_FPS, frames)
+    found: FloatArray = np.stack([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
+    return found
 
 
 def music_energy(audio: AudioFeatures) -> FloatArray:

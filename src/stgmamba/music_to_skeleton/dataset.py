@@ -21,8 +21,17 @@ from stgmamba.arrays import DoubleArray, FloatArray, smoothstep
 from stgmamba.datasets.smpl22 import StyledDance
 from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, load_song
-from stgmamba.music.rhythm import beat_phase
-from stgmamba.music_to_skeleton.audio_features import HOP, MUSIC_FPS, WINDOW, AudioFeatures, extract_audio_features
+from stgmamba.music_to_skeleton.audio_features import (
+    BEAT_COSINE,
+    BEAT_SINE,
+    HOP,
+    MUSIC_FPS,
+    RHYTHM_FEATURES,
+    WINDOW,
+    AudioFeatures,
+    extract_audio_features,
+    phase_features,
+)
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.representation import encode, mirror
 from stgmamba.options import FPS
@@ -79,9 +88,10 @@ class WindowSampling:
         batch: windows in a batch.
         window: frames of a window, a multiple of R.
         style_dropout, music_dropout: probabilities that style or music of a window are dropped.
-        phase_only: probability that of the music only the beat phase is kept.
+        phase_only: probability that of the music only the phases of beat and bar are kept.
         shares: style -> its share of the windows; None for dances that mix styles. A style that is not named gets none.
             Without shares a style is sampled with a probability proportional to the square root of its length.
+        mirror: probability that a window is mirrored.
     """
 
     batch: int
@@ -90,6 +100,7 @@ class WindowSampling:
     music_dropout: float
     phase_only: float = 0.0
     shares: Mapping[str | None, float] = dataclasses.field(default_factory=dict)
+    mirror: float = 0.5
 
 
 def load_examples(dances: Sequence[StyledDance], rates: Sequence[float], config: Config, window: int) -> list[Example]:
@@ -167,11 +178,10 @@ def _features_without_sound(
     loudness: DoubleArray | float = 0.0,
 ) -> AudioFeatures:
     """Features of music of which only the given is known; the rest is 0, as where music is dropped."""
-    features = np.zeros((frames, 4), np.float32)
+    features = np.zeros((frames, len(RHYTHM_FEATURES)), np.float32)
     features[:, 0], features[:, 1] = onset, loudness
     if beats is not None:
-        phase = 2 * np.pi * beat_phase(beats, MUSIC_FPS, frames)
-        features[:, 2], features[:, 3] = np.cos(phase), np.sin(phase)
+        features[:, [BEAT_COSINE, BEAT_SINE]] = phase_features(beats, frames)
     return AudioFeatures(np.zeros(0, np.float32), features, None)
 
 
@@ -265,12 +275,12 @@ class DanceDataset:
             music_frames = s.window // self.ratio
             first = int(rng.integers(len(self.features[index]) - music_frames + 1))
             start = first * self.ratio
-            mirrored, gain = rng.random() < 0.5, rng.uniform(0.5, 1.2)
+            mirrored, gain = rng.random() < s.mirror, rng.uniform(0.5, 1.2)
             # Music without reliable timing has no relation to the steps that could be learnt, so it is always dropped.
             music = float(self.data[index].sync and rng.random() >= s.music_dropout)
             sound = music * float(rng.random() >= s.phase_only)
             style = self.data[index].style if rng.random() >= s.style_dropout else self.null_style
-            known = self.features[index].new_tensor([sound, sound, music, music])
+            known = self.features[index].new_tensor([sound, sound, music, music, music, music])
             windows.append(
                 (
                     (self.mirrored if mirrored else self.nodes)[index][start : start + s.window],

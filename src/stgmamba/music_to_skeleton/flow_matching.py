@@ -6,13 +6,15 @@ The path from noise to dance is linear, x_t = (1 - t) noise + t dance, and the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.music_to_skeleton import losses
+from stgmamba.music_to_skeleton.audio_features import BEAT_COSINE, BEAT_SINE
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.registry import Network
 from stgmamba.music_to_skeleton.representation import GRAPH
@@ -20,8 +22,10 @@ from stgmamba.music_to_skeleton.representation import GRAPH
 NOISE_MEMORY = 128
 """Frames over which the noise is correlated: 5 s, about the longest phrase of steps."""
 
-LOSS_WEIGHTS = {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02}
+LOSS_WEIGHTS = {"reconstruction": 1.0, "velocity": 3.0, "contact": 0.02, "beat": 0.0}
 """Default weights of the terms; a term of weight 0 is not computed."""
+
+_FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0  # log signal-to-noise ratios; the solver's steps are evenly spaced between
 
 # Flow times are shifted towards strong noise (Esser et al. 2024, equation 23): slow movement is visible in the many
 # frames of a window even at strong noise, so a dance is determined early in the flow.
@@ -61,6 +65,13 @@ class FlowMatchingObjective(nn.Module):
             terms["velocity"] = losses.velocity(predicted, clean, weight)
         if self.loss_weights["contact"]:
             terms["contact"] = losses.foot_contact(predicted * model.scale + model.mean, batch.nodes, model.config.fps)
+        if self.loss_weights["beat"]:
+            cosine = batch.features[..., BEAT_COSINE]
+            known = (batch.features[..., [BEAT_COSINE, BEAT_SINE]] != 0).flatten(1).any(dim=1).float()
+            cosine = cosine.repeat_interleave(model.config.frames_per_music_frame, dim=1)
+            terms["beat"] = losses.beat(
+                predicted * model.scale + model.mean, batch.nodes, cosine, known, model.config.fps
+            )
         return {name: self.loss_weights[name] * value for name, value in terms.items()}
 
 
@@ -91,3 +102,31 @@ def coloured_noise(white: Tensor, order: float) -> Tensor:
     kernel = (kernel / kernel.square().sum().sqrt()).flip(0)
     series = white.permute(0, 2, 3, 1).reshape(B * J * D, 1, -1)
     return F.conv1d(series, kernel[None, None]).view(B, J, D, -1).permute(0, 3, 1, 2)
+
+
+def solve_flow(predict: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int) -> Tensor:
+    """Integrate a flow with the second-order multistep solver DPM-Solver++ (Lu et al. 2022, algorithm 2).
+
+    Args:
+        predict: (x_t, t) -> prediction of x_1.
+        noise: x_0.
+        steps: evaluations of ``predict``, >= 1; 1 is a single pass.
+
+    Returns:
+        x_1, of the shape of the noise.
+    """
+    span = _LAST_LOG_SNR - _FIRST_LOG_SNR
+    # A single one between noise and dance lies in the middle.
+    ratios = [_FIRST_LOG_SNR + span * (i / (steps - 2) if steps > 2 else 0.5) for i in range(steps - 1)]
+    times = [0.0, *(1 / (1 + math.exp(-ratio)) for ratio in ratios), 1.0]
+    x, previous = noise, None
+    for i in range(steps):
+        t, t_next = times[i], times[i + 1]
+        clean = predict(x, t)
+        target = clean
+        if previous is not None and 1 < i < steps - 1:
+            # Linear extrapolation in the log ratio, whose steps are equal, to the middle of the step.
+            target = clean + (clean - previous) / 2
+        x = (1 - t_next) / (1 - t) * (x - t * target) + t_next * target
+        previous = clean
+    return x

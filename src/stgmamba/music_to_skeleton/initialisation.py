@@ -43,6 +43,28 @@ def start_from(model: Network, path: Path) -> None:
         raise InputError(f"{path}: weights of a network of other sizes ({reason}); use its configuration.") from error
 
 
+def read_teacher(path: str | Path, student: Network) -> Network:
+    """The network that a distillation learns from.
+
+    Args:
+        path: of its weights.
+        student: the network that learns.
+
+    Raises:
+        InputError: not weights of this network, or of one whose dances the student cannot learn: of other styles, frame
+            rate or noise, or normalised otherwise.
+    """
+    teacher = read_network(Path(path), lambda values: build_network(Config(**values)))
+    for name in ("styles", "sources", "fps", "noise_order", "temperatures"):
+        theirs, ours = getattr(teacher.config, name), getattr(student.config, name)
+        if theirs != ours:
+            raise InputError(f"{path}: has {name} {theirs}, the network to be trained {ours}; let them be the same.")
+    alike = [torch.allclose(getattr(teacher, name).cpu(), getattr(student, name).cpu()) for name in ("mean", "scale")]
+    if not all(alike):
+        raise InputError(f"{path}: normalises dances otherwise; begin with it, or with weights that began with it.")
+    return teacher
+
+
 def _style_rows(weight: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
     """Rows of the styles and the null class, then of the same mirrored."""
     halves = weight.chunk(2)

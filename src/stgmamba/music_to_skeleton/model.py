@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from stgmamba.datasets.smpl22 import CAPTURED, KEY_FRAMED, SOURCES
 from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
-from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, WINDOW
+from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, RHYTHM_FEATURES, WINDOW
 from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.ssm import SelectiveSSM
 
@@ -68,7 +68,7 @@ class Config:
         blocks: number of STGM blocks.
         window_samples: W, samples of the waveform per frame; only WINDOW of audio_features.py, so that weights trained
             on other windows are refused.
-        music_features: rhythm features per frame (audio_features.py).
+        music_features: rhythm features per frame, the first so many of audio_features.py.
         music_channels: H, of a hidden token of the music.
         styles: class names.
         sources: how a movement came about, class names (`stgmamba.datasets.smpl22.SOURCES`).
@@ -84,6 +84,8 @@ class Config:
         fps: frames of the dance per second, a multiple of MUSIC_FPS.
         spatial, temporal_forward, temporal_backward: whether the block has the branches SG, TGF, TGB.
         mixer: sequence model of the branches: ``ssm``, or ``attention`` (attention_baseline.py).
+        music_modulation: whether the music modulates B and C of the scans, beside what it adds to the tokens
+            (temporally conditional Mamba).
         network: ``stgm``, or ``ren2020`` (ren2020.py), which uses only the sizes of music and channels, and the styles.
         patch: P, frames per token of a joint.
         sampling_steps: evaluations of the network per dance (sampler.py); 1 for an adversarially trained one.
@@ -109,6 +111,7 @@ class Config:
     temporal_forward: bool = True
     temporal_backward: bool = True
     mixer: str = "ssm"
+    music_modulation: bool = False
     network: str = "stgm"
     patch: int = 8
     sampling_steps: int = 8
@@ -133,6 +136,10 @@ class Config:
             raise ValueError(f"window_samples is {self.window_samples}; audio is cut into windows of {WINDOW} samples")
         if self.mixer not in MIXERS:
             raise ValueError(f"mixer is {self.mixer!r}; choose one of {', '.join(MIXERS)}")
+        if self.music_modulation and self.mixer != "ssm":
+            raise ValueError("music_modulation changes B and C, which only the mixer ssm has")
+        if not 1 <= self.music_features <= len(RHYTHM_FEATURES):
+            raise ValueError(f"music_features is {self.music_features}; there are {len(RHYTHM_FEATURES)}")
         if self.network not in NETWORKS:
             raise ValueError(f"network is {self.network!r}; choose one of {', '.join(NETWORKS)}")
         if self.network == "ren2020" and self.frames_per_music_frame != 1:
@@ -207,27 +214,32 @@ class STGMBlock(nn.Module):
         self.tgb = mixer(E, config.states, (True,)) if config.temporal_backward else None
         self.norm_sg, self.norm_tgf, self.norm_tgb = nn.LayerNorm(E), nn.LayerNorm(E), nn.LayerNorm(E)
         self.mlp_out = nn.Linear(E, C)
-        # Residual branch and modulation are initialised to zero, so that a block is the identity at first.
-        for linear in (self.modulation, self.mlp_out):
+        self.music_modulation = nn.Linear(C, 3 * 2 * config.states) if config.music_modulation else None
+        # Residual branch and modulations are initialised to zero, so that a block is the identity at first.
+        for linear in (self.modulation, self.mlp_out, *([self.music_modulation] if self.music_modulation else [])):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
 
-    def forward(self, Z: Tensor, condition: Tensor) -> Tensor:
-        """Z [B, T, J, C], condition [B, C] -> [B, T, J, C]."""
+    def forward(self, Z: Tensor, condition: Tensor, music: Tensor) -> Tensor:
+        """Z [B, T, J, C], condition [B, C], music [B, T, C] -> [B, T, J, C]."""
         B, T, J, _ = Z.shape
         scale, shift = self.modulation(condition)[:, None, None].chunk(2, dim=-1)
         normed = self.norm(Z) * (1 + scale) + shift
         gate = F.silu(self.mlp_gate(normed))
         x = F.silu(self.graph_conv(self.mlp_in(normed)))  # sigma(Z'_l)  [B, T, J, E]
 
+        by_music: list[tuple[Tensor, ...]] = [(), (), ()]  # changes of B and C, per branch
+        if self.music_modulation is not None:
+            sg, tgf, tgb = self.music_modulation(music).chunk(3, dim=-1)  # [B, T, 2 N]
+            by_music = [(sg.flatten(0, 1)[:, None],), *((m.repeat_interleave(J, dim=0),) for m in (tgf, tgb))]
         branches = []
         if self.sg is not None:  # along the joints of one frame, in depth-first order of the kinematic tree
-            branches.append(self.norm_sg(self.sg(x.flatten(0, 1))).unflatten(0, (B, T)))
+            branches.append(self.norm_sg(self.sg(x.flatten(0, 1), *by_music[0])).unflatten(0, (B, T)))
         along_time = x.transpose(1, 2).flatten(0, 1)  # [B J, T, E]
         if self.tgf is not None:
-            branches.append(self.norm_tgf(self.tgf(along_time)).unflatten(0, (B, J)).transpose(1, 2))
+            branches.append(self.norm_tgf(self.tgf(along_time, *by_music[1])).unflatten(0, (B, J)).transpose(1, 2))
         if self.tgb is not None:
-            branches.append(self.norm_tgb(self.tgb(along_time)).unflatten(0, (B, J)).transpose(1, 2))
+            branches.append(self.norm_tgb(self.tgb(along_time, *by_music[2])).unflatten(0, (B, J)).transpose(1, 2))
         # The branches have the same gate, so it is applied to their sum.
         update: Tensor = self.mlp_out(sum(branches[1:], branches[0]) * gate)
         return Z + update
@@ -246,6 +258,7 @@ class AudioEncoder(nn.Module):
         )  # fmt: skip
         self.dropout = nn.Dropout1d(0.3)
         self.features = nn.Linear(config.music_features, H)
+        self.music_features = config.music_features
         self.gru = nn.GRU(2 * H, H // 2, bidirectional=True, batch_first=True)
 
     def forward(self, wave: Tensor, features: Tensor) -> Tensor:
@@ -253,7 +266,8 @@ class AudioEncoder(nn.Module):
         B, T, W = wave.shape
         audio = self.wave(wave.reshape(B * T, 1, W)).mean(-1).view(B, T, -1)
         audio = self.dropout(audio.transpose(1, 2)).transpose(1, 2)
-        hidden: Tensor = self.gru(torch.cat([audio, self.features(features)], dim=-1))[0]
+        rhythm = self.features(features[..., : self.music_features])
+        hidden: Tensor = self.gru(torch.cat([audio, rhythm], dim=-1))[0]
         return hidden
 
 
@@ -305,11 +319,11 @@ class MusicToSkeleton(nn.Module):
         condition = F.silu(self.time(_sinusoids(t, self.config.channels)) + self.style(style) + self.source(source))
         # H_0: one token per joint and patch of P frames.
         per_token = self.config.patch // self.config.frames_per_music_frame
-        music = _patches(hidden, per_token).flatten(2)  # [B, T/P, P/R H]
+        music = self.lift(_patches(hidden, per_token).flatten(2))  # [B, T/P, C]
         motion = _patches(x, self.config.patch).transpose(2, 3).flatten(3)  # [B, T/P, J, 3 P]
-        Z = self.lift(music)[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", motion, self.noisy)
+        Z = music[:, :, None] + self.joint + torch.einsum("btjd,jdc->btjc", motion, self.noisy)
         for block in self.stgm:
-            Z = block(Z, condition)
+            Z = block(Z, condition, music)
         S = torch.einsum("btjc,jcd->btjd", self.norm(Z), self.head)
         B, K, J, _ = S.shape
         return S.view(B, K, J, -1, 3).transpose(2, 3).reshape(B, -1, J, 3)[:, :frames]

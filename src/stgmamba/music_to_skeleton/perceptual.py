@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stgmamba.files import parse_json
+from stgmamba.music_to_skeleton.audio_features import BEAT_COSINE, BEAT_SINE
 from stgmamba.music_to_skeleton.dataset import Batch, DanceDataset
 from stgmamba.music_to_skeleton.representation import GRAPH
 from stgmamba.training.weights import save_weights
@@ -32,7 +33,6 @@ _BATCH = 8
 _LEARNING_RATE = 2e-3
 _CHANNELS = (32, 64, 64)
 _KERNEL = 9  # frames, as in ST-GCN
-_COSINE, _SINE = 2, 3  # of the beat phase, indices of the rhythm features (audio_features.py)
 
 
 class STGCNBlock(nn.Module):
@@ -183,7 +183,7 @@ def pretraining_loss(
     """
     style, backwards, phase = network(torch.where(reversed_[:, None, None, None], nodes.flip(1), nodes))
     middle = batch.features[:, batch.features.shape[1] // 2]
-    target_phase = torch.stack([middle[:, _COSINE], middle[:, _SINE]], dim=1)
+    target_phase = middle[:, [BEAT_COSINE, BEAT_SINE]]
     # The beat phase is undefined for windows without music or with time reversed.
     labelled = (batch.features.abs().sum(dim=(1, 2)) > 0) & ~reversed_
     error = (phase - target_phase).square().sum(dim=1)

@@ -6,7 +6,6 @@ predictions are cross-faded: chunks leave no seams, and the network's memory doe
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +26,7 @@ from stgmamba.music_to_skeleton.audio_features import (
     extract_audio_features,
     music_energy,
 )
-from stgmamba.music_to_skeleton.flow_matching import draw_noise
+from stgmamba.music_to_skeleton.flow_matching import draw_noise, solve_flow
 from stgmamba.music_to_skeleton.model import PHASE, SOUND, Config
 from stgmamba.music_to_skeleton.phrases import Return, find_returns, repeat_nodes, repeat_noise
 from stgmamba.music_to_skeleton.postprocessing import postprocess
@@ -42,7 +41,6 @@ _CHUNK = 192  # frames of the music, the window of training (configs/music_to_sk
 _OVERLAP = 48  # frames of the music
 _BATCH = 8  # chunks
 _ENERGY_GAIN = 0.1  # relative change of the noise's scale for music half as loud and dense again as the song's mean
-_FIRST_LOG_SNR, _LAST_LOG_SNR = -4.5, 3.0  # log signal-to-noise ratios; the solver's steps are evenly spaced between
 
 
 class DanceSampler:
@@ -230,33 +228,6 @@ class DanceSampler:
         if music_input == PHASE:
             features[..., :2] = 0  # onset strength and loudness
         return self.model.encode_audio(torch.from_numpy(wave), torch.from_numpy(features))
-
-
-def solve_flow(predict: Callable[[Tensor, float], Tensor], noise: Tensor, steps: int) -> Tensor:
-    """Integrate a flow with the second-order multistep solver DPM-Solver++ (Lu et al. 2022, algorithm 2).
-
-    Args:
-        predict: (x_t, t) -> prediction of x_1.
-        noise: x_0.
-        steps: evaluations of ``predict``, >= 1; 1 is a single pass.
-
-    Returns:
-        x_1, of the shape of the noise.
-    """
-    span = _LAST_LOG_SNR - _FIRST_LOG_SNR
-    ratios = [_FIRST_LOG_SNR + span * i / max(1, steps - 2) for i in range(steps - 1)]
-    times = [0.0, *(1 / (1 + math.exp(-ratio)) for ratio in ratios), 1.0]
-    x, previous = noise, None
-    for i in range(steps):
-        t, t_next = times[i], times[i + 1]
-        clean = predict(x, t)
-        target = clean
-        if previous is not None and 1 < i < steps - 1:
-            # Linear extrapolation in the log ratio, whose steps are equal, to the middle of the step.
-            target = clean + (clean - previous) / 2
-        x = (1 - t_next) / (1 - t) * (x - t * target) + t_next * target
-        previous = clean
-    return x
 
 
 def load_sampler(weights: str | Path | None = None) -> DanceSampler:

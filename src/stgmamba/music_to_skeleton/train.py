@@ -21,11 +21,12 @@ from stgmamba.music_to_skeleton import adversarial, flow_matching
 from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
 from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
 from stgmamba.music_to_skeleton.flow_matching import FlowMatchingObjective
-from stgmamba.music_to_skeleton.initialisation import start_from
+from stgmamba.music_to_skeleton.initialisation import read_teacher, start_from
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, load_or_pretrain
 from stgmamba.music_to_skeleton.previews import draw_samples
 from stgmamba.music_to_skeleton.registry import Network, build_network
+from stgmamba.music_to_skeleton.teacher import Teacher
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig, read_config
 from stgmamba.training.loop import fit, launch, seconds_per_step
@@ -40,21 +41,25 @@ class SkeletonTrainConfig(TrainConfig):
 
     Attributes:
         objective: ``flow`` (flow_matching.py) or ``adversarial`` (adversarial.py, the paper's).
+        teacher: weights that the adversarial objective distils; without them it learns from the real dances alone.
         window: frames of a training window at MODEL_FPS.
         styles_data: folder of dances in SMPL's joints (datasets/smpl22.py) to learn from too, in the data folder.
         style_dropout, music_dropout: probabilities that style or music of a window are dropped.
-        phase_only: probability that of the music of a window only the beat phase is kept.
+        phase_only: probability that of the music of a window only the phases of beat and bar are kept.
+        mirror: probability that a window is mirrored.
         shares: style -> share of the windows; ``mixed`` for dances of several styles. Empty: by the square root of the
             styles' lengths.
         rates: playback rates, of song and dance together, at which each dance is in the training data.
     """
 
     objective: str = "flow"
+    teacher: str = ""
     window: int = 96
     styles_data: str = ""
     style_dropout: float = 0.15
     music_dropout: float = 0.1
     phase_only: float = 0.0
+    mirror: float = 0.5
     shares: dict[str, float] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
 
@@ -64,6 +69,8 @@ class SkeletonTrainConfig(TrainConfig):
         if self.objective not in LOSS_WEIGHTS:
             raise ValueError(f"objective is {self.objective!r}; choose one of {', '.join(LOSS_WEIGHTS)}")
         self.check_loss_weights(LOSS_WEIGHTS[self.objective])
+        if self.teacher and (self.objective != "adversarial" or self.style_dropout):
+            raise ValueError("a teacher needs the objective adversarial and a style_dropout of 0")
         if not all(0.1 <= rate <= 10 for rate in self.rates):
             raise ValueError(f"rates are {self.rates}; use 0.1 to 10")
         self.check_model(Config, self.model)
@@ -146,6 +153,7 @@ def _load_data(config: SkeletonTrainConfig, fabric: Fabric) -> tuple[DanceDatase
         config.music_dropout,
         config.phase_only,
         {None if name == "mixed" else name: share for name, share in config.shares.items()},
+        config.mirror,
     )
     return DanceDataset(data, sampling, model_config, fabric.device), data
 
@@ -175,4 +183,6 @@ def _build_objective(
     perceptual = None
     if loss_weights["perceptual"]:
         perceptual = PerceptualLoss(load_or_pretrain(out / "perceptual.safetensors", dataset, config.seed, log))
-    return AdversarialObjective(model, loss_weights, perceptual).to(dataset.nodes[0].device)
+    device = dataset.nodes[0].device
+    teacher = Teacher(read_teacher(config.teacher, model).to(device)) if config.teacher else None
+    return AdversarialObjective(model, loss_weights, perceptual, teacher).to(device)

@@ -1,10 +1,11 @@
+# mypy: disable-error-code="untyped-decorator, no-untyped-def"
 """GPU kernels of the selective scan, forward and backward, in Triton.
 
-One program scans a block of `BLOCK` channels of one sequence; its state [BLOCK, N] stays in registers, so that every input
-is read once from memory and every output written once. As on the CPU (cpu_kernels.py) the forward pass stores the state
+One program scans a block of `BLOCK` channels of one sequence; its state [BLOCK, N] stays in registers, so that every
+input is read once from memory and every output written once. As on the CPU (cpu_kernels.py) the forward pass stores the state
 at every `STEPS`-th step only and the backward pass recomputes the steps in between, in a buffer of `STEPS` states.
 
-Shapes in the kernels: S sequences, L steps, D channels, N states; everything but B and C is dense with the channels last.
+Shapes in the kernels: S sequences, L steps, D channels, N states; all but B and C are dense with the channels last.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def forward(
     N: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr, STEPS: tl.constexpr, SOFTPLUS: tl.constexpr,
     REVERSE: tl.constexpr, SKIP: tl.constexpr, GATE: tl.constexpr, BIAS: tl.constexpr, INITIAL: tl.constexpr,
     LAST: tl.constexpr, STORE: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """y [S, L, D], last [S, D, N], stored [S, (L - 1) // STEPS, N, D]; the latter two where they are asked for."""
+):  # fmt: skip
+    """Results: y [S, L, D], last [S, D, N], stored [S, (L - 1) // STEPS, N, D]; the latter two where they are asked for."""
     sequence = tl.program_id(0).to(tl.int64)
     d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, PADDED)
@@ -51,8 +52,8 @@ def forward(
         h = tl.load(initial_ + (sequence * channels + d[:, None]) * N + n[None, :], mask=both, other=0.0)
     stores = (length - 1) // STEPS
     for i in range(length):
-        if STORE:
-            if i > 0 and i % STEPS == 0:
+        if STORE:  # noqa: SIM102 - a constant, which removes the code where it is False
+            if (i > 0) & (i % STEPS == 0):
                 at = (sequence * stores + i // STEPS - 1) * N
                 tl.store(stored_ + (at + n[None, :]) * channels + d[:, None], h, mask=both)
         t = length - 1 - i if REVERSE else i
@@ -79,11 +80,11 @@ def backward(
     N: tl.constexpr, PADDED: tl.constexpr, BLOCK: tl.constexpr, STEPS: tl.constexpr, SOFTPLUS: tl.constexpr,
     REVERSE: tl.constexpr, SKIP: tl.constexpr, GATE: tl.constexpr, BIAS: tl.constexpr, INITIAL: tl.constexpr,
     LAST: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Gradients of `forward`.
 
-    Sums over the channels of other programs and over the sequences remain: dB, dC are [D / BLOCK, S, L, N], dA [S, D, N],
-    dD and dbias [S, D]. The scratch is [S, STEPS, D, N].
+    Sums over the channels of other programs and over the sequences remain: dB, dC are [D / BLOCK, S, L, N],
+    dA [S, D, N], dD and dbias [S, D]. The scratch is [S, STEPS, D, N].
     """
     sequence = tl.program_id(0).to(tl.int64)
     part = tl.program_id(1)

@@ -1,4 +1,4 @@
-"""The kernels as PyTorch operators of the CPU and of CUDA devices, for autograd, torch.compile and torch.library.opcheck.
+"""The kernels as PyTorch operators on CPU and CUDA, for autograd, torch.compile and torch.library.opcheck.
 
 Defined without `torch.library.custom_op`, whose checks at every call take as long as a short scan.
 """

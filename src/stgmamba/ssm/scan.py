@@ -29,12 +29,12 @@ def selective_scan(
 
     h_t = exp(delta_t A) h_(t-1) + delta_t B_t u_t,   y_t = (C_t h_t + D u_t) silu(z_t)
 
-    On the CPU, and on CUDA devices where Triton is installed, in float32, float16 and bfloat16 this is a compiled kernel
-    with its own backward pass: time linear in L, memory O(B L D). On other devices, and where an input is float64, it is
-    `selective_scan_reference`. Tensors may
-    have any strides: those in float32 are not copied (but for A, which is small), those in half precision are copied to
-    float32. Channel-last data, passed as [B, D, L] by `transpose(1, 2)`, are fastest. The gate z and the states are for
-    blocks that gate the scan and for streaming, state by state; the networks of this package use neither.
+    On the CPU, and on CUDA devices where Triton is installed, in float32, float16 and bfloat16 this is a compiled
+    kernel with its own backward pass: time linear in L, memory O(B L D). On other devices, and where an input is
+    float64, it is `selective_scan_reference`. Tensors may have any strides. Channel-last data, passed as [B, D, L] by
+    `transpose(1, 2)`, are fastest: in float32 they are not copied, nor are others on the CPU; those in half precision
+    are copied to float32. The gate z and the states are for blocks that gate the scan and for streaming, state by
+    state; the networks of this package use neither.
 
     Args:
         u: input [B, D, L].

@@ -31,9 +31,17 @@ class SelectiveSSM(nn.Module):
         self.A_log = nn.Parameter(torch.log(torch.arange(1, states + 1).float()).repeat(channels, 1))
         self.D = nn.Parameter(torch.ones(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[S, L, E] -> [S, L, E]: S independent sequences of length L."""
+    def forward(self, x: Tensor, modulation: Tensor | None = None) -> Tensor:
+        """[S, L, E] -> [S, L, E]: S independent sequences of length L.
+
+        Args:
+            x: the sequences.
+            modulation: relative changes of B and C, [S, L or 1, 2 N]; none where not given.
+        """
         dt, B, C = self.x_proj(x).split([self.rank, self.states, self.states], dim=-1)
+        if modulation is not None:
+            change_B, change_C = modulation.chunk(2, dim=-1)
+            B, C = B * (1 + change_B), C * (1 + change_C)
         dt = self.dt_proj(dt)
         A = -torch.exp(self.A_log)
         # The scan takes channels first; channel-last data go in as transposed views, without a copy.

@@ -167,6 +167,8 @@ def launch(config: TrainConfig) -> tuple[Fabric, Path]:
         loggers=TensorBoardLogger(out, name="tensorboard", version=""),
     )
     fabric.launch()
+    if fabric.device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32: 10 bits of mantissa in the factors of matrix products
     torch.manual_seed(config.seed)
     return fabric, out
 

@@ -33,24 +33,30 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update all matrices that have a gradient."""
         for group in self.param_groups:
+            by_shape: dict[torch.Size, list[Tensor]] = {}  # a GPU takes as long for one matrix as for all of a shape
             for matrix in group["params"]:
-                if matrix.grad is None:
-                    continue
-                state = self.state[matrix]
-                if not state:
-                    state["momentum"] = torch.zeros_like(matrix)
-                average = state["momentum"].lerp_(matrix.grad, 1 - group["momentum"])
-                update = orthogonalise(matrix.grad.lerp(average, group["momentum"]))
-                matrix.mul_(1 - group["lr"] * group["weight_decay"])
-                matrix.add_(update, alpha=-group["lr"] * _RMS_OF_ADAMW * max(matrix.shape) ** 0.5)
+                if matrix.grad is not None:
+                    by_shape.setdefault(matrix.shape, []).append(matrix)
+            for shape, matrices in by_shape.items():
+                gradients = []
+                for matrix in matrices:
+                    state = self.state[matrix]
+                    if not state:
+                        state["momentum"] = torch.zeros_like(matrix)
+                    average = state["momentum"].lerp_(matrix.grad, 1 - group["momentum"])
+                    gradients.append(matrix.grad.lerp(average, group["momentum"]))  # type: ignore[union-attr]
+                updates = orthogonalise(torch.stack(gradients)).unbind()
+                torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(matrices, updates, alpha=-group["lr"] * _RMS_OF_ADAMW * max(shape) ** 0.5)
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
-    """U V' of a matrix U S V' [A, B], about: the singular values become 0.7 to 1.2 (Newton-Schulz iteration)."""
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """U V' of matrices U S V' [K, A, B], about: the singular values become 0.7 to 1.2 (Newton-Schulz iteration)."""
     a, b, c = _COEFFICIENTS
-    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
-    x = x / x.norm().clamp(min=1e-7)
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
     for _ in range(_ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
