@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,10 @@ from stgmamba.music_to_skeleton import losses
 from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.discriminators import GlobalContentDiscriminator, LocalTemporalDiscriminator
+from stgmamba.music_to_skeleton.flow_matching import solve_flow
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 from stgmamba.music_to_skeleton.perceptual import STGCN, PerceptualLoss
+from stgmamba.music_to_skeleton.teacher import Teacher
 from stgmamba.training.adversarial import feature_matching, hinge_generator
 
 CONFIG = Config(channels=8, inner=16, states=2, blocks=1, music_channels=8)
@@ -108,3 +111,56 @@ def test_without_adversarial_terms_there_are_no_discriminators() -> None:
     assert objective.discriminators is None
     assert objective.optimizer_groups == ("generator",)
     assert not [name for name, _ in objective.named_parameters() if "discriminator" in name]
+
+
+GUIDED = Config(
+    channels=8, inner=16, states=2, blocks=1, music_channels=8, styles=("waltz", "tango"), temperatures=(1.0, 1.5),
+    guidance=(1.0, 2.0), music_inputs=("sound", "phase"), style_sources=("captured", "key-framed"), sampling_steps=4,
+)  # fmt: skip
+
+
+def danced(size: int = 3) -> Batch:
+    """Windows of a waltz, a tango and a mirrored tango."""
+    b = batch(size)
+    return dataclasses.replace(b, style=torch.tensor([0, 1, 4]))
+
+
+def trained() -> MusicToSkeleton:
+    torch.manual_seed(3)
+    model = MusicToSkeleton(GUIDED).eval()
+    for parameter in model.parameters():
+        if not parameter.detach().any():
+            parameter.data.normal_(0, 0.3)
+    return model
+
+
+def test_a_teacher_dances_its_styles_as_they_are_set() -> None:
+    teacher, b = Teacher(trained()), danced()
+    seen = teacher.as_danced(b)
+    assert seen.source.tolist() == [0, 1, 1]
+    assert seen.wave[0].any()
+    assert not seen.wave[1:].any()
+    assert not seen.features[1:, :, :2].any()
+    assert seen.features[1:, :, 2:].any()
+    noise = torch.randn(3, 20, 23, 3)
+    torch.testing.assert_close(teacher.warm(noise, b), noise * torch.tensor([1.0, 1.5, 1.5])[:, None, None, None])
+    # Without guidance a dance is what the solver makes of the network alone; with it another one.
+    model = teacher.network
+    hidden = model.encode_audio(seen.wave, seen.features)
+    alone = solve_flow(lambda x, t: model(x, torch.full((3,), t), hidden, seen.style, seen.source), noise, 4)
+    dances = teacher.dance(noise, seen)
+    torch.testing.assert_close(dances[0], alone[0])
+    assert not torch.allclose(dances[1], alone[1], atol=1e-3)
+    assert not any(parameter.requires_grad for parameter in teacher.parameters())
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_but_from_the_discriminators() -> None:
+    teacher = Teacher(trained())
+    student = MusicToSkeleton(dataclasses.replace(GUIDED, guidance=(1.0, 1.0))).eval()
+    student.load_state_dict(teacher.network.state_dict())
+    b = dataclasses.replace(danced(), style=torch.zeros(3, dtype=torch.long))  # a style without guidance
+    objective = AdversarialObjective(student, WEIGHTS, PerceptualLoss(STGCN(2)), teacher).eval()
+    terms = objective(b, "generator")
+    for name in ("reconstruction", "velocity", "perceptual", "matching"):
+        assert terms[name].item() == pytest.approx(0, abs=1e-5), name
+    assert objective(b, "discriminators")["discriminators"] > 0  # which know the real dances

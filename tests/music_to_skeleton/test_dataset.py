@@ -151,3 +151,12 @@ def test_short_takes_without_music_are_joined_without_jumps() -> None:
 def test_dances_that_mix_styles_are_of_the_null_class() -> None:
     (mixed,) = load_examples([styled(wandering(40.0, 0), None)], (1.0,), CONFIG, 40)
     assert mixed.style == len(STYLES)
+
+
+def test_the_sound_alone_may_be_dropped_and_mirroring_left_out(data: list[Example]) -> None:
+    batch = DanceDataset(data, WindowSampling(16, 40, 0.0, 0.0, sound_dropout=1.0, mirror=0.0), CONFIG, CPU).batch(0)
+    assert not batch.wave.any()
+    heard = batch.features.flatten(1).any(dim=1)
+    assert heard.any()
+    assert batch.features[heard][..., 0].any(dim=1).all()  # onset strength stays
+    assert (batch.style < len(STYLES)).all()  # no mirrored class

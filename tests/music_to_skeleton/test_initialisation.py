@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from stgmamba.errors import InputError
-from stgmamba.music_to_skeleton.initialisation import start_from
+from stgmamba.music_to_skeleton.initialisation import read_teacher, start_from
 from stgmamba.music_to_skeleton.model import Config, MusicToSkeleton
 
 
@@ -56,3 +56,25 @@ def test_a_style_added_to_those_of_the_shipped_weights_leaves_their_settings() -
     for name in ("temperatures", "guidance", "music_inputs", "style_sources", "smoothing"):
         assert getattr(grown, name)[:-1] == getattr(shipped, name)
     assert (grown.temperatures[-1], grown.guidance[-1], grown.music_inputs[-1]) == (1.0, 1.0, "sound")
+
+
+def test_music_that_the_weights_do_not_hear_changes_nothing_at_first(tmp_path: Path) -> None:
+    path, old = weights(tmp_path)
+    new = MusicToSkeleton(dataclasses.replace(SMALL, music_modulation=True, music_features=6))
+    start_from(new, path)
+    wave, features = torch.randn(1, 4, SMALL.window_samples), torch.randn(1, 4, 6)
+    style = torch.zeros(1, dtype=torch.long)
+    x, t = torch.randn(1, 8, 23, 3), torch.tensor([0.5])
+    dances = [each.eval()(x, t, each.encode_audio(wave, features), style, style) for each in (old, new)]
+    torch.testing.assert_close(dances[0], dances[1])
+
+
+def test_a_teacher_must_dance_as_the_student_can_learn_to(tmp_path: Path) -> None:
+    path, old = weights(tmp_path)
+    student = MusicToSkeleton(dataclasses.replace(SMALL, sampling_steps=2))
+    with pytest.raises(InputError, match="normalises dances otherwise"):
+        read_teacher(path, student)
+    student.mean = old.mean
+    assert torch.equal(read_teacher(path, student).head, old.head)
+    with pytest.raises(InputError, match="has styles"):
+        read_teacher(path, MusicToSkeleton(small(("waltz",))))

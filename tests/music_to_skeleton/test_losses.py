@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from stgmamba.music_to_skeleton.losses import foot_contact, foot_velocities, reconstruction, velocity
+from stgmamba.music_to_skeleton.losses import beat, foot_contact, foot_velocities, reconstruction, velocity
 from stgmamba.music_to_skeleton.representation import NODES, ROOT, encode
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
@@ -47,3 +47,16 @@ def test_contact_loss_counts_only_feet_that_stand() -> None:
     lifted = sliding.clone()
     lifted[:, :, NODES[0]] += 1.0  # what other joints do does not matter
     torch.testing.assert_close(foot_contact(lifted, real, 25.0), torch.tensor(1.0))
+
+
+def test_beat_loss_counts_what_feet_do_on_the_beat() -> None:
+    real = torch.zeros(1, 9, 23, 3)
+    cosine = torch.cos(torch.arange(9) / 8 * 2 * torch.pi)[None]  # on the beat in the first and the last frame
+    known = torch.ones(1)
+    on, between = real.clone(), real.clone()
+    on[:, :1, ROOT, 1] = 1.0  # glides at 1 m/s
+    between[:, 4:5, ROOT, 1] = 1.0
+    losses = [float(beat(each, real, cosine, known, 25.0)) for each in (real, on, between)]
+    assert losses[0] == 0
+    assert losses[1] > 100 * losses[2] > 0
+    assert float(beat(on, real, cosine, torch.zeros(1), 25.0)) == 0

@@ -232,3 +232,39 @@ def test_the_source_of_a_movement_is_a_condition() -> None:
     model = awake(MusicToSkeleton(SMALL))
     x, t, hidden, style, source = inputs()
     assert not torch.allclose(model(x, t, hidden, style, source), model(x, t, hidden, style, 1 - source), atol=1e-4)
+
+
+def test_music_modulates_the_scans_once_it_has_learnt_to() -> None:
+    torch.manual_seed(0)
+    model = awake(MusicToSkeleton(Config(**{**vars(SMALL), "music_modulation": True, "music_features": 6})))
+    plain = MusicToSkeleton(Config(**{**vars(SMALL), "music_features": 6})).eval()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    arguments = inputs()
+    assert not torch.allclose(model(*arguments), plain(*arguments), atol=1e-4)
+    for block in model.stgm:
+        assert block.music_modulation is not None
+        for parameter in block.music_modulation.parameters():
+            parameter.data.zero_()
+    torch.testing.assert_close(model(*arguments), plain(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"mixer": "attention", "music_modulation": True}, "only the mixer ssm"),
+        ({"music_features": 7}, "there are 6"),
+        ({"music_features": 0}, "there are 6"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Config(**{**vars(SMALL), **change})
+
+
+def test_rhythm_features_beyond_those_of_the_network_do_not_matter() -> None:
+    torch.manual_seed(0)
+    model = MusicToSkeleton(SMALL).eval()
+    wave, features = torch.randn(1, 6, 2205), torch.randn(1, 6, 6)
+    changed = features.clone()
+    changed[..., SMALL.music_features :] += 1
+    assert torch.equal(model.encode_audio(wave, features), model.encode_audio(wave, changed))

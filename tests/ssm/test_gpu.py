@@ -16,7 +16,7 @@ pytest.importorskip(
     "triton", reason="Triton comes with builds of torch for CUDA; `pip install triton` for its interpreter"
 )
 
-from stgmamba.ssm import gpu  # noqa: E402
+from stgmamba.ssm import gpu
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 

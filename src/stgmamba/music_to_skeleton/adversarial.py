@@ -68,7 +68,7 @@ class AdversarialObjective(nn.Module):
         if group == "discriminators":
             return {"discriminators": self._discriminator_loss(batch, real)}
         config = self.model.config
-        noise, target = draw_noise(len(real), real.shape[1], config.noise_order).to(real.device), real
+        noise, target = draw_noise(len(real), real.shape[1], config.noise_order, device=real.device), real
         if self.teacher is not None:
             batch = self.teacher.as_danced(batch)
             noise = self.teacher.warm(noise, batch)

@@ -89,6 +89,7 @@ class WindowSampling:
         window: frames of a window, a multiple of R.
         style_dropout, music_dropout: probabilities that style or music of a window are dropped.
         phase_only: probability that of the music only the phases of beat and bar are kept.
+        sound_dropout: probability that of the music the sound is dropped, but not the rhythm features.
         shares: style -> its share of the windows; None for dances that mix styles. A style that is not named gets none.
             Without shares a style is sampled with a probability proportional to the square root of its length.
         mirror: probability that a window is mirrored.
@@ -99,6 +100,7 @@ class WindowSampling:
     style_dropout: float
     music_dropout: float
     phase_only: float = 0.0
+    sound_dropout: float = 0.0
     shares: Mapping[str | None, float] = dataclasses.field(default_factory=dict)
     mirror: float = 0.5
 
@@ -278,9 +280,10 @@ class DanceDataset:
             mirrored, gain = rng.random() < s.mirror, rng.uniform(0.5, 1.2)
             # Music without reliable timing has no relation to the steps that could be learnt, so it is always dropped.
             music = float(self.data[index].sync and rng.random() >= s.music_dropout)
-            sound = music * float(rng.random() >= s.phase_only)
+            onset = music * float(rng.random() >= s.phase_only)
+            sound = onset * float(s.sound_dropout == 0 or rng.random() >= s.sound_dropout)
             style = self.data[index].style if rng.random() >= s.style_dropout else self.null_style
-            known = self.features[index].new_tensor([sound, sound, music, music, music, music])
+            known = self.features[index].new_tensor([onset, onset, music, music, music, music])
             windows.append(
                 (
                     (self.mirrored if mirrored else self.nodes)[index][start : start + s.window],

@@ -53,7 +53,7 @@ class FlowMatchingObjective(nn.Module):
         t = torch.rand(len(clean), device=clean.device)
         t = t / (t + _SHIFT * (1 - t))
         blend = t[:, None, None, None]
-        noise = draw_noise(len(clean), clean.shape[1], model.config.noise_order).to(clean.device)
+        noise = draw_noise(len(clean), clean.shape[1], model.config.noise_order, device=clean.device)
         noisy = (1 - blend) * noise + blend * clean
         predicted = model(noisy, t, model.encode_audio(batch.wave, batch.features), batch.style, batch.source)
         # The error decreases along the flow; its inverse as weight balances the flow times (Karras et al. 2022).
@@ -75,9 +75,15 @@ class FlowMatchingObjective(nn.Module):
         return {name: self.loss_weights[name] * value for name, value in terms.items()}
 
 
-def draw_noise(sequences: int, frames: int, order: float, generator: torch.Generator | None = None) -> Tensor:
+def draw_noise(
+    sequences: int,
+    frames: int,
+    order: float,
+    generator: torch.Generator | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
     """Coloured Gaussian noise of the nodes, [B, T, J, 3]; see ``coloured_noise``."""
-    white = torch.randn(sequences, frames + NOISE_MEMORY - 1, len(GRAPH), 3, generator=generator)
+    white = torch.randn(sequences, frames + NOISE_MEMORY - 1, len(GRAPH), 3, generator=generator, device=device)
     return coloured_noise(white, order)
 
 

@@ -1,4 +1,4 @@
-"""Training of stage 1 from weights that there are, also of a network that knows fewer styles or sources."""
+"""Training of stage 1 from weights that there are, also of a network that knows or hears less."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from stgmamba.errors import InputError
 from stgmamba.music_to_skeleton.model import Config
@@ -16,11 +17,12 @@ from stgmamba.training.weights import read_network
 def start_from(model: Network, path: Path) -> None:
     """Copy weights into a network.
 
-    A style that the weights do not know begins as the mean of those they know: a dance of no style in particular.
-    Everything else, the statistics of the nodes too, is as in the weights.
+    A style that the weights do not know begins as the mean of those they know: a dance of no style in particular. Music
+    that they do not hear (more rhythm features, ``music_modulation``) changes nothing at first. Everything else, the
+    statistics of the nodes too, is as in the weights.
 
     Args:
-        model: of the same sizes; its styles and sources hold all of those of the weights.
+        model: of the same sizes; its styles, sources and rhythm features hold all of those of the weights.
         path: of the weights.
 
     Raises:
@@ -36,6 +38,12 @@ def start_from(model: Network, path: Path) -> None:
         state["style.weight"] = _style_rows(state["style.weight"], old.styles, new.styles)
         if "source.weight" in state:
             state["source.weight"] = _rows(state["source.weight"], old.sources, new.sources)
+        more = new.music_features - old.music_features
+        if more > 0:
+            state["audio.features.weight"] = F.pad(state["audio.features.weight"], (0, more))
+        if new.music_modulation and not old.music_modulation:
+            ours = model.state_dict()  # zeros, so that B and C are as they were
+            state |= {name: ours[name] for name in ours if "music_modulation" in name}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:

@@ -46,6 +46,7 @@ class SkeletonTrainConfig(TrainConfig):
         styles_data: folder of dances in SMPL's joints (datasets/smpl22.py) to learn from too, in the data folder.
         style_dropout, music_dropout: probabilities that style or music of a window are dropped.
         phase_only: probability that of the music of a window only the phases of beat and bar are kept.
+        sound_dropout: probability that of the music of a window the sound is dropped, but not the rhythm features.
         mirror: probability that a window is mirrored.
         shares: style -> share of the windows; ``mixed`` for dances of several styles. Empty: by the square root of the
             styles' lengths.
@@ -59,6 +60,7 @@ class SkeletonTrainConfig(TrainConfig):
     style_dropout: float = 0.15
     music_dropout: float = 0.1
     phase_only: float = 0.0
+    sound_dropout: float = 0.0
     mirror: float = 0.5
     shares: dict[str, float] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
@@ -152,6 +154,7 @@ def _load_data(config: SkeletonTrainConfig, fabric: Fabric) -> tuple[DanceDatase
         config.style_dropout,
         config.music_dropout,
         config.phase_only,
+        config.sound_dropout,
         {None if name == "mixed" else name: share for name, share in config.shares.items()},
         config.mirror,
     )

@@ -2,15 +2,14 @@
 """GPU kernels of the selective scan, forward and backward, in Triton.
 
 One program scans a block of `BLOCK` channels of one sequence; its state [BLOCK, N] stays in registers, so that every
-input is read once from memory and every output written once. As on the CPU (cpu_kernels.py) the forward pass stores the state
-at every `STEPS`-th step only and the backward pass recomputes the steps in between, in a buffer of `STEPS` states.
+input is read once from memory and every output written once. As on the CPU (cpu_kernels.py) the forward pass stores the
+state at every `STEPS`-th step only, and the backward pass recomputes the steps in between, in a buffer of `STEPS`
+states.
 
 Shapes in the kernels: S sequences, L steps, D channels, N states; all but B and C are dense with the channels last.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import triton
 import triton.language as tl
@@ -20,7 +19,7 @@ WARPS = 1
 
 
 @triton.jit
-def _step_size(raw: Any, bias: Any, SOFTPLUS: tl.constexpr) -> Any:
+def _step_size(raw, bias, SOFTPLUS: tl.constexpr):
     """The step size and its derivative by the raw value."""
     value = raw + bias
     if SOFTPLUS:
@@ -38,7 +37,7 @@ def forward(
     REVERSE: tl.constexpr, SKIP: tl.constexpr, GATE: tl.constexpr, BIAS: tl.constexpr, INITIAL: tl.constexpr,
     LAST: tl.constexpr, STORE: tl.constexpr,
 ):  # fmt: skip
-    """Results: y [S, L, D], last [S, D, N], stored [S, (L - 1) // STEPS, N, D]; the latter two where they are asked for."""
+    """Y [S, L, D], last state [S, D, N], stored states [S, (L - 1) // STEPS, N, D]; the latter two where asked for."""
     sequence = tl.program_id(0).to(tl.int64)
     d = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = tl.arange(0, PADDED)
