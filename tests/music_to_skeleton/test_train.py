@@ -96,6 +96,31 @@ def test_a_checkpoint_of_another_configuration_is_not_overwritten(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    "change", [{"accelerator": "abacus"}, {"precision": "half"}, {"accelerator": "cpu", "devices": 0}]
+)
+def test_devices_that_this_machine_lacks_are_a_sentence(change: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"accelerator: cpu|devices must be"):
+        train(read_skeleton_config(config(tmp_path, **change)), log=lambda _: None)
+
+
+def test_a_teacher_is_distilled_into_fewer_steps(tmp_path: Path) -> None:
+    """The paper's objective against a teacher's dances: the student comes nearer to them, and dances in two passes."""
+    teacher = train(read_skeleton_config(config(tmp_path, "teacher", steps=60)), log=lambda _: None)
+    lines: list[str] = []
+    changes = {
+        "objective": "adversarial", "teacher": str(teacher), "init": str(teacher), "style_dropout": 0.0, "steps": 60,
+        "learning_rate": 0.003, "model": {**SMALL["model"], "sampling_steps": 2},  # type: ignore[dict-item]
+    }  # fmt: skip
+    weights = train(read_skeleton_config(config(tmp_path, "student", **changes)), log=lines.append)
+    steps = [float(line.split("reconstruction ")[1].split()[0]) for line in lines if line.startswith("step")]
+    assert steps[-1] < steps[0]
+    assert load_sampler(weights).model.config.sampling_steps == 2
+    other = {**changes, "model": {**SMALL["model"], "noise_order": 0.1}}  # type: ignore[dict-item]
+    with pytest.raises(InputError, match="has noise_order"):
+        train(read_skeleton_config(config(tmp_path, "other", **other)), log=lambda _: None)
+
+
+@pytest.mark.parametrize(
     ("change", "complaint"),
     [
         ({"objective": "magic"}, "magic"),
@@ -109,6 +134,9 @@ def test_a_checkpoint_of_another_configuration_is_not_overwritten(tmp_path: Path
         ({"compile": "yes please"}, "compile"),
         ({"loss_weights": {"beauty": 1.0}}, "beauty"),
         ({"speed": 9000}, "speed"),
+        ({"teacher": "weights.safetensors", "style_dropout": 0.0}, "objective adversarial"),
+        ({"teacher": "weights.safetensors", "objective": "adversarial"}, "style_dropout of 0"),
+        ({"mirror": -0.1}, "mirror"),
         ({"model": {"window_samples": 4410}}, "window_samples"),
         ({"model": {"spatial": False, "temporal_forward": False, "temporal_backward": False}}, "branches"),
     ],

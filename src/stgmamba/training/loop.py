@@ -17,9 +17,11 @@ import torch
 from lightning.fabric import Fabric
 from lightning.fabric.loggers import TensorBoardLogger
 from lightning.fabric.strategies import DDPStrategy
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from stgmamba.errors import InputError
 from stgmamba.training.checkpoint import TrainingState
 from stgmamba.training.config import TrainConfig
 
@@ -151,21 +153,32 @@ def _train_step(
 
 
 def launch(config: TrainConfig) -> tuple[Fabric, Path]:
-    """Start Fabric on the configured devices and make the output folder."""
+    """Start Fabric on the configured devices and make the output folder.
+
+    Raises:
+        InputError: this machine lacks the devices, or Fabric does not know them or the precision.
+    """
     torch.set_num_threads(config.threads)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     distributed = config.devices * config.nodes > 1
     # Each optimizer group uses only its own share of the parameters in a step.
     strategy = DDPStrategy(find_unused_parameters=True) if distributed else "auto"
-    fabric = Fabric(
-        accelerator=config.accelerator,
-        devices=config.devices,
-        num_nodes=config.nodes,
-        strategy=strategy,
-        precision=config.precision,
-        loggers=TensorBoardLogger(out, name="tensorboard", version=""),
-    )
+    try:
+        fabric = Fabric(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            strategy=strategy,
+            precision=config.precision,
+            loggers=TensorBoardLogger(out, name="tensorboard", version=""),
+        )
+    except (RuntimeError, ValueError, MisconfigurationException) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"accelerator {config.accelerator}, {config.devices} devices, precision {config.precision}: {reason}; "
+            "say what this machine has in the configuration (`accelerator: cpu` everywhere)."
+        ) from error
     fabric.launch()
     if fabric.device.type == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32: 10 bits of mantissa in the factors of matrix products
