@@ -672,7 +672,7 @@ def train_skeleton(
         from stgmamba.music_to_skeleton.train import train as run
         from stgmamba.training.config import with_options
 
-        settings = with_options(read_skeleton_config(config), "music_to_skeleton", "data", data, profile, init)
+        settings = with_options(read_skeleton_config(config), "music_to_skeleton_flow", "data", data, profile, init)
         with terminal.stage("train"):
             result = estimate(settings) if dry_run else run(settings, minutes, log=terminal.say)
     _report_training(as_json, terminal, result)

@@ -12,8 +12,12 @@ from torch import nn
 
 from stgmamba.errors import InputError
 from stgmamba.music_to_skeleton.model import Config as SkeletonConfig
+from stgmamba.music_to_skeleton.train import read_skeleton_config
 from stgmamba.skeleton_to_video.model import Config as VideoConfig
 from stgmamba.training.weights import default_weights, read_network, save_weights
+
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 
 def build(values: dict[str, int]) -> nn.Linear:
@@ -41,14 +45,15 @@ def test_other_files_are_refused_in_a_sentence(tmp_path: Path, metadata: dict[st
         read_network(tmp_path / "none.safetensors", build)
 
 
-@pytest.mark.parametrize(
-    ("name", "config"),
-    [("music_to_skeleton", SkeletonConfig()), ("skeleton_to_video", VideoConfig())],
-)
-def test_the_default_config_is_that_of_the_shipped_weights(name: str, config: object) -> None:
-    with safe_open(default_weights(name), framework="pt") as file:
-        shipped = json.loads(file.metadata()["config"])
-    assert shipped == json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+def test_the_shipped_weights_are_of_the_networks_of_their_recipes() -> None:
+    recipes = {
+        name: SkeletonConfig(**read_skeleton_config(CONFIGS / f"music_to_skeleton_{run}.yaml").model)
+        for name, run in (("music_to_skeleton", 5), ("music_to_skeleton_flow", 4))
+    }
+    for name, config in {**recipes, "skeleton_to_video": VideoConfig()}.items():
+        with safe_open(default_weights(name), framework="pt") as file:
+            shipped = json.loads(file.metadata()["config"])
+        assert shipped == json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def test_weights_that_the_package_lacks_are_a_sentence() -> None:

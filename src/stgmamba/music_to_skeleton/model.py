@@ -59,7 +59,7 @@ STYLE_SETTINGS: dict[str, tuple[Any, ...]] = {
 
 @dataclass(frozen=True)
 class Config:
-    """Hyperparameters of the model; the defaults are those of the weights in the package.
+    """Hyperparameters of the model; the defaults are what weights mean that were saved before a setting was there.
 
     Attributes:
         channels: C, of a token.
