@@ -136,19 +136,21 @@ def trained() -> MusicToSkeleton:
 
 def test_a_teacher_dances_its_styles_as_they_are_set() -> None:
     teacher, b = Teacher(trained()), danced()
-    seen = teacher.as_danced(b)
+    seen = teacher.as_sampled(b)
     assert seen.source.tolist() == [0, 1, 1]
     assert seen.wave[0].any()
     assert not seen.wave[1:].any()
     assert not seen.features[1:, :, :2].any()
     assert seen.features[1:, :, 2:].any()
     noise = torch.randn(3, 20, 23, 3)
-    torch.testing.assert_close(teacher.warm(noise, b), noise * torch.tensor([1.0, 1.5, 1.5])[:, None, None, None])
+    torch.testing.assert_close(
+        teacher.scale_noise(noise, b), noise * torch.tensor([1.0, 1.5, 1.5])[:, None, None, None]
+    )
     # Without guidance a dance is what the solver makes of the network alone; with it another one.
     model = teacher.network
     hidden = model.encode_audio(seen.wave, seen.features)
     alone = solve_flow(lambda x, t: model(x, torch.full((3,), t), hidden, seen.style, seen.source), noise, 4)
-    dances = teacher.dance(noise, seen)
+    dances = teacher.sample(noise, seen)
     torch.testing.assert_close(dances[0], alone[0])
     assert not torch.allclose(dances[1], alone[1], atol=1e-3)
     assert not any(parameter.requires_grad for parameter in teacher.parameters())

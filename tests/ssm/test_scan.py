@@ -285,3 +285,29 @@ def test_torch_compile() -> None:
     ssm(x).square().sum().backward()
     for name, parameter in ssm.named_parameters():
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_modulation_changes_B_and_C_of_the_layer() -> None:
+    torch.manual_seed(0)
+    layer, x, changes = SelectiveSSM(6, 2, (False, True)), torch.randn(3, 7, 6), torch.randn(3, 7, 4)
+    dt, B, C = layer.x_proj(x).split([layer.rank, 2, 2], dim=-1)
+    change_B, change_C = changes.chunk(2, dim=-1)
+    arguments = [v.transpose(1, 2) for v in (x, layer.dt_proj(dt), B * (1 + change_B), C * (1 + change_C))]
+    u, delta, B, C = arguments
+    both = [
+        selective_scan_reference(
+            u,
+            delta,
+            -torch.exp(layer.A_log),
+            B,
+            C,
+            layer.D,
+            delta_bias=layer.dt_bias,
+            delta_softplus=True,
+            reverse=back,
+        )
+        for back in (False, True)
+    ]
+    torch.testing.assert_close(layer(x, changes), (both[0] + both[1]).transpose(1, 2))  # type: ignore[operator, union-attr]
+    once = changes[:, :1]
+    torch.testing.assert_close(layer(x, once), layer(x, once.expand(-1, 7, -1)))

@@ -16,7 +16,6 @@ from stgmamba.music_to_skeleton.train import read_skeleton_config
 from stgmamba.skeleton_to_video.model import Config as VideoConfig
 from stgmamba.training.weights import default_weights, read_network, save_weights
 
-
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 

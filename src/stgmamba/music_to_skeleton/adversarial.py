@@ -70,9 +70,9 @@ class AdversarialObjective(nn.Module):
         config = self.model.config
         noise, target = draw_noise(len(real), real.shape[1], config.noise_order, device=real.device), real
         if self.teacher is not None:
-            batch = self.teacher.as_danced(batch)
-            noise = self.teacher.warm(noise, batch)
-            target = self.teacher.dance(noise, batch)
+            batch = self.teacher.as_sampled(batch)
+            noise = self.teacher.scale_noise(noise, batch)
+            target = self.teacher.sample(noise, batch)
         hidden = self.model.encode_audio(batch.wave, batch.features)
 
         def predict(x: Tensor, t: float) -> Tensor:

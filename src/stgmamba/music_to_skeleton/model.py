@@ -48,7 +48,7 @@ STYLES = (
 
 STYLE_SETTINGS: dict[str, tuple[Any, ...]] = {
     # In the order of STYLES: ballroom, street dance, the others.
-    "temperatures": (1.15, 1.2, 1.25, 1.18, 1.05, 1.1, 1.1, 1.08, 1.1, 1.05, 1.05, 1.05),
+    "temperatures": (1.22, 1.27, 1.29, 1.25, 1.11, 1.17, 1.17, 1.15, 1.1, 1.11, 1.11, 1.08),
     "guidance": (1.0, 1.0, 1.0, 1.0, 1.5, 1.0, 1.5, 1.5, 1.5, 1.0, 1.0, 1.0),
     "smoothing": (0.8, 1.2, 0.0, 1.2, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "music_inputs": (RHYTHM,) * 8 + (PHASE,) * 4,

@@ -41,19 +41,19 @@ class Teacher(nn.Module):
         self._phase_only = per_style([float(each == PHASE) for each in config.music_inputs], torch.float32)
 
     @torch.no_grad()
-    def as_danced(self, batch: Batch) -> Batch:
+    def as_sampled(self, batch: Batch) -> Batch:
         """A batch with the sources that are asked for, and no more of the music than its styles get when danced."""
         features = batch.features.clone()
         features[..., :2] *= 1 - self._phase_only[batch.style][:, None, None]
         wave = batch.wave * self._hears[batch.style][:, None, None]
         return dataclasses.replace(batch, wave=wave, features=features, source=self._source[batch.style])
 
-    def warm(self, noise: Tensor, batch: Batch) -> Tensor:
+    def scale_noise(self, noise: Tensor, batch: Batch) -> Tensor:
         """Noise [B, T, J, 3] of variance 1 at the temperatures of the styles."""
         return noise * self._temperature[batch.style][:, None, None, None]
 
     @torch.no_grad()
-    def dance(self, noise: Tensor, batch: Batch) -> Tensor:
+    def sample(self, noise: Tensor, batch: Batch) -> Tensor:
         """Normalised dances [B, T, J, 3] from noise, by all of the teacher's steps and with guidance."""
         network, (guidance, style) = self.network, (self._guidance[batch.style], batch.style)
         hidden = network.encode_audio(batch.wave, batch.features)

@@ -50,8 +50,8 @@ def default_weights(name: str) -> Path:
     """The weights file of a network that comes with the package.
 
     Args:
-        name: of the network: ``music_to_skeleton`` or ``skeleton_to_video``; or ``music_to_skeleton_flow``, the teacher of
-            the first, which training goes on from.
+        name: of the network: ``music_to_skeleton``, ``music_to_skeleton_flow`` (its teacher, which training goes on
+            from), ``skeleton_to_video``.
 
     Raises:
         InputError: this copy of the package holds none, or they are not what was released (``SHA256SUMS``).
