@@ -287,7 +287,7 @@ def test_torch_compile() -> None:
         torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-3, atol=1e-4)
 
 
-def test_modulation_changes_B_and_C_of_the_layer() -> None:
+def test_modulation_changes_the_input_and_output_maps_of_the_layer() -> None:
     torch.manual_seed(0)
     layer, x, changes = SelectiveSSM(6, 2, (False, True)), torch.randn(3, 7, 6), torch.randn(3, 7, 4)
     dt, B, C = layer.x_proj(x).split([layer.rank, 2, 2], dim=-1)
