@@ -126,7 +126,11 @@ def _time_parts(sampler: DanceSampler, song: Song) -> dict[str, float]:
 
 
 def _time_attention(config: Config, seconds: float, repeats: int) -> dict[str, float]:
-    """Times of one evaluation of our network and of the attention baseline, alternately."""
+    """Times of one evaluation of our network and of the attention baseline, alternately.
+
+    Without ``music_modulation``, which attention has nothing to apply to.
+    """
+    config = replace(config, music_modulation=False)
     ratio = config.frames_per_music_frame
     frames = round(seconds * MUSIC_FPS) * ratio
     networks = {"ours": MusicToSkeleton(config), "attention": MusicToSkeleton(replace(config, mixer="attention"))}
