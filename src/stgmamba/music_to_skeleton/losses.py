@@ -38,7 +38,7 @@ def foot_velocities(nodes: Tensor, fps: float) -> Tensor:
 def beat(predicted: Tensor, real: Tensor, cosine: Tensor, known: Tensor, fps: float) -> Tensor:
     """Mean squared error of the foot points' velocities around the beats, where steps land; nodes in metres.
 
-    A term on foot contacts and beats as in "Beat-It" (Huang et al., ECCV 2024), which ours needs no classifier for.
+    A term on foot contacts and beats as in "Beat-It" (Huang et al., ECCV 2024), without its classifier.
 
     Args:
         predicted: nodes [B, T, J, 3].
