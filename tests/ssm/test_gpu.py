@@ -28,13 +28,7 @@ def kernels(inputs: Inputs, softplus: bool, reverse: bool) -> tuple[torch.Tensor
     y, last, stored = gpu.forward(*tensors, softplus, reverse, True, True)  # type: ignore[arg-type]
     dy, dlast = weights(y, 7), weights(last, 8)
     gradients = gpu.backward(dy, dlast, stored, *tensors, softplus, reverse)  # type: ignore[arg-type]
-    given = [
-        g
-        for g, name in zip(
-            gradients, ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state"), strict=True
-        )
-        if name in inputs
-    ]
+    given = [g for g, name in zip(gradients, names, strict=True) if name in inputs]
     return y, last, given
 
 

@@ -44,8 +44,8 @@ class AxisAttention(nn.Module):
         frequencies = _BASE ** -(torch.arange(self.width // 2) * 2 / self.width)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[S, L, E] -> [S, L, E]: S independent sequences of length L."""
+    def forward(self, x: Tensor, modulation: None = None) -> Tensor:
+        """[S, L, E] -> [S, L, E]: S independent sequences of length L; no modulation, which is of the SSM's B and C."""
         if self.directions == (True,):
             return self._attend(x.flip(1)).flip(1)
         return self._attend(x)

@@ -9,9 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from stgmamba.errors import InputError
-from stgmamba.music_to_skeleton.model import Config
-from stgmamba.music_to_skeleton.registry import Network, build_network
-from stgmamba.training.weights import read_network
+from stgmamba.music_to_skeleton.registry import Network, load_network
 
 
 def start_from(model: Network, path: Path) -> None:
@@ -28,7 +26,7 @@ def start_from(model: Network, path: Path) -> None:
     Raises:
         InputError: not weights of such a network.
     """
-    known = read_network(path, lambda values: build_network(Config(**values)))
+    known = load_network(path)
     old, new = known.config, model.config
     missing = [name for name in (*old.styles, *old.sources) if name not in (*new.styles, *new.sources)]
     if missing:
@@ -62,7 +60,7 @@ def read_teacher(path: str | Path, student: Network) -> Network:
         InputError: not weights of this network, or of one whose dances the student cannot learn: of other styles, frame
             rate or noise, or normalised otherwise.
     """
-    teacher = read_network(Path(path), lambda values: build_network(Config(**values)))
+    teacher = load_network(path)
     for name in ("styles", "sources", "fps", "noise_order", "temperatures"):
         theirs, ours = getattr(teacher.config, name), getattr(student.config, name)
         if theirs != ours:

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stgmamba.arrays import FloatArray
 from stgmamba.datasets.smpl22 import CAPTURED, KEY_FRAMED, SOURCES
 from stgmamba.music_to_skeleton.attention_baseline import AxisAttention
 from stgmamba.music_to_skeleton.audio_features import MUSIC_FPS, RHYTHM_FEATURES, WINDOW
@@ -39,6 +40,14 @@ NETWORKS = ("stgm", "ren2020")
 SOUND, RHYTHM, PHASE = "sound", "rhythm", "phase"
 MUSIC_INPUTS = (SOUND, RHYTHM, PHASE)
 """What of the music is given: all of it, the rhythm features without the sound, or the beat phase alone."""
+
+
+def music_shares(music_input: str) -> tuple[np.float32, FloatArray]:
+    """Factors, 0 or 1, of what is given of the music: on the waveform, and on each of the RHYTHM_FEATURES [F]."""
+    sound, onset = float(music_input == SOUND), float(music_input != PHASE)
+    return np.float32(sound), np.array([onset, onset, 1, 1, 1, 1], np.float32)
+
+
 STYLES = (
     "cha-cha", "rumba", "tango", "waltz",
     "krump", "la-hip-hop", "lock", "pop",
@@ -216,7 +225,7 @@ class STGMBlock(nn.Module):
         self.mlp_out = nn.Linear(E, C)
         self.music_modulation = nn.Linear(C, 3 * 2 * config.states) if config.music_modulation else None
         # Residual branch and modulations are initialised to zero, so that a block is the identity at first.
-        for linear in (self.modulation, self.mlp_out, *([self.music_modulation] if self.music_modulation else [])):
+        for linear in filter(None, (self.modulation, self.mlp_out, self.music_modulation)):
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
 
@@ -228,18 +237,21 @@ class STGMBlock(nn.Module):
         gate = F.silu(self.mlp_gate(normed))
         x = F.silu(self.graph_conv(self.mlp_in(normed)))  # sigma(Z'_l)  [B, T, J, E]
 
-        by_music: list[tuple[Tensor, ...]] = [(), (), ()]  # changes of B and C, per branch
+        by_sg: Tensor | None = None  # changes of B and C
+        by_tgf: Tensor | None = None
+        by_tgb: Tensor | None = None
         if self.music_modulation is not None:
             sg, tgf, tgb = self.music_modulation(music).chunk(3, dim=-1)  # [B, T, 2 N]
-            by_music = [(sg.flatten(0, 1)[:, None],), *((m.repeat_interleave(J, dim=0),) for m in (tgf, tgb))]
+            by_sg = sg.flatten(0, 1)[:, None]
+            by_tgf, by_tgb = tgf.repeat_interleave(J, dim=0), tgb.repeat_interleave(J, dim=0)
         branches = []
         if self.sg is not None:  # along the joints of one frame, in depth-first order of the kinematic tree
-            branches.append(self.norm_sg(self.sg(x.flatten(0, 1), *by_music[0])).unflatten(0, (B, T)))
+            branches.append(self.norm_sg(self.sg(x.flatten(0, 1), by_sg)).unflatten(0, (B, T)))
         along_time = x.transpose(1, 2).flatten(0, 1)  # [B J, T, E]
         if self.tgf is not None:
-            branches.append(self.norm_tgf(self.tgf(along_time, *by_music[1])).unflatten(0, (B, J)).transpose(1, 2))
+            branches.append(self.norm_tgf(self.tgf(along_time, by_tgf)).unflatten(0, (B, J)).transpose(1, 2))
         if self.tgb is not None:
-            branches.append(self.norm_tgb(self.tgb(along_time, *by_music[2])).unflatten(0, (B, J)).transpose(1, 2))
+            branches.append(self.norm_tgb(self.tgb(along_time, by_tgb)).unflatten(0, (B, J)).transpose(1, 2))
         # The branches have the same gate, so it is applied to their sum.
         update: Tensor = self.mlp_out(sum(branches[1:], branches[0]) * gate)
         return Z + update

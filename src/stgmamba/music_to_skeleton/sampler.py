@@ -27,15 +27,15 @@ from stgmamba.music_to_skeleton.audio_features import (
     music_energy,
 )
 from stgmamba.music_to_skeleton.flow_matching import draw_noise, solve_flow
-from stgmamba.music_to_skeleton.model import PHASE, SOUND, Config
+from stgmamba.music_to_skeleton.model import music_shares
 from stgmamba.music_to_skeleton.phrases import Return, find_returns, repeat_nodes, repeat_noise
 from stgmamba.music_to_skeleton.postprocessing import postprocess
-from stgmamba.music_to_skeleton.registry import Network, build_network
+from stgmamba.music_to_skeleton.registry import Network, load_network
 from stgmamba.music_to_skeleton.styles import Choice, choose_style, parse_style, plan_of, style_weights
 from stgmamba.options import ENERGY, FPS, REPEATS, STYLE, Facing, Repeats
 from stgmamba.progress import Progress
 from stgmamba.skeleton import Skeleton
-from stgmamba.training.weights import default_weights, read_network
+from stgmamba.training.weights import default_weights
 
 _CHUNK = 192  # frames of the music, the window of training (configs/music_to_skeleton.yaml): 15.4 s
 _OVERLAP = 48  # frames of the music
@@ -223,11 +223,8 @@ class DanceSampler:
     def _encode_chunks(self, audio: AudioFeatures, starts: list[int], length: int, music_input: str) -> Tensor:
         wave = np.stack([audio.windows(start, start + length) for start in starts])
         features = np.stack([audio.features[start : start + length] for start in starts])
-        if music_input != SOUND:
-            wave[:] = 0
-        if music_input == PHASE:
-            features[..., :2] = 0  # onset strength and loudness
-        return self.model.encode_audio(torch.from_numpy(wave), torch.from_numpy(features))
+        sound, known = music_shares(music_input)
+        return self.model.encode_audio(torch.from_numpy(wave * sound), torch.from_numpy(features * known))
 
 
 def load_sampler(weights: str | Path | None = None) -> DanceSampler:
@@ -236,8 +233,7 @@ def load_sampler(weights: str | Path | None = None) -> DanceSampler:
     Raises:
         InputError: not a weights file of this network.
     """
-    path = default_weights("music_to_skeleton") if weights is None else Path(weights)
-    return DanceSampler(read_network(path, lambda values: build_network(Config(**values))))
+    return DanceSampler(load_network(default_weights("music_to_skeleton") if weights is None else weights))
 
 
 def _returns(audio: AudioFeatures) -> list[Return]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.flow_matching import solve_flow
-from stgmamba.music_to_skeleton.model import PHASE, SOUND
+from stgmamba.music_to_skeleton.model import music_shares
 from stgmamba.music_to_skeleton.registry import Network
 
 
@@ -24,29 +25,34 @@ class Teacher(nn.Module):
         super().__init__()
         self.network = network.eval().requires_grad_(False)
         config = network.config
-        device = network.mean.device
-        null = len(config.styles)
-
-        def per_style(values: list[float], dtype: torch.dtype) -> Tensor:
-            """Of each class: the styles, the null class, and both mirrored."""
-            row = torch.tensor([*values, values[0]], dtype=dtype, device=device)
-            return torch.cat([row, row])
-
-        self._null = null
-        self._temperature = per_style(list(config.temperatures), torch.float32)
-        self._guidance = per_style(list(config.guidance), torch.float32)
-        sources = [float(config.sources.index(source)) for source in config.style_sources]
-        self._source = per_style(sources, torch.long)
-        self._hears = per_style([float(each == SOUND) for each in config.music_inputs], torch.float32)
-        self._phase_only = per_style([float(each == PHASE) for each in config.music_inputs], torch.float32)
+        shares = [music_shares(each) for each in config.music_inputs]
+        sources = [config.sources.index(source) for source in config.style_sources]
+        self._temperature: Tensor
+        self._guidance: Tensor
+        self._source: Tensor
+        self._sound: Tensor
+        self._features: Tensor
+        tables = {
+            "_temperature": config.temperatures,
+            "_guidance": config.guidance,
+            "_source": sources,
+            "_sound": np.array([sound for sound, _ in shares]),
+            "_features": np.stack([known for _, known in shares]),
+        }
+        for name, of_styles in tables.items():
+            styles = torch.as_tensor(of_styles)
+            # Of each class: the styles, the null class, which is not danced, and both mirrored.
+            self.register_buffer(name, torch.cat([styles, styles[:1]]).repeat(2, *[1] * (styles.dim() - 1)), False)
 
     @torch.no_grad()
     def as_sampled(self, batch: Batch) -> Batch:
         """A batch with the sources that are asked for, and no more of the music than its styles get when danced."""
-        features = batch.features.clone()
-        features[..., :2] *= 1 - self._phase_only[batch.style][:, None, None]
-        wave = batch.wave * self._hears[batch.style][:, None, None]
-        return dataclasses.replace(batch, wave=wave, features=features, source=self._source[batch.style])
+        return dataclasses.replace(
+            batch,
+            wave=batch.wave * self._sound[batch.style][:, None, None],
+            features=batch.features * self._features[batch.style][:, None],
+            source=self._source[batch.style],
+        )
 
     def scale_noise(self, noise: Tensor, batch: Batch) -> Tensor:
         """Noise [B, T, J, 3] of variance 1 at the temperatures of the styles."""
@@ -58,8 +64,8 @@ class Teacher(nn.Module):
         network, (guidance, style) = self.network, (self._guidance[batch.style], batch.style)
         hidden = network.encode_audio(batch.wave, batch.features)
         guided = torch.nonzero(guidance != 1)[:, 0]
-        # The null class, mirrored where the style is.
-        null = self._null + torch.where(style > self._null, self._null + 1, 0)
+        half = network.config.classes // 2
+        null = half - 1 + style // half * half  # the null class, mirrored where the style is
 
         def predict(x: Tensor, t: float) -> Tensor:
             times = x.new_full((len(x),), t)

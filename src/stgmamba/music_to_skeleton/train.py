@@ -186,6 +186,5 @@ def _build_objective(
     perceptual = None
     if loss_weights["perceptual"]:
         perceptual = PerceptualLoss(load_or_pretrain(out / "perceptual.safetensors", dataset, config.seed, log))
-    device = dataset.nodes[0].device
-    teacher = Teacher(read_teacher(config.teacher, model).to(device)) if config.teacher else None
-    return AdversarialObjective(model, loss_weights, perceptual, teacher).to(device)
+    teacher = Teacher(read_teacher(config.teacher, model)) if config.teacher else None
+    return AdversarialObjective(model, loss_weights, perceptual, teacher).to(dataset.nodes[0].device)

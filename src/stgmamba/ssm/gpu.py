@@ -8,9 +8,12 @@ import torch
 from torch import Tensor
 
 from stgmamba.ssm import gpu_kernels
-from stgmamba.ssm.cpu import Gradients
+from stgmamba.ssm.cpu import Gradients, allocate_backward, allocate_forward
 from stgmamba.ssm.cpu_kernels import STEPS
 from stgmamba.ssm.gpu_kernels import BLOCK, WARPS
+
+Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, Tensor | None]
+"""u, delta, A, B, C, D, z, delta_bias and the initial state, as of `selective_scan`."""
 
 
 def forward(
@@ -29,20 +32,17 @@ def forward(
     return_last: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Scan float32 tensors as `selective_scan` does; results as in `stgmamba.ssm.cpu.allocate_forward`."""
-    batch, channels, length = u.shape
-    states = A.shape[1]
-    stored = max(length - 1, 0) // STEPS if store_states else 0
-    y = torch.empty_like(_rows(u))
-    last = u.new_empty(*(batch, channels, states) if return_last else (0, 0, 0))
-    stored_states = u.new_empty(*(batch, stored, states, channels) if stored else (0, 0, 0, 0))
+    y, last, stored = allocate_forward(u, A, store_states, return_last, u.new_empty)
     if u.numel():
-        tensors, sizes, flags = _arguments(u, delta, A, B, C, D, z, delta_bias, initial, softplus, reverse)
+        tensors, sizes, flags = _arguments((u, delta, A, B, C, D, z, delta_bias, initial), softplus, reverse)
+        rows = _rows(y)
         gpu_kernels.forward[_grid(u)](
-            *tensors, y, last, stored_states, *sizes, **flags, LAST=return_last, STORE=bool(stored), num_warps=WARPS
+            *tensors, rows, last, stored, *sizes, **flags, LAST=return_last, STORE=bool(stored.numel()), num_warps=WARPS
         )
+        _write_back(y, rows)
     elif return_last:
         last.zero_() if initial is None else last.copy_(initial)
-    return _like(u, y), last, stored_states
+    return y, last, stored
 
 
 def backward(
@@ -62,34 +62,33 @@ def backward(
     reverse: bool,
 ) -> Gradients:
     """Differentiate `forward`, given the gradients of y [B, D, L] and of the last state ([B, D, N] or empty)."""
+    gradients = allocate_backward(u, delta, B, z, initial, u.new_empty)
+    du, ddelta, dA, dB, dC, dD, dz, dbias, dinitial = gradients
+    if not u.numel():
+        for gradient in gradients:
+            gradient.zero_()
+        if initial is not None and dlast.numel():
+            dinitial.copy_(dlast)
+        return gradients
     batch, channels, length = u.shape
     states = A.shape[1]
-    du, ddelta = torch.zeros_like(_rows(u)), torch.zeros_like(_rows(delta))
-    dz = u.new_empty(0, 0, 0) if z is None else torch.zeros_like(_rows(z))
-    dinitial = u.new_zeros(*(0, 0, 0) if initial is None else (batch, channels, states))
-    dB_parts, dC_parts = u.new_zeros(2, -(-channels // BLOCK), batch, length, states)
-    dA_parts, dD_parts, dbias_parts = u.new_zeros(batch, channels, states), *u.new_zeros(2, batch, channels)
-    if u.numel():
-        tensors, sizes, flags = _arguments(u, delta, A, B, C, D, z, delta_bias, initial, softplus, reverse)
-        scratch = u.new_empty(batch, STEPS, channels, states)
-        gpu_kernels.backward[_grid(u)](
-            *tensors, stored, _rows(dy), dlast.contiguous(), scratch,
-            du, ddelta, dz, dA_parts, dB_parts, dC_parts, dD_parts, dbias_parts, dinitial,
-            *sizes, **flags, LAST=bool(dlast.numel()), num_warps=WARPS,
-        )  # fmt: skip
-    elif initial is not None and dlast.numel():
-        dinitial.copy_(dlast)
-    return (
-        _like(u, du),
-        _like(delta, ddelta),
-        dA_parts.sum(0),
-        dB_parts.sum(0).transpose(1, 2),
-        dC_parts.sum(0).transpose(1, 2),
-        dD_parts.sum(0),
-        dz if z is None else _like(z, dz),
-        dbias_parts.sum(0),
-        dinitial,
-    )
+    tensors, sizes, flags = _arguments((u, delta, A, B, C, D, z, delta_bias, initial), softplus, reverse)
+    rows = [_rows(gradient) for gradient in (du, ddelta, dz)]
+    dB_parts, dC_parts = u.new_empty(2, -(-channels // BLOCK), batch, length, states)
+    dA_parts, dD_parts, dbias_parts = u.new_empty(batch, channels, states), *u.new_empty(2, batch, channels)
+    scratch = u.new_empty(batch, STEPS, channels, states)
+    gpu_kernels.backward[_grid(u)](
+        *tensors, stored, _rows(dy), dlast.contiguous(), scratch,
+        *rows, dA_parts, dB_parts, dC_parts, dD_parts, dbias_parts, dinitial,
+        *sizes, **flags, LAST=bool(dlast.numel()), num_warps=WARPS,
+    )  # fmt: skip
+    for gradient, found in zip((du, ddelta, dz), rows, strict=True):
+        _write_back(gradient, found)
+    for gradient, parts in ((dA, dA_parts), (dD, dD_parts), (dbias, dbias_parts)):
+        torch.sum(parts, 0, out=gradient)
+    for gradient, parts in ((dB, dB_parts), (dC, dC_parts)):
+        gradient.copy_(parts.sum(0).transpose(1, 2))
+    return gradients
 
 
 def _rows(x: Tensor) -> Tensor:
@@ -97,10 +96,10 @@ def _rows(x: Tensor) -> Tensor:
     return x.detach().transpose(1, 2).contiguous()
 
 
-def _like(x: Tensor, rows: Tensor) -> Tensor:
-    """Dense [B, L, D] -> [B, D, L] in the layout that `stgmamba.ssm.cpu` gives to what is allocated like x."""
-    found = rows.transpose(1, 2)
-    return found if x.stride(1) == 1 and x.shape[1] > 1 else found.contiguous()
+def _write_back(x: Tensor, rows: Tensor) -> None:
+    """Copy dense [B, L, D] to what `_rows` was made of, unless it is a view of it."""
+    if rows.data_ptr() != x.data_ptr():
+        x.copy_(rows.transpose(1, 2))
 
 
 def _grid(u: Tensor) -> tuple[int, int]:
@@ -108,22 +107,13 @@ def _grid(u: Tensor) -> tuple[int, int]:
 
 
 def _arguments(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    initial: Tensor | None,
-    softplus: bool,
-    reverse: bool,
+    inputs: Inputs, softplus: bool, reverse: bool
 ) -> tuple[tuple[Tensor, ...], tuple[int, ...], dict[str, Any]]:
     """The arguments that both kernels share: tensors, sizes with the strides of B and C, constants.
 
     An absent tensor is stood in for by another, which is not read.
     """
+    u, delta, A, B, C, D, z, delta_bias, initial = inputs
     u_rows, A = _rows(u), A.detach().contiguous()
     tensors = (
         u_rows,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
 from stgmamba.ssm.reference import selective_scan_reference
+
+_DEVICES = ("cpu", "cuda") if find_spec("triton") else ("cpu",)  # that have kernels
 
 
 def selective_scan(
@@ -58,7 +59,7 @@ def selective_scan(
     """
     _check_shapes(u, delta, A, B, C, D, z, delta_bias, initial_state)
     tensors = [x for x in (u, delta, A, B, C, D, z, delta_bias, initial_state) if x is not None]
-    if not _has_kernel(u.device.type) or any(x.dtype == torch.float64 for x in tensors):
+    if u.device.type not in _DEVICES or any(x.dtype == torch.float64 for x in tensors):
         return selective_scan_reference(
             u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, initial_state, return_last_state
         )
@@ -71,11 +72,6 @@ def selective_scan(
     )  # fmt: skip
     y = y.to(u.dtype)
     return (y, last) if return_last_state else y
-
-
-@lru_cache
-def _has_kernel(device: str) -> bool:
-    return device == "cpu" or (device == "cuda" and find_spec("triton") is not None)
 
 
 def _check_shapes(
