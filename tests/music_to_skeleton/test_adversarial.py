@@ -9,6 +9,7 @@ import torch
 
 from stgmamba.music_to_skeleton import losses
 from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
+from stgmamba.music_to_skeleton.audio_features import RHYTHM_FEATURES
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.discriminators import GlobalContentDiscriminator, LocalTemporalDiscriminator
 from stgmamba.music_to_skeleton.flow_matching import solve_flow
@@ -26,7 +27,7 @@ def batch(size: int = 2, frames: int = 20) -> Batch:
     return Batch(
         torch.randn(size, frames, 23, 3),
         torch.randn(size, frames // 2, CONFIG.window_samples) * 0.1,
-        torch.randn(size, frames // 2, CONFIG.music_features),
+        torch.randn(size, frames // 2, len(RHYTHM_FEATURES)),
         torch.zeros(size, dtype=torch.long),
         torch.zeros(size, dtype=torch.long),
     )
