@@ -85,6 +85,26 @@ def phase_features(times: DoubleArray, frames: int) -> FloatArray:
     return found
 
 
+def beats_of_phase(phase: FloatArray) -> DoubleArray:
+    """Times of the beats of a phase, seconds ascending [K]: the inverse of `phase_features` to a hundredth of a second.
+
+    One beat before and one after the frames is continued. K = 0 where there is no phase.
+
+    Args:
+        phase: cosine and sine, [T, 2]; zeros where there is none.
+    """
+    if len(phase) < 2 or not phase.any():
+        return np.zeros(0)
+    turns = np.unwrap(np.arctan2(phase[:, 1], phase[:, 0]).astype(np.float64)) / (2 * np.pi)
+    frames = np.arange(len(turns), dtype=np.float64)
+    slopes = turns[1] - turns[0], turns[-1] - turns[-2]
+    if min(slopes) <= 0:
+        return np.zeros(0)
+    turns = np.concatenate([[turns[0] - 1], turns, [turns[-1] + 1]])
+    frames = np.concatenate([[-1 / slopes[0]], frames, [frames[-1] + 1 / slopes[1]]])
+    return np.asarray(np.interp(np.arange(np.ceil(turns[0]), turns[-1]), turns, frames) / MUSIC_FPS, np.float64)
+
+
 def music_energy(audio: AudioFeatures) -> FloatArray:
     """How much louder and denser than its mean a song is around each frame, [T], -1..1; 0 for even music.
 

@@ -78,9 +78,7 @@ def ease_ends(seconds: float, beats: DoubleArray, fps: float) -> DoubleArray:
 
 
 def retime(poses: FloatArray, trajectory: RootTrajectory, frames: DoubleArray) -> tuple[FloatArray, RootTrajectory]:
-    """Resample a dance at fractional frames, with cubics through four frames (Catmull, Rom 1974).
-
-    Linear interpolation would take a fifth of the jerk from a dance.
+    """Resample a dance at fractional frames; linear interpolation would take a fifth of the jerk from it.
 
     Args:
         poses: joints in the body's heading, [T, 22, 3].
@@ -90,24 +88,25 @@ def retime(poses: FloatArray, trajectory: RootTrajectory, frames: DoubleArray) -
     Returns:
         Poses with the bone lengths of the default body, and root trajectory, T' frames.
     """
-    last = len(poses) - 1
+    # Interpolation shortens bones.
+    positions = rebuild(interpolate(poses, frames), Body())
+    return positions, RootTrajectory(interpolate(trajectory.position, frames), interpolate(trajectory.heading, frames))
+
+
+def interpolate(x: FloatArray, frames: DoubleArray) -> FloatArray:
+    """A series [T, ...] at fractional frames [T'], 0..T-1, by cubics through four frames (Catmull, Rom 1974)."""
+    last = len(x) - 1
     lower = np.clip(frames.astype(int), 0, max(0, last - 1))
-    u = (frames - lower).astype(np.float32)
-    at = [np.clip(lower + k, 0, last) for k in (-1, 0, 1, 2)]
+    u = (frames - lower).astype(np.float32).reshape(-1, *(1,) * (x.ndim - 1))
     weights = (
         u * (u * (2 - u) - 1) / 2,
         (u * u * (3 * u - 5) + 2) / 2,
         u * (u * (4 - 3 * u) + 1) / 2,
         u * u * (u - 1) / 2,
     )
-
-    def interpolate(x: FloatArray) -> FloatArray:
-        shape = (-1, *(1,) * (x.ndim - 1))
-        return np.asarray(sum(w.reshape(shape) * x[i] for w, i in zip(weights, at, strict=True)), np.float32)
-
-    # Interpolation shortens bones.
-    positions = rebuild(interpolate(poses), Body())
-    return positions, RootTrajectory(interpolate(trajectory.position), interpolate(trajectory.heading))
+    return np.asarray(
+        sum(w * x[np.clip(lower + k, 0, last)] for k, w in zip((-1, 0, 1, 2), weights, strict=True)), np.float32
+    )
 
 
 def _offsets(events: DoubleArray, beats: DoubleArray) -> DoubleArray:

@@ -8,10 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stgmamba.arrays import DoubleArray, FloatArray
+from stgmamba.music_to_skeleton.audio_features import BEAT_COSINE, BEAT_SINE, beats_of_phase
+from stgmamba.music_to_skeleton.beat_alignment import interpolate, motion_events, time_warp
 from stgmamba.music_to_skeleton.dataset import Batch
 from stgmamba.music_to_skeleton.flow_matching import solve_flow
 from stgmamba.music_to_skeleton.model import music_shares
+from stgmamba.music_to_skeleton.postprocessing import place_on_floor
 from stgmamba.music_to_skeleton.registry import Network
+from stgmamba.music_to_skeleton.representation import ROOT, decode
+from stgmamba.options import FPS
+from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 
 
 class Teacher(nn.Module):
@@ -19,10 +26,13 @@ class Teacher(nn.Module):
 
     Args:
         network: whose weights stay as they are.
+        align_beats: whether its dances are brought onto the beats of their music (beat_alignment.py), as they are when
+            danced, so that the student learns it.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, align_beats: bool = False) -> None:
         super().__init__()
+        self._align_beats = align_beats
         self.network = network.eval().requires_grad_(False)
         config = network.config
         shares = [music_shares(each) for each in config.music_inputs]
@@ -76,4 +86,38 @@ class Teacher(nn.Module):
                 clean[guided] = g * clean[guided] + (1 - g) * free
             return clean
 
-        return solve_flow(predict, noise, network.config.sampling_steps)
+        dances = solve_flow(predict, noise, network.config.sampling_steps)
+        return self._aligned(dances, batch) if self._align_beats else dances
+
+    def _aligned(self, dances: Tensor, batch: Batch) -> Tensor:
+        """Normalised dances [B, T, J, 3] with their motion events on the beats of the batch's music."""
+        network = self.network
+        metres = (dances * network.scale + network.mean).cpu().numpy()
+        phases = batch.features[..., [BEAT_COSINE, BEAT_SINE]].cpu().numpy()
+        aligned = [
+            align_to_beats(nodes, beats_of_phase(phase), network.config.fps)
+            for nodes, phase in zip(metres, phases, strict=True)
+        ]
+        return (torch.from_numpy(np.stack(aligned)).to(dances.device) - network.mean) / network.scale
+
+
+def align_to_beats(nodes: FloatArray, beats: DoubleArray, fps: float) -> FloatArray:
+    """A dance whose motion events are brought onto beats, see `beat_alignment.time_warp`.
+
+    Args:
+        nodes: [T, 23, 3], see representation.py.
+        beats: times, seconds ascending, [K]; without any the dance stays as it is.
+        fps: frames per second of the nodes.
+
+    Returns:
+        [T, 23, 3].
+    """
+    if not len(beats):
+        return nodes
+    poses, trajectory = decode(nodes, fps, FPS)
+    dance = Skeleton(place_on_floor(poses, trajectory, "free"), FPS, OPENPOSE_18_FEET)
+    frames = np.minimum(time_warp(motion_events(dance), beats, len(nodes) / fps, fps) * fps, len(nodes) - 1)
+    warped = interpolate(nodes, frames)
+    # The root node holds velocities, which change with the speed.
+    warped[:, ROOT] *= np.gradient(frames)[:, None].astype(np.float32)
+    return warped

@@ -42,6 +42,7 @@ class SkeletonTrainConfig(TrainConfig):
     Attributes:
         objective: ``flow`` (flow_matching.py) or ``adversarial`` (adversarial.py, the paper's).
         teacher: weights that the adversarial objective distils; without them it learns from the real dances alone.
+        align_teacher: whether the teacher's dances are brought onto the beats of the music (beat_alignment.py).
         window: frames of a training window at MODEL_FPS.
         styles_data: folder of dances in SMPL's joints (datasets/smpl22.py) to learn from too, in the data folder.
         style_dropout, music_dropout: probabilities that style or music of a window are dropped.
@@ -55,6 +56,7 @@ class SkeletonTrainConfig(TrainConfig):
 
     objective: str = "flow"
     teacher: str = ""
+    align_teacher: bool = False
     window: int = 96
     styles_data: str = ""
     style_dropout: float = 0.15
@@ -73,6 +75,8 @@ class SkeletonTrainConfig(TrainConfig):
         self.check_loss_weights(LOSS_WEIGHTS[self.objective])
         if self.teacher and (self.objective != "adversarial" or self.style_dropout):
             raise ValueError("a teacher needs the objective adversarial and a style_dropout of 0")
+        if self.align_teacher and not self.teacher:
+            raise ValueError("align_teacher needs a teacher")
         if not all(0.1 <= rate <= 10 for rate in self.rates):
             raise ValueError(f"rates are {self.rates}; use 0.1 to 10")
         self.check_model(Config, self.model)
@@ -186,5 +190,5 @@ def _build_objective(
     perceptual = None
     if loss_weights["perceptual"]:
         perceptual = PerceptualLoss(load_or_pretrain(out / "perceptual.safetensors", dataset, config.seed, log))
-    teacher = Teacher(read_teacher(config.teacher, model)) if config.teacher else None
+    teacher = Teacher(read_teacher(config.teacher, model), config.align_teacher) if config.teacher else None
     return AdversarialObjective(model, loss_weights, perceptual, teacher).to(dataset.nodes[0].device)
