@@ -354,5 +354,8 @@ def _upright_rgb(convert: Any, frame: Any, height: int | None) -> NDArray[np.uin
     width, rows = _limited(_upright_size(frame), height)
     if frame.rotation % 180 == 90:
         width, rows = rows, width
-    rgb = convert.reformat(frame, width, rows, format="rgb24", src_colorspace=source, threads=1).to_ndarray()
+    # Area averaging does not alias and takes a third to two thirds of the time of swscale's default, bicubic.
+    filtered = {"interpolation": "AREA"} if (width, rows) != (frame.width, frame.height) else {}
+    shown = convert.reformat(frame, width, rows, format="rgb24", src_colorspace=source, threads=1, **filtered)
+    rgb = shown.to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))

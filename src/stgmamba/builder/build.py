@@ -111,7 +111,7 @@ def build_dataset(
         facts = json.loads(tar.with_suffix(".json").read_text(encoding="utf-8"))
         found = clip_rows(task.video, entry["source"], facts["clips"])
         entry |= {"state": "done", "clips": len(found), "seconds": facts["seconds"], "dropped": facts["dropped"]}
-        entry["breaks"] = facts["breaks"]
+        entry |= {"breaks": facts["breaks"], "given_poses": facts["given_poses"]}
         rows += found
         tars[task.video.sha256] = tar
 
@@ -200,7 +200,8 @@ def _identify(
 
 def _from_anywhere(task: Task) -> Task:
     """A task with absolute paths, for processes that run in another folder."""
-    video = replace(task.video, path=task.video.path.absolute())
+    poses = task.video.poses
+    video = replace(task.video, path=task.video.path.absolute(), poses=None if poses is None else poses.absolute())
     return replace(task, video=video, folder=task.folder.absolute())
 
 
@@ -229,7 +230,7 @@ def _run(
                 reason = f"{task.video.path}: {outcome.reason}" if str(task.video.path) not in outcome.reason else ""
                 failed[task.video.sha256] = reason or outcome.reason
                 task.folder.mkdir(parents=True, exist_ok=True)
-                with atomic_output(task.folder / "failed.txt") as file:
+                with atomic_output(_failure_file(task)) as file:
                     file.write_text(failed[task.video.sha256], encoding="utf-8")
                 reporter.warn(failed[task.video.sha256])
     return failed
@@ -237,5 +238,10 @@ def _run(
 
 def _failure(task: Task) -> str:
     """Why a video failed in an earlier run; "" where it did not."""
-    path = task.folder / "failed.txt"
+    path = _failure_file(task)
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _failure_file(task: Task) -> Path:
+    """Where the reason of a failure is kept; other poses beside the video are another try."""
+    return task.folder / f"failed{task.video.poses_sha256[:16]}.txt"

@@ -30,7 +30,8 @@ _VISIBLE = 0.5  # confidence below which a joint is hidden
 _STILL = 0.08  # heights per second; mean speed of the joints below which only breathing and jitter move
 _FLOW_ROWS = 512  # rows of the picture whose pixels the score `flow` counts
 _FADE_FRAMES = 2  # between a clip and a fade it borders on
-_QUALITY = 20  # H.264 crf of the clips
+_ENCODING = {"crf": 20, "preset": "superfast", "threads": 1}
+"""Of the clips. Beside the preset veryfast: half the time, 0.5 dB better, files a fifth larger."""
 
 
 def clips_stage(video: Video, options: BuildOptions, previous: Previous) -> Result:
@@ -148,7 +149,10 @@ def _frames_of_clips(video: Video, rows: list[dict[str, Any]], previous: Previou
     wanted = {n: arrays["frame"][row["first"] : row["last"]].astype(int) for n, row in enumerate(rows)}
     collected: dict[int, list[Frame]] = {n: [] for n in wanted}
     end = max((int(indices[-1]) for indices in wanted.values()), default=-1)
-    for i, (_, rgb) in enumerate(read_video(video.path)):
+    frame_size = previous["motion"].facts["size"]
+    # Frames are decoded no larger than the largest clip needs them.
+    scale = max((row["size"][1] / row["crop"][3] for row in rows), default=1.0)
+    for i, (_, rgb) in enumerate(read_video(video.path, int(np.ceil(scale * frame_size[1])))):
         if i > end:
             break
         for n, indices in list(wanted.items()):
@@ -156,31 +160,36 @@ def _frames_of_clips(video: Video, rows: list[dict[str, Any]], previous: Previou
                 # A frame that the even grid shows twice is there twice.
                 count = int((indices == i).sum())
                 if count:
-                    collected[n] += [_cropped(rgb, rows[n]["crop"], rows[n]["size"])] * count
+                    collected[n] += [_cropped(rgb, frame_size, rows[n]["crop"], rows[n]["size"])] * count
             if i >= indices[-1]:
                 del wanted[n]
                 yield n, collected.pop(n)
 
 
-def _cropped(rgb: Frame, crop: list[int], size: list[int]) -> Frame:
+def _cropped(rgb: Frame, frame_size: list[int], crop: list[int], size: list[int]) -> Frame:
+    """The part ``crop`` of a frame of ``frame_size``, which may have been shrunk, at a clip's size."""
     left, top, width, height = crop
-    part = rgb[top : top + height, left : left + width]
-    if [width, height] == size:
-        return np.ascontiguousarray(part)
-    return np.asarray(cv2.resize(part, (size[0], size[1]), interpolation=cv2.INTER_AREA))
+    if [rgb.shape[1], rgb.shape[0]] == frame_size and [width, height] == size:
+        return np.ascontiguousarray(rgb[top : top + height, left : left + width])
+    shrunk = np.array([rgb.shape[1], rgb.shape[0]]) / np.array(frame_size)
+    scale = shrunk * [width, height] / np.array(size)
+    # Centres of pixels lie at halves.
+    shift = shrunk * [left, top] + scale / 2 - 0.5
+    to_frame = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(rgb, to_frame, (size[0], size[1]), flags=flags, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _write_film(path: Path, frames: list[Frame], fps: float, video: Video, row: dict[str, Any]) -> None:
-    options = {"crf": _QUALITY, "preset": "veryfast", "threads": 1}
     if row["sound"]:
         start = max(0.0, row["start"] + video.lag)
         try:
-            write_video(path, frames, fps, video.path, start, **options)  # type: ignore[arg-type]
+            write_video(path, frames, fps, video.path, start, **_ENCODING)  # type: ignore[arg-type]
             return
         except InputError:  # the sound ends before this clip
             if probe(video.path).audio_codec is None:
                 raise
-    write_video(path, frames, fps, **options)  # type: ignore[arg-type]
+    write_video(path, frames, fps, **_ENCODING)  # type: ignore[arg-type]
 
 
 def _pose_file(row: dict[str, Any], previous: Previous) -> bytes:

@@ -1,7 +1,8 @@
 """Stage `people`: the poses of everybody in every shot, as tracks.
 
 A shot with one person is tracked by MediaPipe itself. In a shot with several, everybody is detected and joined to the
-track that was nearest before.
+track that was nearest before. Poses that another estimator found in the frames (OpenPose JSON) take the place of those
+in the picture; the poses in space remain MediaPipe's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stgmamba.arrays import DoubleArray, FloatArray, Frame
+from stgmamba.builder.given_poses import GivenPoses
 from stgmamba.builder.scan import PEOPLE, frame_grid
 from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
 from stgmamba.person.blazepose import Pose, PoseDetector
@@ -54,14 +56,20 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
         shot's dancer). Arrays, N rows, those of a track in successive order: ``frame`` [N], index in the file;
         ``slot`` [N], index in the even grid of the shot; ``positions`` [N, 22, 2], pixels of the full frame,
         ``confidence`` [N, 22], ``world`` [N, 22, 3], metres relative to the hips; ``sharpness`` [N]; ``others`` [N].
+        Fact ``given_poses``: share of the rows whose positions another estimator gave.
+
+    Raises:
+        InputError: given poses cannot be read, or are of another number of frames.
     """
     scan = previous["scan"]
     times, fps = scan.arrays["times"], float(scan.facts["fps"])
     shots = [(int(start), int(stop)) for start, stop in scan.facts["shots"]]
     grids = [frame_grid(times, shot, fps) for shot in shots]
     counts = [_people_in(scan, shot) for shot in shots]
+    size = tuple(previous["probe"].facts["size"])
+    given = None if video.poses is None else GivenPoses(video.poses, len(times), size)
     reader = read_video(video.path, POSE_HEIGHT)
-    factor = np.asarray(previous["probe"].facts["size"], np.float32) / np.asarray(reader.size, np.float32)
+    factor = np.asarray(size, np.float32) / np.asarray(reader.size, np.float32)
     facts, columns = [], _Columns()
     frames = enumerate(rgb for _, rgb in reader)
     for number, (shot, grid, count) in enumerate(zip(shots, grids, counts, strict=True)):
@@ -72,9 +80,10 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
         for track in tracks:
             if options.all_people or track is main:
                 first = len(columns)
-                columns.extend(track, grid, factor)
+                columns.extend(track, grid, factor, given)
                 facts.append([number, first, len(columns), track is main])
-    return Result({"tracks": facts, "size": list(previous["probe"].facts["size"])}, columns.arrays())
+    share = columns.given / max(1, len(columns))
+    return Result({"tracks": facts, "size": list(size), "given_poses": round(share, 4)}, columns.arrays())
 
 
 def _people_in(scan: Result, shot: tuple[int, int]) -> int:
@@ -168,11 +177,14 @@ class _Columns:
     def __init__(self) -> None:
         self._parts: dict[str, list[NDArray[Any]]] = {}
         self._length = 0
+        self.given = 0  # rows of positions that another estimator gave
 
     def __len__(self) -> int:
         return self._length
 
-    def extend(self, track: _Track, grid: NDArray[np.int64], factor: FloatArray) -> None:
+    def extend(
+        self, track: _Track, grid: NDArray[np.int64], factor: FloatArray, given: GivenPoses | None = None
+    ) -> None:
         """Append a track; a frame that the grid shows twice has one row, at its first slot."""
         points = np.stack([pose.points for pose in track.poses])
         confidence = np.stack([pose.visibility for pose in track.poses])
@@ -180,6 +192,9 @@ class _Columns:
         flat = convert(Skeleton((points + 0.5) * factor - 0.5, 1.0, MEDIAPIPE_33, confidence), OPENPOSE_18_FEET)
         space = convert(Skeleton(world, 1.0, MEDIAPIPE_33, confidence), OPENPOSE_18_FEET)
         frames = np.array(track.frames)
+        if given is not None:
+            flat, taken = given.replace(flat, track.frames)
+            self.given += taken
         rows = {
             "frame": frames,
             "slot": np.searchsorted(grid, frames),

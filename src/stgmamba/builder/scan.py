@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -66,19 +67,19 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
     text: list[tuple[int, BoolArray]] = []
     before: Frame | None = None
     flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    with PoseDetector(people=PEOPLE) as poses:
-        for i, (seconds, rgb) in enumerate(_true_times(reader, video.fps)):
-            times.append(seconds)
-            detector.add(rgb)
-            grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-            small = cv2.resize(grey, (_FLOW_WIDTH, max(16, round(_FLOW_WIDTH * rgb.shape[0] / rgb.shape[1]))))
-            flow = np.zeros((*small.shape, 2), np.float32) if before is None else flow_of.calc(before, small, None)
-            measures.append((float(small.mean()) / 255, *_motion(flow)))
-            before = small
-            if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
-                people.append((i, len(poses.detect(rgb))))
-            if not text or seconds >= times[text[-1][0]] + _TEXT_SECONDS:
-                text.append((i, find_text(grey)))
+    poses = _pose_detector()
+    for i, (seconds, rgb) in enumerate(_true_times(reader, video.fps)):
+        times.append(seconds)
+        detector.add(rgb)
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        small = cv2.resize(grey, (_FLOW_WIDTH, max(16, round(_FLOW_WIDTH * rgb.shape[0] / rgb.shape[1]))))
+        flow = np.zeros((*small.shape, 2), np.float32) if before is None else flow_of.calc(before, small, None)
+        measures.append((float(small.mean()) / 255, *_motion(flow)))
+        before = small
+        if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
+            people.append((i, len(poses.detect(rgb))))
+        if not text or seconds >= times[text[-1][0]] + _TEXT_SECONDS:
+            text.append((i, find_text(grey)))
     if not times:
         raise InputError(f"{video.path}: no frame of it can be decoded; it is damaged.")
     breaks = detector.breaks()
@@ -102,6 +103,12 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
             "text": np.stack([mask for _, mask in text]),
         },
     )
+
+
+@lru_cache(maxsize=1)
+def _pose_detector() -> PoseDetector:
+    """The detector that counts people; each picture is one of its own, so a process loads it once for all videos."""
+    return PoseDetector(people=PEOPLE)
 
 
 def used_fps(times: DoubleArray) -> float:

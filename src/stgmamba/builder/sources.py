@@ -37,6 +37,7 @@ class Source:
         licence: under which the video may be used.
         fps: true frame rate, where the file states a wrong one; 0 where it is right.
         lag: seconds by which the sound is late against the picture, where known.
+        poses: OpenPose JSON of every frame that another estimator wrote, a file or a folder; "" where there is none.
     """
 
     file: str
@@ -46,6 +47,7 @@ class Source:
     licence: str = ""
     fps: float = 0.0
     lag: float = 0.0
+    poses: str = ""
 
     @property
     def is_url(self) -> bool:
@@ -107,9 +109,34 @@ def fetch(source: Source, folder: Path) -> Path:
     return path
 
 
+def find_poses(source: Source) -> Path | None:
+    """The poses of a video that are named, or lie beside it: ``NAME_keypoints`` (a folder) or ``NAME_keypoints.json``.
+
+    Raises:
+        InputError: those that are named do not exist.
+    """
+    if source.poses:
+        path = Path(source.poses)
+        if not path.exists():
+            raise InputError(f"{path}: there are no such poses; check the list.")
+        return path
+    if source.is_url:
+        return None
+    video = Path(source.file)
+    beside = (video.with_name(f"{video.stem}_keypoints{ending}") for ending in ("", ".json"))
+    return next((path for path in beside if path.exists()), None)
+
+
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal. Raises InputError where it cannot be read."""
+    """SHA-256 of the content of a file, or of the .json files in a folder, hexadecimal.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     try:
+        if path.is_dir():
+            names = sorted(path.glob("*.json"))
+            return hashlib.sha256("".join(f"{name.name} {sha256(name)}\n" for name in names).encode()).hexdigest()
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
@@ -154,6 +181,8 @@ def _source_of_row(row: dict[str, Any], folder: Path) -> Source:
     numbers = {"fps", "lag"}
     values: dict[str, Any] = {n: float(v or 0) if n in numbers else str(v or "") for n, v in row.items()}
     source = Source(**values)
+    if source.poses:
+        source = replace(source, poses=str(folder / source.poses))
     return source if source.is_url else replace(source, file=str(folder / source.file))
 
 

@@ -58,12 +58,16 @@ class Video:
         sha256: of its content.
         fps: true frame rate where the file's is known to be wrong, else 0.
         lag: seconds by which its sound is late.
+        poses: file or folder of poses that another estimator found in it, or None.
+        poses_sha256: of their content.
     """
 
     path: Path
     sha256: str
     fps: float = 0.0
     lag: float = 0.0
+    poses: Path | None = None
+    poses_sha256: str = ""
 
 
 Previous = dict[str, Result]
@@ -80,6 +84,7 @@ class Stage:
         run: computes the result.
         options: names of the fields of `BuildOptions` it reads.
         needs: stages whose results it reads.
+        poses: whether it reads the poses that another estimator found.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Stage:
     run: Callable[[Video, BuildOptions, Previous], Result]
     options: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    poses: bool = False
 
     def key(self, video: Video, options: BuildOptions, keys: dict[str, str]) -> str:
         """The key of the result, hexadecimal, given those of the stages it needs."""
@@ -100,6 +106,8 @@ class Stage:
             chosen,
             [keys[name] for name in self.needs],
         ]
+        if self.poses and video.poses is not None:
+            parts.append(video.poses_sha256)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

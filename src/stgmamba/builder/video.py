@@ -12,20 +12,21 @@ from stgmamba.builder.motion import motion_stage
 from stgmamba.builder.people import people_stage
 from stgmamba.builder.scan import probe_stage, scan_stage
 from stgmamba.builder.sound import sound_stage, sync_stage
-from stgmamba.builder.sources import Source
+from stgmamba.builder.sources import Source, find_poses
+from stgmamba.builder.sources import sha256 as hash_of
 from stgmamba.builder.stages import BuildOptions, Stage, Video, result_paths, run_stages
 from stgmamba.files import atomic_output
 
 STAGES = (
     Stage("probe", 1, probe_stage),
-    Stage("scan", 1, scan_stage, needs=("probe",)),
-    Stage("people", 1, people_stage, options=("all_people",), needs=("probe", "scan")),
+    Stage("scan", 2, scan_stage, needs=("probe",)),
+    Stage("people", 2, people_stage, options=("all_people",), needs=("probe", "scan"), poses=True),
     Stage("motion", 1, motion_stage, options=("shortest",), needs=("scan", "people")),
     Stage("sound", 2, sound_stage, needs=("probe", "motion")),
     Stage("sync", 1, sync_stage, needs=("motion", "sound")),
     Stage(
         "clips",
-        1,
+        2,
         clips_stage,
         options=("shortest", "longest", "height"),
         needs=("scan", "motion", "sound", "sync"),
@@ -35,8 +36,9 @@ STAGES = (
 
 
 def video_of(path: Path, sha256: str, source: Source) -> Video:
-    """The video of a source, whose content has this hash."""
-    return Video(path, sha256, source.fps, source.lag)
+    """The video of a source, whose content has this hash. Raises InputError for poses that cannot be read."""
+    poses = find_poses(source)
+    return Video(path, sha256, source.fps, source.lag, poses, hash_of(poses) if poses is not None else "")
 
 
 def clips_file(video: Video, options: BuildOptions, folder: Path) -> Path:
@@ -67,6 +69,7 @@ def build_video(video: Video, options: BuildOptions, folder: Path) -> None:
         "frames": len(scan.arrays["times"]),
         "breaks": scan.facts["breaks"],
         "dropped": results["motion"].facts["dropped"],
+        "given_poses": results["people"].facts["given_poses"],
         "clips": [clip | written for clip, written in zip(results["clips"].facts["clips"], files, strict=True)],
     }
     # Written last: where it is, the clips are complete.
@@ -82,7 +85,7 @@ def clip_rows(video: Video, source: Source, clips: list[dict[str, Any]]) -> list
         source: what is known about it beforehand.
         clips: of the report that `build_video` wrote.
     """
-    known = {name: value for name, value in asdict(source).items() if name not in ("file", "fps", "lag")}
+    known = {name: value for name, value in asdict(source).items() if name not in ("file", "fps", "lag", "poses")}
     rows = []
     for clip in clips:
         row = {"key": clip_name(video, clip), "source": source.file, "sha256": video.sha256, **known, "lag": video.lag}

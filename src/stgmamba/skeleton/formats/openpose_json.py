@@ -84,6 +84,28 @@ def read(path: Path) -> Skeleton:
         raise InputError(f"{path}: not a pose file that can be used: {error}; write it again.") from error
 
 
+def read_people(path: Path) -> list[Skeleton]:
+    """Everybody in each frame of a .json file or a folder of them.
+
+    Returns:
+        For each frame its people, as the P frames of a 2-D skeleton of any of the layouts that are read; P may be 0.
+
+    Raises:
+        InputError: malformed, in 3-D, or nobody in any frame.
+    """
+    try:
+        frames = _load_folder(path) if path.is_dir() else _load_file(path)
+        people, size, _ = _people_of_frames(frames)
+        layout = _BY_COUNT[_common_shape([pose for poses in people for pose in poses])[0]]
+        if any(pose.shape[1] != 3 for poses in people for pose in poses):
+            raise ValueError("its poses are not 2-D")
+        every = [np.stack(poses) if poses else np.zeros((0, len(layout), 3), np.float32) for poses in people]
+        scale = _scale_to_pixels(np.concatenate(every), size)
+        return [Skeleton(values[..., :2] * scale, FPS, layout, np.clip(values[..., 2], 0, 1), size) for values in every]
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{path}: not a pose file that can be used: {error}; write it again.") from error
+
+
 def _to_frames(skeleton: Skeleton) -> list[dict[str, Any]]:
     if skeleton.layout not in _WRITTEN:
         skeleton = convert(skeleton, BODY_25)
@@ -125,11 +147,25 @@ def _load_json(path: Path) -> Any:
 
 
 def _from_frames(frames: list[Any]) -> Skeleton:
+    everybody, size, fps = _people_of_frames(frames)
+    poses: list[FloatArray | None] = []
+    before: FloatArray | None = None
+    for people in everybody:
+        pose = _follow(people, before)
+        before = before if pose is None else pose
+        poses.append(pose)
+    shape = _common_shape([pose for pose in poses if pose is not None])
+    values = np.stack([np.zeros(shape, np.float32) if pose is None else pose for pose in poses])
+    positions = values[..., :-1] * _scale_to_pixels(values, size)
+    return Skeleton(positions, fps, _BY_COUNT[shape[0]], np.clip(values[..., -1], 0, 1), size)
+
+
+def _people_of_frames(frames: list[Any]) -> tuple[list[list[FloatArray]], tuple[int, int] | None, float]:
+    """The poses of each frame, [J, 2 or 3 coordinates and the confidence] each; canvas size and frames per second."""
     if not frames:
         raise ValueError("it has no frames")
     size, fps = None, FPS
-    poses: list[FloatArray | None] = []
-    before: FloatArray | None = None
+    everybody: list[list[FloatArray]] = []
     for i, frame in enumerate(frames):
         if not isinstance(frame, dict) or not isinstance(frame.get("people", []), list):
             raise ValueError(f"frame {i} has no list of people")
@@ -137,21 +173,25 @@ def _from_frames(frames: list[Any]) -> Skeleton:
             size = (_whole(frame["canvas_width"]), _whole(frame["canvas_height"]))
         if "fps" in frame:
             fps = _positive(frame["fps"])
-        people = [pose for person in frame.get("people", []) if (pose := _pose(person, i)) is not None]
-        pose = _follow(people, before)
-        before = before if pose is None else pose
-        poses.append(pose)
-    shapes = {pose.shape for pose in poses if pose is not None}
+        everybody.append([pose for person in frame.get("people", []) if (pose := _pose(person, i)) is not None])
+    return everybody, size, fps
+
+
+def _common_shape(poses: list[FloatArray]) -> tuple[int, ...]:
+    shapes = {pose.shape for pose in poses}
     if not shapes:
         raise ValueError("nobody is in any frame")
     if len(shapes) > 1:
         raise ValueError("its frames do not all have the same number of joints")
-    shape = shapes.pop()
-    values = np.stack([np.zeros(shape, np.float32) if pose is None else pose for pose in poses])
-    positions, confidence = values[..., :-1], values[..., -1]
-    if positions.shape[-1] == 2 and size is not None and _is_normalised(positions[confidence > 0]):
-        positions = positions * np.array(size, np.float32)
-    return Skeleton(positions, fps, _BY_COUNT[shape[0]], np.clip(confidence, 0, 1), size)
+    return shapes.pop()
+
+
+def _scale_to_pixels(poses: FloatArray, size: tuple[int, int] | None) -> FloatArray:
+    """Factors on the coordinates of poses [..., J, D + 1]: the canvas' size where they are parts of it, else 1."""
+    known = poses[..., -1] > 0
+    if poses.shape[-1] == 3 and size is not None and _is_normalised(poses[..., :-1][known]):
+        return np.array(size, np.float32)
+    return np.ones(poses.shape[-1] - 1, np.float32)
 
 
 def _is_normalised(known: FloatArray) -> bool:
