@@ -921,6 +921,34 @@ def data_build(
             retry=retry,
             report=terminal,
         )
+    _print_build(output, report, terminal, as_json)
+
+
+@data.command("import")
+def data_import(
+    corpus: Annotated[
+        Path,
+        typer.Argument(help="Folder: Tang 2018, AIST++, packed dances, or BVH and .npz files.", metavar="CORPUS"),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the data set.", metavar="DATASET")],
+    shortest: Annotated[float, typer.Option(help="Seconds of a clip at least.")] = 2.0,
+    longest: Annotated[float, typer.Option(help="Seconds of a clip at most.")] = 10.0,
+    licence: Annotated[str, typer.Option(help="Of the corpus, for the index.", metavar="TEXT")] = "",
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Make a data set of clips of a corpus of motion, with drawn skeletons as pictures; running again goes on."""
+    with Terminal() as terminal:
+        from stgmamba.builder.build import import_corpus
+        from stgmamba.builder.stages import BuildOptions
+
+        options = BuildOptions(shortest, longest)
+        report = import_corpus(corpus, output, options, licence=licence, workers=workers, report=terminal)
+    _print_build(output, report, terminal, as_json)
+
+
+def _print_build(output: Path, report: dict[str, Any], terminal: Terminal, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({**report, "stage_seconds": terminal.seconds, "versions": _versions()}))
         return

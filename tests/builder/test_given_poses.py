@@ -94,7 +94,7 @@ def test_a_data_set_has_the_given_poses(tmp_path: Path) -> None:
     clips = ClipDataset(tmp_path / "set")
     given = clips.poses(0).skeleton
     row = clips.rows[0]
-    shown = given.positions + [row["crop_left"], row["crop_top"]]
+    shown = given.positions + np.array([row["crop_left"], row["crop_top"]])
     assert np.abs(shown[:, :14] - moved[:, :14]).mean() < 0.5
     (tmp_path / "a_keypoints" / "x_000000000000_keypoints.json").write_text("{")
     with pytest.raises(InputError, match="no clip of a person"):

@@ -1,4 +1,4 @@
-"""From sources to a data set: ``stgmamba data build``.
+"""From sources to a data set: ``stgmamba data build``, and from a corpus of motion: ``stgmamba data import``.
 
 A data set's folder holds ``index.parquet``, ``shards/``, ``report.json`` (what became of each source), ``README.md``
 (its card) and ``work/``, the results of the stages by the content of each video. Running again does what is missing;
@@ -12,17 +12,21 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stgmamba.builder.card import write_card
+from stgmamba.builder.known_motion import content_hash
 from stgmamba.builder.ray_cluster import run_on_ray
 from stgmamba.builder.shards import SHARD_BYTES, remove_other_shards, write_shards
 from stgmamba.builder.sources import Source, fetch, list_sources, sha256
 from stgmamba.builder.stages import BuildOptions, Video
 from stgmamba.builder.video import build_video, clip_rows, clips_file, video_of
 from stgmamba.builder.workers import Limits, Outcome, run_in_workers
-from stgmamba.datasets.clips import write_index
+from stgmamba.datasets.clips import FILMED, write_index
+from stgmamba.datasets.smpl22 import StyledDance
+from stgmamba.datasets.styled import load_corpus
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
 from stgmamba.progress import Reporter, Silent
@@ -38,16 +42,23 @@ class Task:
         video: to work on.
         options: of the clips.
         folder: of its results.
+        dance: whose drawn skeleton the video is, where it comes from a corpus of motion.
     """
 
     video: Video
     options: BuildOptions
     folder: Path
+    dance: StyledDance | None = None
+
+    @property
+    def clips_file(self) -> Path:
+        """The tar file of its clips."""
+        return clips_file(self.video, self.options, self.folder, self.dance)
 
 
 def run_task(task: Task) -> None:
     """Do all work on one video; what a worker process calls."""
-    build_video(task.video, task.options, task.folder)
+    build_video(task.video, task.options, task.folder, task.dance)
 
 
 def build_dataset(
@@ -100,6 +111,70 @@ def build_dataset(
         return run_on_ray(run_task, [_from_anywhere(task) for task in waiting], ray, limits, work.absolute())
 
     failed = _run(tasks, execute, retry, reporter)
+    return _assemble(output, entries, tasks, failed, shard_bytes, reporter)
+
+
+def import_corpus(
+    corpus: Path,
+    output: Path,
+    options: BuildOptions | None = None,
+    *,
+    licence: str = "",
+    workers: int | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    report: Reporter | None = None,
+) -> dict[str, Any]:
+    """Make a data set of clips of a corpus of motion: its skeletons drawn, its joints, its music, its splits.
+
+    Lost are what its reader loses (`stgmamba.datasets.styled.load_corpus`), music whose timing is not reliable, and
+    music of which only features are known.
+
+    Args:
+        corpus: folder, see `stgmamba.datasets.styled.load_corpus`.
+        output: folder of the data set.
+        options: of the clips.
+        licence: of the corpus, for the index.
+        workers: processes; by default one per core.
+        shard_bytes: size of a shard from which on the next is begun.
+        report: is told of the progress.
+
+    Returns:
+        The report, as `build_dataset`.
+
+    Raises:
+        InputError: the corpus cannot be read, or no dance of it is long enough.
+    """
+    options, reporter = options or BuildOptions(), report or Silent()
+    workers = workers or os.cpu_count() or 1
+    check_build_options(options, workers, (1, 1))
+    _make_folder(output)
+    entries: list[dict[str, Any]] = []
+    tasks: dict[str, Task] = {}
+    for split, dance in load_corpus(corpus):
+        digest = content_hash(dance)
+        song = "" if dance.audio_path is None else f"{dance.audio_path.parent.name}/{dance.audio_path.name}"
+        source = Source(f"{corpus}/{dance.id}", dance.style or "", song, licence=licence)
+        entry: dict[str, Any] = {"source": source, "sha256": digest, "split": split}
+        if digest in tasks:
+            entry |= {"sha256": "", "state": "same", "reason": "the same movement and music as another dance"}
+        else:
+            folder = output / "work" / digest
+            tasks[digest] = Task(Video(folder / "drawn.mp4", digest), options, folder, dance)
+        entries.append(entry)
+    execute = partial(run_in_workers, run_task, workers=workers, limits=Limits())
+    failed = _run(list(tasks.values()), execute, False, reporter)
+    return _assemble(output, entries, list(tasks.values()), failed, shard_bytes, reporter)
+
+
+def _assemble(
+    output: Path,
+    entries: list[dict[str, Any]],
+    tasks: list[Task],
+    failed: dict[str, str],
+    shard_bytes: int,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Write shards, index, report and card from what the tasks left; returns the report."""
     rows: list[dict[str, Any]] = []
     tars: dict[str, Path] = {}
     for task in sorted(tasks, key=lambda task: task.video.sha256):
@@ -107,9 +182,12 @@ def build_dataset(
         if task.video.sha256 in failed:
             entry |= {"state": "failed", "reason": failed[task.video.sha256]}
             continue
-        tar = clips_file(task.video, options, task.folder)
+        tar = task.clips_file
         facts = json.loads(tar.with_suffix(".json").read_text(encoding="utf-8"))
-        found = clip_rows(task.video, entry["source"], facts["clips"])
+        movement = FILMED if task.dance is None else task.dance.source
+        found = clip_rows(task.video, entry["source"], facts["clips"], movement)
+        if "split" in entry:
+            found = [row | {"split": entry["split"]} for row in found]
         entry |= {"state": "done", "clips": len(found), "seconds": facts["seconds"], "dropped": facts["dropped"]}
         entry |= {"breaks": facts["breaks"], "given_poses": facts["given_poses"]}
         rows += found
@@ -213,7 +291,7 @@ def _run(
     waiting = []
     for task in tasks:
         known = _failure(task)
-        if clips_file(task.video, task.options, task.folder).with_suffix(".json").exists():
+        if task.clips_file.with_suffix(".json").exists():
             continue
         if known and not retry:
             failed[task.video.sha256] = known

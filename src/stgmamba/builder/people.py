@@ -118,7 +118,7 @@ def _track_shot(
             )  # the tracker takes whole milliseconds and insists that they rise
             found = detector.detect(rgb, clock)
             for pose, track in _assign(found, tracks, i, times):
-                track.add(i, pose, _sharpness(rgb, pose), max(len(found), count) - 1)
+                track.add(i, pose, sharpness(rgb, pose.points), max(len(found), count) - 1)
     return tracks
 
 
@@ -159,10 +159,10 @@ def _main_track(tracks: list[_Track], size: tuple[int, int]) -> _Track | None:
     return max(tracks, key=weight, default=None)
 
 
-def _sharpness(rgb: Frame, pose: Pose) -> float:
-    """Standard deviation of the Laplacian of a person, scaled to 256 rows, in grey levels."""
-    low = np.clip(pose.points.min(axis=0), 0, [rgb.shape[1] - 1, rgb.shape[0] - 1]).astype(int)
-    high = np.clip(pose.points.max(axis=0), 0, [rgb.shape[1] - 1, rgb.shape[0] - 1]).astype(int)
+def sharpness(rgb: Frame, points: FloatArray) -> float:
+    """Standard deviation of the Laplacian of a person with joints ``points`` [J, 2], at 256 rows, grey levels."""
+    low = np.clip(points.min(axis=0), 0, [rgb.shape[1] - 1, rgb.shape[0] - 1]).astype(int)
+    high = np.clip(points.max(axis=0), 0, [rgb.shape[1] - 1, rgb.shape[0] - 1]).astype(int)
     if (high - low).min() < 8:
         return 0.0
     part = rgb[low[1] : high[1], low[0] : high[0]]

@@ -29,6 +29,10 @@ INDEX = "index.parquet"
 SUFFIXES = ("mp4", "npz", "json")
 """Files of a clip, in the order in which they lie in a shard."""
 
+FILMED = "filmed"
+"""Where the movement of a clip comes from: this, or for clips of corpora of motion, whose pictures are drawn
+skeletons, one of `stgmamba.datasets.smpl22.SOURCES`."""
+
 PLACE = ("shard", "mp4_offset", "npz_offset", "json_offset", "json_bytes")
 """Columns of the index that say where a clip lies."""
 
@@ -135,6 +139,11 @@ class ClipDataset:
             if not same or not _is_row_of(files["json"], row):
                 faults.append(f"{self.folder / row['shard']}: {row['key']} is not as it was written; build it again.")
         return faults
+
+
+def movement_of(row: dict[str, Any]) -> str:
+    """Where the movement of a clip comes from; sets that were built before this was recorded are all filmed."""
+    return str(row.get("movement") or FILMED)
 
 
 def is_clip_dataset(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stgmamba.datasets.clips import ClipDataset
+from stgmamba.datasets.clips import FILMED, ClipDataset, movement_of
 from stgmamba.datasets.scores import Profile
 from stgmamba.datasets.smpl22 import CAPTURED, StyledDance
 from stgmamba.errors import InputError
@@ -68,13 +68,16 @@ def _dance(dataset: ClipDataset, numbers: list[int]) -> StyledDance:
     positions = np.concatenate([dataset.poses(n).dance.positions for n in numbers])
     dance = Skeleton(positions, rows[0]["fps"], OPENPOSE_18_FEET)
     # The second of the sound at which the dance begins; one that begins before its sound loses what is too early.
-    start = rows[0]["sync_offset"] if rows[0]["sync_applied"] else 0.0
+    # A corpus' own timing stands.
+    movement = movement_of(rows[0])
+    start = rows[0]["sync_offset"] if rows[0]["sync_applied"] and movement == FILMED else 0.0
     early = int(np.ceil(max(0.0, -start) * dance.fps))
     dance = retarget(dance.slice(early, len(dance)).resampled(FPS), Body())
     musical = bool(rows[0]["sound"]) and float(np.mean([row["pulse"] for row in rows])) >= _MUSICAL
     audio = _sound(dataset, numbers) if musical else None
     start += early / rows[0]["fps"]
-    return StyledDance(rows[0]["key"], rows[0]["style"] or None, CAPTURED, dance, audio, start, None, musical)
+    source = CAPTURED if movement == FILMED else movement
+    return StyledDance(rows[0]["key"], rows[0]["style"] or None, source, dance, audio, start, None, musical)
 
 
 def _sound(dataset: ClipDataset, numbers: list[int]) -> Path:

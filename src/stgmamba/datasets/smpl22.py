@@ -76,6 +76,15 @@ class StyledDance:
     sync: bool = True
 
 
+def is_smpl22(folder: Path) -> bool:
+    """Whether a folder is in this format: its index says where each dance comes from and what its toes are worth."""
+    try:
+        entries = parse_json((folder / "index.json").read_text(encoding="utf-8"))
+        return bool({"source", "toes"} <= entries[0].keys())
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return False
+
+
 def load_styled_dances(folder: str | Path, split: str) -> list[StyledDance]:
     """The dances of a split, repaired; a take is divided where its dancer stands still.
 

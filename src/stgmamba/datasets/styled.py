@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from stgmamba.datasets.aistpp import is_aistpp, load_aistpp_dances
@@ -9,9 +10,12 @@ from stgmamba.datasets.clips import is_clip_dataset
 from stgmamba.datasets.filmed import load_filmed_dances
 from stgmamba.datasets.motion_folder import is_motion_folder, load_motions
 from stgmamba.datasets.scores import Profile
-from stgmamba.datasets.smpl22 import CAPTURED, StyledDance, load_styled_dances
+from stgmamba.datasets.smpl22 import CAPTURED, StyledDance, is_smpl22, load_styled_dances
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.datasets.tang2018_raw import is_raw_tang2018, load_raw_dances
+from stgmamba.errors import InputError
+
+SPLITS = ("train", "val", "test")
 
 
 def load_split(
@@ -45,3 +49,25 @@ def load_split(
             for dance in load_dances(data, split)
         ]
     return dances if smpl22 is None else dances + load_styled_dances(smpl22, split)
+
+
+def load_corpus(folder: str | Path) -> list[tuple[str, StyledDance]]:
+    """All dances of a corpus of motion, each with its split.
+
+    Args:
+        folder: as for `load_split`, or in the format of ``datasets.smpl22``.
+
+    Raises:
+        InputError: it is a data set of clips already, or of no known format, or a file in it cannot be used.
+    """
+    folder = Path(folder)
+    if is_clip_dataset(folder):
+        raise InputError(f"{folder}: is a data set of clips already; use it as it is, or join it by data merge.")
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; name one that holds dances (docs/data.md).")
+    read = load_styled_dances if is_smpl22(folder) else lambda path, split: load_split(path, None, split)
+    dances = [("train", dance) for dance in read(folder, "train")]
+    for split in SPLITS[1:]:
+        with suppress(InputError):  # corpora that are not divided have no such split
+            dances += [(split, dance) for dance in read(folder, split)]
+    return dances

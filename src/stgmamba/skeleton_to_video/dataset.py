@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from stgmamba.datasets.clips import ClipDataset, is_clip_dataset
+from stgmamba.datasets.clips import FILMED, ClipDataset, is_clip_dataset, movement_of
 from stgmamba.datasets.held_out import HeldOut
 from stgmamba.datasets.scores import Profile
 from stgmamba.errors import InputError
@@ -135,7 +135,15 @@ def _clips_of(sources: Sources) -> list[tuple[str, _Scenes]]:
     """Name of each clip, and a function of a seed that makes its examples."""
     if sources.clips is not None and is_clip_dataset(sources.clips):
         dataset = ClipDataset(sources.clips, sources.profile)
-        numbers = [n for n, row in enumerate(dataset.rows) if (row.get("split") or "train") == "train"]
+        numbers = [
+            n
+            for n, row in enumerate(dataset.rows)
+            if (row.get("split") or "train") == "train" and movement_of(row) == FILMED
+        ]
+        if not numbers:
+            raise InputError(
+                f"{sources.clips}: no clip of split train was filmed; stage 2 learns from pictures of people."
+            )
         return [(dataset.rows[n]["key"], partial(_scenes_of_clip, dataset, n, sources.scenes)) for n in numbers]
     files = _files_in(sources.clips, _CLIP_SUFFIXES, "videos")
     return [(path.stem, partial(_scenes_of_file, path, sources)) for path in files]
