@@ -9,9 +9,9 @@ import torch
 from stgmamba.datasets.smpl22 import CAPTURED, Rhythm, StyledDance
 from stgmamba.datasets.styled import load_split
 from stgmamba.errors import InputError
-from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
+from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples, mirror
 from stgmamba.music_to_skeleton.model import Config
-from stgmamba.music_to_skeleton.representation import encode, mirror
+from stgmamba.music_to_skeleton.representation import encode
 from stgmamba.skeleton import Skeleton
 
 from ..support.synthetic_dances import stepping, wandering
@@ -54,7 +54,7 @@ def test_windows_are_pieces_of_dances_with_the_music_beside_them(data: list[Exam
             (example, start, turned)
             for example in data
             for start in range(0, len(example.nodes) - 39, RATIO)
-            for turned, dance in enumerate((example.nodes, mirror(example.nodes)))
+            for turned, dance in enumerate((example.nodes, mirror(torch.from_numpy(example.nodes)).numpy()))
             if np.array_equal(dance[start : start + 40], nodes.numpy())
             and (
                 not features.any()
@@ -160,3 +160,20 @@ def test_the_sound_alone_may_be_dropped_and_mirroring_left_out(data: list[Exampl
     assert heard.any()
     assert batch.features[heard][..., 0].any(dim=1).all()  # onset strength stays
     assert (batch.style < len(STYLES)).all()  # no mirrored class
+
+
+def test_mirrored_nodes_are_those_of_the_mirrored_dance() -> None:
+    original = stepping(np.arange(0.6, 3, 0.5), 3.5)
+    nodes = torch.from_numpy(encode(original, 25.0))
+    np.testing.assert_allclose(mirror(nodes).numpy(), encode(original.mirrored(), 25.0), atol=2e-2)
+    assert torch.equal(mirror(mirror(nodes)), nodes)
+
+
+def test_sound_that_no_window_has_is_not_held(dances: Path) -> None:
+    split = load_split(dances / "small", None, "train")
+    sampling = WindowSampling(16, 40, 0.0, 0.0, sound_dropout=1.0)
+    whole, short = (DanceDataset(load_examples(split, (1.0,), CONFIG, 40, s), sampling, CONFIG, CPU) for s in (1e9, 1))
+    assert whole.samples is None
+    assert max(len(example.audio.samples) for example in short.data) == 22_050
+    for name in ("nodes", "wave", "features", "style"):
+        assert torch.equal(getattr(whole.batch(3), name), getattr(short.batch(3), name))

@@ -14,6 +14,9 @@ from safetensors.torch import load_file
 from stgmamba.errors import InputError
 from stgmamba.music_to_skeleton.sampler import load_sampler
 from stgmamba.music_to_skeleton.train import read_skeleton_config, train
+from stgmamba.skeleton.formats import write_skeleton
+
+from ..support.synthetic_dances import wandering
 
 SMALL = {
     "data": "small",
@@ -55,6 +58,22 @@ def test_training_lowers_the_loss_and_leaves_weights_that_dance(objective: str, 
     generator = load_sampler(weights)
     assert generator.model.config.channels == 8
     assert list((tmp_path / "run" / "tensorboard").glob("events*"))
+
+
+def test_dances_without_any_music_can_be_learnt(tmp_path: Path) -> None:
+    """Of motions alone, with a picture of samples, which needs a song, in the log."""
+    (tmp_path / "motions" / "waltz").mkdir(parents=True)
+    write_skeleton(tmp_path / "motions" / "waltz" / "a.npz", wandering(12.0, 0))
+    (tmp_path / "motions" / "motions.csv").write_text("file,style\nwaltz/a.npz,waltz\n")
+    path = config(tmp_path, data=str(tmp_path / "motions"), steps=2, preview_minutes=0)
+    assert load_sampler(train(read_skeleton_config(path), log=lambda _: None)).styles
+
+
+def test_a_new_style_is_not_danced_to_sound_that_was_never_learnt(tmp_path: Path) -> None:
+    styles = {**SMALL["model"], "styles": ["waltz", "of our own"]}  # type: ignore[dict-item]
+    for dropout, expected in ((0.0, "sound"), (1.0, "rhythm")):
+        path = config(tmp_path, sound_dropout=dropout, model=styles)
+        assert read_skeleton_config(path).network.music_inputs == (expected, expected)
 
 
 def test_a_run_that_was_killed_goes_on_along_the_same_curve(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from stgmamba.music_to_skeleton.audio_features import (
     phase_features,
 )
 from stgmamba.music_to_skeleton.model import Config
-from stgmamba.music_to_skeleton.representation import encode, mirror
+from stgmamba.music_to_skeleton.representation import GRAPH, ROOT, encode
 from stgmamba.options import FPS
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.motion_events import motion_tempo
@@ -48,7 +48,8 @@ class Example:
 
     Attributes:
         nodes: [T, 23, 3], see representation.py.
-        audio: features of its music, T / R frames; without samples where the sound is not known.
+        audio: features of its music, T / R frames; without samples where the sound is not known, with those of its
+            beginning where it is not learnt from.
         style: index; the number of styles for a dance that mixes several.
         source: index.
         sync: whether the timing of dance and music is reliable; False where there is no music.
@@ -105,7 +106,9 @@ class WindowSampling:
     mirror: float = 0.5
 
 
-def load_examples(dances: Sequence[StyledDance], rates: Sequence[float], config: Config, window: int) -> list[Example]:
+def load_examples(
+    dances: Sequence[StyledDance], rates: Sequence[float], config: Config, window: int, sound: float = np.inf
+) -> list[Example]:
     """Every dance at every playback rate; nodes and music are truncated to the same length.
 
     Takes without music that are shorter than two windows are joined, by style and source.
@@ -115,6 +118,7 @@ def load_examples(dances: Sequence[StyledDance], rates: Sequence[float], config:
         rates: playback rates, of song and dance together.
         config: of the network.
         window: frames of a training window.
+        sound: seconds of the sound of each dance that are kept, which is most of what its example holds.
 
     Raises:
         InputError: a dance of a style that is not among the network's.
@@ -152,7 +156,8 @@ def load_examples(dances: Sequence[StyledDance], rates: Sequence[float], config:
             else:
                 audio = _features_without_sound(frames)
             frames = min(frames, len(audio))
-            audio = dataclasses.replace(audio, features=audio.features[:frames])
+            kept = audio.samples if np.isinf(sound) else audio.samples[: round(sound * SAMPLE_RATE)].copy()
+            audio = dataclasses.replace(audio, samples=kept, features=audio.features[:frames])
             nodes = nodes[: frames * config.frames_per_music_frame]
             known = samples is not None or dance.rhythm is not None or beats is not None
             examples.append(Example(nodes, audio, style, source, known and dance.sync))
@@ -237,9 +242,11 @@ class DanceDataset:
         weight = share[style] * frames / length[style]
         self.probability = weight / weight.sum()
         self.nodes = [torch.from_numpy(example.nodes).to(device) for example in self.data]
-        self.mirrored = [torch.from_numpy(mirror(example.nodes)).to(device) for example in self.data]
         self.features = [torch.from_numpy(example.audio.features).to(device) for example in self.data]
-        self.samples = [self._padded_samples(example).to(device) for example in self.data]
+        # What no window has is not held: an hour of sound takes as much memory as ten of dance.
+        self.samples = (
+            [self._padded_samples(example).to(device) for example in self.data] if sampling.sound_dropout < 1 else None
+        )
 
     @property
     def minutes(self) -> float:
@@ -249,8 +256,8 @@ class DanceDataset:
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the nodes' coordinates as sampled, [J, 3] each, mirrored dances included."""
         means, squares = torch.zeros_like(self.nodes[0][0]), torch.zeros_like(self.nodes[0][0])
-        for weight, *pair in zip(self.probability, self.nodes, self.mirrored, strict=True):
-            for nodes in pair:
+        for weight, original in zip(self.probability, self.nodes, strict=True):
+            for nodes in (original, mirror(original)):
                 means += float(weight) / 2 * nodes.mean(dim=0)
                 squares += float(weight) / 2 * nodes.square().mean(dim=0)
         return means, (squares - means.square()).clamp(min=0).sqrt().clamp(min=0.02)
@@ -284,19 +291,23 @@ class DanceDataset:
             sound = onset * float(s.sound_dropout == 0 or rng.random() >= s.sound_dropout)
             style = self.data[index].style if rng.random() >= s.style_dropout else self.null_style
             known = self.features[index].new_tensor([onset, onset, music, music, music, music])
+            nodes = self.nodes[index][start : start + s.window]
+            heard = slice(first * HOP, (first + music_frames - 1) * HOP + WINDOW)
             windows.append(
                 (
-                    (self.mirrored if mirrored else self.nodes)[index][start : start + s.window],
-                    self.samples[index][first * HOP : (first + music_frames - 1) * HOP + WINDOW] * (sound * gain),
+                    mirror(nodes) if mirrored else nodes,
+                    nodes.new_zeros(heard.stop - heard.start)
+                    if self.samples is None
+                    else self.samples[index][heard] * (sound * gain),
                     self.features[index][first : first + music_frames] * known,
                     style + mirrored * (self.null_style + 1),
                     self.data[index].source,
                 )
             )
-        nodes, samples, features, styles, sources = zip(*windows, strict=True)
+        dances, samples, features, styles, sources = zip(*windows, strict=True)
         wave = torch.stack(samples).unfold(1, WINDOW, HOP)
         return Batch(
-            torch.stack(nodes),
+            torch.stack(dances),
             wave,
             torch.stack(features),
             torch.tensor(styles, device=wave.device),
@@ -310,3 +321,12 @@ class DanceDataset:
         length = len(example.audio) * HOP + WINDOW
         samples = example.audio.samples[: length - before]
         return torch.from_numpy(np.pad(samples, (before, length - before - len(samples))))
+
+
+def mirror(nodes: Tensor) -> Tensor:
+    """Nodes of the mirrored dance, [..., 23, 3]."""
+    out = nodes[..., list(GRAPH.mirror), :]
+    # Coordinate 0 is to the left, of joints and of the root's velocity; the turning rate changes its sign too.
+    out[..., 0] *= -1
+    out[..., ROOT, 2] *= -1
+    return out

@@ -84,12 +84,3 @@ def decode(nodes: FloatArray, nodes_fps: float, fps: float) -> tuple[FloatArray,
     turning = frames[:, ROOT, 2]
     heading = np.concatenate([[0.0], np.cumsum(turning[:-1] / fps)]).astype(np.float32)
     return poses, RootTrajectory(integrate_velocity(frames[:, ROOT, :2], heading, fps), heading)
-
-
-def mirror(nodes: FloatArray) -> FloatArray:
-    """Nodes of the mirrored dance, [..., 23, 3]."""
-    out = nodes[..., list(GRAPH.mirror), :].copy()
-    # Coordinate 0 is to the left, of joints and of the root's velocity; the turning rate changes its sign too.
-    out[..., 0] *= -1
-    out[..., ROOT, 2] *= -1
-    return out

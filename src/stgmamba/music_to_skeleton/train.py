@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import nn
@@ -22,9 +23,9 @@ from stgmamba.music_to_skeleton.adversarial import AdversarialObjective
 from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples
 from stgmamba.music_to_skeleton.flow_matching import FlowMatchingObjective
 from stgmamba.music_to_skeleton.initialisation import read_teacher, start_from
-from stgmamba.music_to_skeleton.model import Config
+from stgmamba.music_to_skeleton.model import RHYTHM, SOUND, Config
 from stgmamba.music_to_skeleton.perceptual import PerceptualLoss, load_or_pretrain
-from stgmamba.music_to_skeleton.previews import draw_samples
+from stgmamba.music_to_skeleton.previews import PREVIEW_SECONDS, draw_samples
 from stgmamba.music_to_skeleton.registry import Network, build_network
 from stgmamba.music_to_skeleton.teacher import Teacher
 from stgmamba.training.checkpoint import TrainingState
@@ -67,6 +68,15 @@ class SkeletonTrainConfig(TrainConfig):
     shares: dict[str, float] = field(default_factory=dict)
     rates: tuple[float, ...] = (0.92, 1.0, 1.08)
 
+    @property
+    def network(self) -> Config:
+        """The network's configuration; where the sound is never learnt, styles do not get it when they are danced."""
+        network = Config(**self.model)
+        if self.sound_dropout < 1 or "music_inputs" in self.model:
+            return network
+        inputs = tuple(RHYTHM if each == SOUND else each for each in network.music_inputs)
+        return dataclasses.replace(network, music_inputs=inputs)
+
     def check(self) -> None:
         """Raise ValueError or TypeError for invalid settings."""
         super().check()
@@ -80,7 +90,7 @@ class SkeletonTrainConfig(TrainConfig):
         if not all(0.1 <= rate <= 10 for rate in self.rates):
             raise ValueError(f"rates are {self.rates}; use 0.1 to 10")
         self.check_model(Config, self.model)
-        if self.window % Config(**self.model).frames_per_music_frame:
+        if self.window % self.network.frames_per_music_frame:
             raise ValueError(f"window is {self.window}; give a multiple of the frames per frame of the music")
 
 
@@ -130,7 +140,7 @@ def dry_run(config: SkeletonTrainConfig) -> dict[str, Any]:
         dataset, _ = _load_data(config, fabric)
         state = _build_state(config, dataset, fabric, out, lambda _: None)
         seconds = seconds_per_step(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step))
-    names = (*Config(**config.model).styles, "mixed")
+    names = (*config.network.styles, "mixed")
     styles: dict[str, float] = {}
     for example in dataset.data:
         name = names[example.style]
@@ -148,10 +158,11 @@ def dry_run(config: SkeletonTrainConfig) -> dict[str, Any]:
 
 def _load_data(config: SkeletonTrainConfig, fabric: Fabric) -> tuple[DanceDataset, list[Example]]:
     """The data set of a run, and all its examples."""
-    model_config = Config(**config.model)
+    model_config = config.network
     styles_data = data_folder() / config.styles_data if config.styles_data else None
     dances = load_split(data_folder() / config.data, styles_data, "train", load_profile(config.profile))
-    data = load_examples(dances, config.rates, model_config, config.window)
+    sound = np.inf if config.sound_dropout < 1 else PREVIEW_SECONDS
+    data = load_examples(dances, config.rates, model_config, config.window, sound)
     sampling = WindowSampling(
         config.batch,
         config.window,
@@ -169,7 +180,7 @@ def _build_state(
     config: SkeletonTrainConfig, dataset: DanceDataset, fabric: Fabric, out: Path, log: Callable[[str], object]
 ) -> TrainingState:
     """The state of a run at step 0."""
-    model_config = Config(**config.model)
+    model_config = config.network
     torch.manual_seed(config.seed)  # reading the data may have drawn numbers, or not, where a network was loaded before
     model = build_network(model_config).to(fabric.device)
     if config.init:
