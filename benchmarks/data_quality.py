@@ -42,7 +42,7 @@ from stgmamba.skeleton.body import mid_hip, retarget
 from stgmamba.skeleton.camera import frame_dance
 from stgmamba.video_io import write_video
 
-SECONDS = (2.4, 3.2)  # of a shot
+SECONDS = (2.0, 2.6)  # of a shot
 FADE = (10, 25)  # frames of a transition
 DANCE_SECONDS = 40.0
 FAULTS: dict[str, str] = {
@@ -131,7 +131,7 @@ def _dances(seed: int) -> list[Skeleton]:
 
 
 def _write(path: Path, rng: np.random.Generator, dances: list[Skeleton]) -> Truth:
-    size = (360, 480) if rng.random() < 0.5 else (640, 480)
+    size = (270, 360) if rng.random() < 0.5 else (480, 360)
     faults = [name for name in FAULTS if rng.random() < 0.09]
     for one, other in (("mute", "noise"), ("still", "pan"), ("far", "half")):
         if one in faults and other in faults:
@@ -139,7 +139,7 @@ def _write(path: Path, rng: np.random.Generator, dances: list[Skeleton]) -> Trut
     shots: list[Shot] = []
     pieces: list[tuple[list[Frame], str, int]] = []
     for number in range(int(rng.choice([1, 2, 3], p=[0.45, 0.35, 0.2]))):
-        people = int(rng.choice([0, 1, 2, 3], p=[0.05, 0.65, 0.2, 0.1])) if size[0] > 400 else 1
+        people = int(rng.choice([0, 1, 2, 3], p=[0.05, 0.65, 0.2, 0.1])) if size[0] > size[1] else 1
         frames, joints = _shot(rng, dances, size, people, faults)
         kind = str(rng.choice(["cut", "cross-fade", "fade"], p=[0.5, 0.25, 0.25])) if number else ""
         pieces.append((frames, kind, int(rng.integers(*FADE))))
@@ -206,7 +206,8 @@ def _shot(
     if not people:
         joints = joints[:, :0]
     if "half" in faults:  # from the waist upward
-        hips = int(np.clip(np.median(mid_hip(every.positions)[:, 1] * 0 + joints[..., 8, 1].mean()), 200, 400))
+        hips = int(np.median(joints[..., OPENPOSE_18_FEET.index("right_hip"), 1])) if people else size[1] // 2
+        hips = int(np.clip(hips, 0.4 * size[1], 0.8 * size[1]))
         frames, joints = _zoomed(frames, joints, (0, 0, size[0], hips // 2 * 2), size)
     if "pan" in faults:
         frames, joints = _panned(frames, joints, size, float(rng.choice([-1, 1])))
@@ -325,9 +326,9 @@ def judge(truths: list[Truth], report: dict[str, Any], clips: ClipDataset) -> It
         if entry["state"] == "failed":
             continue
         found = [tuple(each) for each in entry["breaks"]]
-        for tally, fade in (("cuts", False), ("fades", True)):
+        for kind, fade in (("cuts", False), ("fades", True)):
             _match_breaks(
-                tallies[tally],
+                tallies[kind],
                 [each for each in truth.breaks if (each[2] != "cut") == fade],
                 [each for each in found if (each[2] != "cut") == fade],
                 truth.name,
