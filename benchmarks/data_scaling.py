@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from stgmamba.builder.build import build_dataset
@@ -54,14 +55,14 @@ def main() -> None:
     print(f"{len(videos)} videos, {seconds:.1f} s; video-seconds a second:")
     for workers in (1, 2):
         print(
-            f"  MediaPipe alone, {workers} process(es)  {seconds / wall_time(lambda n=workers: alone(n)):6.2f}",
+            f"  MediaPipe alone, {workers} process(es)  {seconds / wall_time(partial(alone, workers)):6.2f}",
             flush=True,
         )
     for workers in (1, 2):
-        taken = wall_time(lambda n=workers: build(videos, n))
+        taken = wall_time(partial(build, videos, workers))
         print(f"  data build, {workers} worker(s)         {seconds / taken:6.2f}", flush=True)
     if chosen.ray:
-        taken = wall_time(lambda: build(videos, 1, "local"))
+        taken = wall_time(partial(build, videos, 1, "local"))
         print(f"  data build, Ray on all cores    {seconds / taken:6.2f}", flush=True)
 
 

@@ -25,6 +25,7 @@ from stgmamba.cli import main
 from stgmamba.music_to_skeleton.styles import Choice
 from stgmamba.skeleton import Skeleton
 from stgmamba.skeleton.formats import read_skeleton, write_skeleton
+from stgmamba.training.weights import default_weights
 from stgmamba.video_io import probe, read_video, write_video
 
 Run = Callable[..., tuple[int, str, str]]
@@ -315,6 +316,23 @@ def test_info_of_a_song_shows_its_form_and_takes_beats(run: Run, short_song: Pat
     code, _, err = run("info", short_song, "--beats", beats)
     assert code == 2
     assert "write one beat per line" in err
+
+
+def test_weights_of_ones_own_dance(run: Run, short_song: Path, tmp_path: Path) -> None:
+    """``dance`` and ``skeleton`` take what ``train`` writes."""
+    flow = default_weights("music_to_skeleton_flow")
+    dances = []
+    for name, options_ in (("ours", ()), ("theirs", ("--weights", flow))):
+        path = tmp_path / f"{name}.npz"
+        assert run("skeleton", short_song, "-o", path, "--style", "waltz", *options_)[0] == 0
+        dances.append(read_skeleton(path).positions)
+    assert not np.allclose(dances[0], dances[1])
+    for verb, output in (("skeleton", "a.npz"), ("dance", "a.mp4")):
+        other = default_weights("skeleton_to_video")
+        code, _, err = run(verb, short_song, "-o", tmp_path / output, "--weights", other)
+        assert code == 2
+        assert is_one_sentence(err, str(other))
+        assert not (tmp_path / output).exists()
 
 
 def test_the_dance_gets_the_beats_of_the_user(

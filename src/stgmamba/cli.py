@@ -277,6 +277,7 @@ def dance(
     quality: Quality = options.QUALITY,
     body: BodyKind = options.BODY,
     background: Background = options.BACKGROUND,
+    weights: Weights = None,
     skeleton_out: Annotated[
         Path | None, typer.Option(help="Also write the dance itself: .npz or .json.", metavar="FILE")
     ] = None,
@@ -297,7 +298,7 @@ def dance(
 
         if skeleton_out is not None:
             check_can_write_skeleton(skeleton_out)
-        pipeline = DancePipeline()
+        pipeline = DancePipeline() if weights is None else DancePipeline.from_pretrained(weights)
         video = pipeline.dance(
             song,
             image,
@@ -358,6 +359,7 @@ def skeleton(
     repeats: Repeats = options.REPEATS,
     align_beats: AlignBeats = True,
     beats: Beats = None,
+    weights: Weights = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -367,7 +369,7 @@ def skeleton(
         from stgmamba.skeleton.formats import check_can_write_skeleton, write_skeleton
 
         check_can_write_skeleton(output)
-        pipeline = DancePipeline()
+        pipeline = DancePipeline() if weights is None else DancePipeline.from_pretrained(weights)
         dance = pipeline.skeleton(
             song,
             seconds=seconds,

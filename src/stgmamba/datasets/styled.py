@@ -19,7 +19,7 @@ SPLITS = ("train", "val", "test")
 
 
 def load_split(
-    data: str | Path, smpl22: str | Path | None, split: str, profile: Profile | None = None
+    data: str | Path, more: str | Path | None, split: str, profile: Profile | None = None
 ) -> list[StyledDance]:
     """The dances of a split.
 
@@ -27,7 +27,7 @@ def load_split(
         data: folder in the format of ``datasets.tang2018``; a data set of clips (``datasets.clips``); motions of one's
             own (``datasets.motion_folder``); or in the format of ``datasets.tang2018_raw`` or ``datasets.aistpp``, all
             of which is ``train``.
-        smpl22: folder in the format of ``datasets.smpl22``, or None.
+        more: a second folder, of any of these formats or in that of ``datasets.smpl22``, or None.
         split: ``train``, ``val`` or ``test``.
         profile: thresholds on the scores of clips; None takes all.
 
@@ -48,7 +48,9 @@ def load_split(
             StyledDance(dance.id, dance.style, CAPTURED, dance.skeleton, dance.audio_path, sync=dance.sync)
             for dance in load_dances(data, split)
         ]
-    return dances if smpl22 is None else dances + load_styled_dances(smpl22, split)
+    if more is None:
+        return dances
+    return dances + (load_styled_dances(more, split) if is_smpl22(Path(more)) else load_split(more, None, split))
 
 
 def load_corpus(folder: str | Path) -> list[tuple[str, StyledDance]]:
