@@ -34,6 +34,14 @@ def test_a_network_comes_back_from_its_file(tmp_path: Path, dtype: torch.dtype) 
     torch.testing.assert_close(network.weight, kept.weight, atol=1e-3 if dtype == torch.float16 else 0, rtol=0)
 
 
+@pytest.mark.parametrize("padding", range(0, 256, 8))
+def test_a_header_of_any_length_is_no_pickle(tmp_path: Path, padding: int) -> None:
+    """A file begins with the length of its header, whose lowest byte may be that of a pickle."""
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, nn.Linear(3, 2).state_dict(), {"inputs": 3}, note=" " * padding)
+    assert read_network(path, build).weight.shape == (2, 3)
+
+
 @pytest.mark.parametrize("metadata", [{}, {"config": "no json"}, {"config": json.dumps({"inputs": 4})}])
 def test_other_files_are_refused_in_a_sentence(tmp_path: Path, metadata: dict[str, str]) -> None:
     path = tmp_path / "weights.safetensors"

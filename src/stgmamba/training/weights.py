@@ -94,10 +94,11 @@ def is_pickle(path: Path) -> bool:
     """Whether a file is what ``torch.save`` or ``pickle`` write: a pickle, or a zip archive of them."""
     try:
         with path.open("rb") as file:
-            start = file.read(4)
+            start = file.read(9)
     except OSError:
         return False
-    return start[:1] == b"\x80" or start == b"PK\x03\x04"
+    # A safetensors file begins with the length of its header, which may have the same lowest byte, and its header's {.
+    return (start[:1] == b"\x80" and start[8:] != b"{") or start[:4] == b"PK\x03\x04"
 
 
 def read_network(path: Path, build: Callable[[dict[str, Any]], Network]) -> Network:
