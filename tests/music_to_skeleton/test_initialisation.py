@@ -31,14 +31,17 @@ def weights(folder: Path) -> tuple[Path, MusicToSkeleton]:
 
 def test_a_new_style_is_added_and_the_old_ones_stay(tmp_path: Path) -> None:
     path, old = weights(tmp_path)
-    styles = ("shuffle", "waltz", "tango")
-    new = MusicToSkeleton(small(styles))
+    styles = ("shuffle", "waltz", "tango", "jumpstyle")
+    new, again = MusicToSkeleton(small(styles)), MusicToSkeleton(small(styles))
     start_from(new, path)
+    start_from(again, path)
+    assert torch.equal(again.style.weight, new.style.weight)
     before, after = old.style.weight.chunk(2), new.style.weight.chunk(2)
     for plain, grown in zip(before, after, strict=True):  # as they are, and mirrored
         assert torch.equal(grown[1:3], plain[:2])
-        assert torch.equal(grown[3], plain[2])  # the null class
-        assert torch.allclose(grown[0], plain[:2].mean(dim=0))
+        assert torch.equal(grown[4], plain[2])  # the null class
+        apart = torch.cdist(grown[:4], grown[:4])[torch.triu_indices(4, 4, 1).unbind()]
+        assert apart.min() > 0.2 * torch.dist(plain[0], plain[1])
     assert torch.equal(new.mean, old.mean)
     assert torch.equal(new.head, old.head)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import torch
@@ -15,9 +16,10 @@ from stgmamba.music_to_skeleton.registry import Network, load_network
 def start_from(model: Network, path: Path) -> None:
     """Copy weights into a network.
 
-    A style that the weights do not know begins as the mean of those they know: a dance of no style in particular. Music
-    that they do not hear (more rhythm features, ``music_modulation``) changes nothing at first. Everything else, the
-    statistics of the nodes too, is as in the weights.
+    A style that the weights do not know begins as far from those they know as these are from one another, in a random
+    direction that follows from its name: three that began at the mean of the known ones were still the same dance after
+    300 steps. Music that the weights do not hear (more rhythm features, ``music_modulation``) changes nothing at first.
+    Everything else, the statistics of the nodes too, is as in the weights.
 
     Args:
         model: of the same sizes; its styles, sources and rhythm features hold all of those of the weights.
@@ -78,5 +80,11 @@ def _style_rows(weight: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> T
 
 
 def _rows(weight: Tensor, old: tuple[str, ...], new: tuple[str, ...]) -> Tensor:
-    """A row for each new name: that of the old one of this name, or the mean of all."""
-    return torch.stack([weight[old.index(name)] if name in old else weight.mean(dim=0) for name in new])
+    """A row for each new name: that of the old one of this name, or a random one of the mean and spread of all."""
+    return torch.stack([weight[old.index(name)] if name in old else _random_row(weight, name) for name in new])
+
+
+def _random_row(weight: Tensor, name: str) -> Tensor:
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    spread = weight.std(dim=0) if len(weight) > 1 else torch.ones_like(weight[0])
+    return weight.mean(dim=0) + spread * torch.randn(weight.shape[1], generator=generator)

@@ -45,7 +45,7 @@ class SkeletonTrainConfig(TrainConfig):
         teacher: weights that the adversarial objective distils; without them it learns from the real dances alone.
         align_teacher: whether the teacher's dances are brought onto the beats of the music (beat_alignment.py).
         window: frames of a training window at MODEL_FPS.
-        styles_data: second folder of dances to learn from, such as in SMPL's joints (datasets/styled.py), in the data folder.
+        styles_data: second folder of dances to learn from (datasets/styled.py), in the data folder.
         style_dropout, music_dropout: probabilities that style or music of a window are dropped.
         phase_only: probability that of the music of a window only the phases of beat and bar are kept.
         sound_dropout: probability that of the music of a window the sound is dropped, but not the rhythm features.
