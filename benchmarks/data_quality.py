@@ -32,7 +32,7 @@ from stgmamba.characters.surface import CharacterSurface
 from stgmamba.datasets.clips import ClipDataset
 from stgmamba.datasets.scores import load_profile
 from stgmamba.music.composition.composer import compose
-from stgmamba.music.decode import SAMPLE_RATE, Song
+from stgmamba.music.decode import SAMPLE_RATE, SHORTEST_SONG, Song
 from stgmamba.music_to_skeleton.sampler import load_sampler
 from stgmamba.options import FPS
 from stgmamba.parallel import ordered_map
@@ -322,8 +322,9 @@ def judge(truths: list[Truth], report: dict[str, Any], clips: ClipDataset) -> It
     strict = load_profile("strict")
     for truth in truths:
         entry = entries[truth.name]
-        _count(tallies["broken files"], entry["state"] == "failed", bool(truth.broken), truth.name)
-        if entry["state"] == "failed":
+        cut_short = any("cut short" in reason for reason, _ in entry.get("dropped", []))
+        _count(tallies["broken files"], entry["state"] != "done" or cut_short, bool(truth.broken), truth.name)
+        if entry["state"] != "done" or truth.broken:
             continue
         found = [tuple(each) for each in entry["breaks"]]
         for kind, fade in (("cuts", False), ("fades", True)):
@@ -412,6 +413,8 @@ def _judge_clip(
         _count(tallies[score], given, true, f"{truth.name}@{row['start']:.1f}={row[score]:.3g}")
 
     for fault, score in FAULTS.items():
+        if score == "sound" and row["seconds"] < SHORTEST_SONG + 0.2:
+            continue
         if score not in MEASURED and (fault != "noise" or "mute" not in truth.faults):
             judge_score(score, fault in truth.faults)
     values = {

@@ -34,6 +34,8 @@ _UNEVEN_FPS = 25.0  # frames per second taken from a video of variable frame rat
 _UNEVEN = 0.25  # of the median interval, by which intervals differ in a variable frame rate
 _PEOPLE_SECONDS = 0.5  # between frames in which people are counted
 _FLOW_WIDTH = 96  # pixels, of the frames between which motion is estimated
+_CONTOUR = 60  # Sobel's response, four times the grey levels across a contour, from which on a pixel shows motion
+_FEWEST_SEEN = 0.02  # of the border, that has contours, below which nothing is known about the camera
 _TEXT_CONTRAST = 40.0  # grey levels between letters and what is around them
 _TEXT_SECONDS = 1.0  # between frames in which text is looked for
 
@@ -74,7 +76,7 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         small = cv2.resize(grey, (_FLOW_WIDTH, max(16, round(_FLOW_WIDTH * rgb.shape[0] / rgb.shape[1]))))
         flow = np.zeros((*small.shape, 2), np.float32) if before is None else flow_of.calc(before, small, None)
-        measures.append((float(small.mean()) / 255, *_motion(flow)))
+        measures.append((float(small.mean()) / 255, *_motion(flow, small)))
         before = small
         if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
             people.append((i, len(poses.detect(rgb))))
@@ -150,7 +152,7 @@ def find_text(grey: Frame) -> BoolArray:
     top, black = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel)
     found = np.zeros(grey.shape, bool)
     for strokes in (top, black):
-        mask = (strokes > _TEXT_CONTRAST).astype(np.uint8)
+        mask = _letters((strokes > _TEXT_CONTRAST).astype(np.uint8), unit)
         joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((max(3, unit // 2), 3 * unit), np.uint8))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
         for k in range(1, count):
@@ -171,18 +173,35 @@ def find_text(grey: Frame) -> BoolArray:
     return found
 
 
+def _letters(strokes: Frame, unit: int) -> Frame:
+    """Strokes without those that are larger than a letter: seams of tiles, edges of things; uint8 0 or 1 [H, W]."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes)
+    small = (stats[:, cv2.CC_STAT_HEIGHT] <= 4 * unit) & (stats[:, cv2.CC_STAT_WIDTH] <= 8 * unit)
+    small[0] = False
+    return np.asarray(small[labels], np.uint8)
+
+
 def _true_times(reader: VideoReader, fps: float) -> Iterator[tuple[float, Frame]]:
     """The frames with the times of a known rate, or with their own."""
     for i, (seconds, rgb) in enumerate(reader):
         yield (i / fps if fps else seconds), rgb
 
 
-def _motion(flow: FloatArray) -> tuple[float, float]:
-    """Mean length of a flow [H, W, 2] and length of its median along the border, in widths."""
+def _motion(flow: FloatArray, grey: Frame) -> tuple[float, float]:
+    """Mean length of a flow [H, W, 2] and length of its median along the picture's border, in widths.
+
+    Where the border is plain its flow is that of whoever dances beside it, so that only what has contours counts there;
+    a border without any does not move.
+
+    Args:
+        flow: pixels.
+        grey: uint8 [H, W], the picture.
+    """
     width = flow.shape[1]
     rim = max(2, width // 8)
-    border = np.concatenate(
-        [flow[:rim].reshape(-1, 2), flow[rim:, :rim].reshape(-1, 2), flow[rim:, -rim:].reshape(-1, 2)]
-    )
-    mean = float(np.linalg.norm(flow, axis=-1).mean())
-    return mean / width, float(np.linalg.norm(np.median(border, axis=0))) / width
+    border = np.ones(grey.shape, bool)
+    border[rim:, rim:-rim] = False
+    contrast = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))
+    seen = border & (contrast > _CONTOUR)
+    camera = np.median(flow[seen], axis=0) if seen.sum() >= _FEWEST_SEEN * border.sum() else np.zeros(2)
+    return float(np.linalg.norm(flow, axis=-1).mean()) / width, float(np.linalg.norm(camera)) / width

@@ -19,6 +19,7 @@ from stgmamba.skeleton.motion_events import foot_strikes
 _LONGEST = 600.0  # seconds that are decoded at once
 _RATE = 100.0  # frames per second of the onset strength from which the pulse is measured
 _PERIODS = (0.25, 1.5)  # seconds between beats: 240 to 40 beats per minute
+_CONTEXT = 8.0  # seconds that are heard of the music of a part at least, where there are so many
 _BLOCK = 0.02  # seconds over which loudness is measured
 _WINDOW = 1.0  # seconds over which low energy is defined
 
@@ -102,20 +103,29 @@ def _no_sound() -> tuple[dict[str, Any], DoubleArray]:
 
 
 def _hear(video: Video, start: float, stop: float) -> tuple[dict[str, Any], DoubleArray]:
-    """Facts and beats of the sound that belongs to a part, which is decoded in stretches."""
+    """Facts and beats of the sound that belongs to a part, which is decoded in stretches.
+
+    A pulse takes seconds to show: the music around a short part is heard, too.
+    """
     pieces = []
+    wider = max(0.0, (_CONTEXT - (stop - start)) / 2)
     for begin in np.arange(start, stop, _LONGEST):
         seconds = min(_LONGEST, stop - begin)
         if seconds < SHORTEST_SONG:
             continue
+        first = max(0.0, begin + video.lag - wider)
         try:
-            samples = load_song(video.path, start=max(0.0, begin + video.lag), seconds=seconds).samples
+            samples = load_song(video.path, start=first, seconds=begin + video.lag + seconds + wider - first).samples
         except InputError:  # silence, or the sound ends before
             continue
+        inside = samples[round((max(0.0, begin + video.lag) - first) * SAMPLE_RATE) :][: round(seconds * SAMPLE_RATE)]
+        if len(inside) < SHORTEST_SONG * SAMPLE_RATE:  # it ends before
+            continue
         tracked = track_beats(samples, SAMPLE_RATE)
-        level = 10 * np.log10(max(float(np.square(samples.astype(np.float64)).mean()), 1e-10))
+        beats = tracked.beats + first - video.lag
+        level = 10 * np.log10(max(float(np.square(inside.astype(np.float64)).mean()), 1e-10))
         measures = (level, pulse_clarity(samples, SAMPLE_RATE), low_energy_share(samples, SAMPLE_RATE), tracked.tempo)
-        pieces.append((len(samples), measures, tracked.beats + begin))
+        pieces.append((len(inside), measures, beats[(beats >= begin) & (beats < begin + seconds)]))
     if not pieces:
         return _no_sound()
     weights = np.array([length for length, _, _ in pieces], np.float64)

@@ -26,20 +26,23 @@ from stgmamba.files import atomic_output
 
 STAGES = (
     Stage("probe", 1, probe_stage),
-    Stage("scan", 2, scan_stage, needs=("probe",)),
+    Stage("scan", 3, scan_stage, needs=("probe",)),
     Stage("people", 2, people_stage, options=("all_people",), needs=("probe", "scan"), poses=True),
     Stage("motion", 1, motion_stage, options=("shortest",), needs=("scan", "people")),
-    Stage("sound", 2, sound_stage, needs=("probe", "motion")),
+    Stage("sound", 3, sound_stage, needs=("probe", "motion")),
     Stage("sync", 1, sync_stage, needs=("motion", "sound")),
     Stage(
         "clips",
-        2,
+        3,
         clips_stage,
         options=("shortest", "longest", "height"),
         needs=("scan", "motion", "sound", "sync"),
     ),
 )
 """In their order; each reads only those before it."""
+
+
+_LOST_SECONDS, _LOST_SHARE = 1.0, 0.1  # by which a file may say that it is longer than what can be decoded of it
 
 
 def video_of(path: Path, sha256: str, source: Source) -> Video:
@@ -83,11 +86,17 @@ def build_video(video: Video, options: BuildOptions, folder: Path, dance: Styled
     results = run_stages(stages_of(dance), video, options, folder)
     files = write_clips(tar, video, results)
     scan = results["scan"]
+    seconds = float(scan.arrays["times"][-1] - scan.arrays["times"][0])
+    dropped = [*results["motion"].facts["dropped"]]
+    stated = results["probe"].facts
+    lost = min(stated["seconds"] - seconds, (stated["frames"] - len(scan.arrays["times"])) / stated["fps"])
+    if lost > max(_LOST_SECONDS, _LOST_SHARE * seconds) and not video.fps:
+        dropped.append(("the file is cut short, or has more sound than picture", lost))
     facts = {
-        "seconds": float(scan.arrays["times"][-1] - scan.arrays["times"][0]),
+        "seconds": seconds,
         "frames": len(scan.arrays["times"]),
         "breaks": scan.facts["breaks"],
-        "dropped": results["motion"].facts["dropped"],
+        "dropped": dropped,
         "given_poses": results["people"].facts["given_poses"] if dance is None else 1.0,
         "clips": [clip | written for clip, written in zip(results["clips"].facts["clips"], files, strict=True)],
     }

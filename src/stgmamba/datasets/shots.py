@@ -23,6 +23,8 @@ _CHANGED = 12.0  # grey levels by which a pixel has changed, averaged over the c
 _CUT = 0.4  # share of changed pixels from one frame to the next
 _SUDDEN = 3.0  # times as many as between the frames before and after
 _FADE = 0.3  # share of changed pixels over a fade
+_PURE = 0.08  # share of the other shot's picture that a frame of a shot may seem to hold
+_FADE_MARGIN = 1  # frames on either side of a fade that are counted to it
 _MIXTURE = 0.4  # what a mixture of the frames around may leave unexplained in the middle of a fade
 _REACHES = (8, 16)  # frames from the middle of a fade to the frames it is a mixture of; the second for slow fades
 _REACH = _REACHES[-1]
@@ -57,7 +59,7 @@ class ShotDetector:
     def __init__(self) -> None:
         self._frames: deque[tuple[FloatArray, Frame]] = deque(maxlen=2 * _REACH + 1)
         self._changes: list[float] = []  # share of changed pixels from frame i to i + 1
-        self._fades: dict[int, tuple[int, str]] = {}  # middle frame of a fade -> its reach and kind
+        self._fades: dict[int, tuple[int, int, str]] = {}  # middle frame of a fade -> its start, end and kind
         self._count = 0
 
     def add(self, frame: Frame) -> None:
@@ -70,9 +72,11 @@ class ShotDetector:
         for reach in _REACHES:
             middle = self._count - 1 - reach
             if middle >= reach and middle not in self._fades:
-                kind = _kind_of_fade(list(self._frames)[-2 * reach - 1 :])
+                window = list(self._frames)[-2 * reach - 1 :]
+                kind = _kind_of_fade(window)
                 if kind is not None:
-                    self._fades[middle] = reach, kind
+                    first, stop = _mixed_frames([small for small, _ in window])
+                    self._fades[middle] = middle - reach + first, middle - reach + stop, kind
 
     def breaks(self) -> list[Break]:
         """The breaks among the frames added so far, in order; they do not overlap."""
@@ -90,16 +94,22 @@ class ShotDetector:
         return cuts
 
     def _fade_breaks(self) -> list[Break]:
-        """Fades, each from the last frame of the shot before to the first of the shot after."""
+        """Fades: overlapping ones are parts of one, as are those to a plain picture and from it."""
         breaks: list[Break] = []
-        for middle, (reach, kind) in sorted(self._fades.items()):
-            # A middle frame is at least a quarter mixed, so the fade began some time before it.
-            start, end = max(1, middle - 3 * reach // 2), min(self._count, middle + 3 * reach // 2)
+        for _, (first, stop, kind) in sorted(self._fades.items()):
+            start, end = max(1, first - _FADE_MARGIN), min(self._count, stop + _FADE_MARGIN)
             if breaks and start <= breaks[-1].end:
                 breaks[-1] = Break(min(breaks[-1].start, start), max(breaks[-1].end, end), breaks[-1].kind)
             else:
                 breaks.append(Break(start, end, kind))
         return breaks
+
+
+def _mixed_frames(thumbnails: list[FloatArray]) -> tuple[int, int]:
+    """First frame that is mixed of the window's ends, and the one after the last: by each frame's share of the end."""
+    before, way = thumbnails[0], thumbnails[-1] - thumbnails[0]
+    shares = np.array([float((way * (each - before)).sum()) for each in thumbnails]) / float(np.square(way).sum())
+    return int(np.argmax(shares > _PURE)), len(shares) - int(np.argmax(shares[::-1] < 1 - _PURE))
 
 
 def _kind_of_fade(window: list[tuple[FloatArray, Frame]]) -> str | None:
