@@ -18,7 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
+from stgmamba.arrays import DoubleArray, FloatArray, Frame
 from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
 from stgmamba.errors import InputError
 from stgmamba.files import atomic_output
@@ -278,7 +278,7 @@ def _text_share(scan: Result, span: slice, positions: FloatArray, frames: Double
     chosen = np.flatnonzero((times >= span.start - 1) & (times < span.stop))
     if not len(chosen):
         chosen = np.array([int(np.abs(times - span.start).argmin())])
-    masks: BoolArray = scan.arrays["text"][chosen]
+    masks = np.unpackbits(scan.arrays["text"][chosen], axis=2, count=scan.facts["size"][0]).astype(bool)
     scale = np.array(masks.shape[:0:-1]) / np.array(size)
     # Text stays; folds and leaves that look like it move. A caption lasts two seconds or more.
     steady = masks[:-1] & masks[1:] if len(masks) > 1 else masks

@@ -57,8 +57,8 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         Facts: ``fps`` of the frames used, ``breaks`` (start, end, kind), ``shots`` (start, stop) in frames of the file.
         Arrays, T frames in the file: ``times`` float64 [T], seconds; ``brightness`` [T], 0..1; ``flow`` and ``camera``
         [T], mean motion of the picture and that of its border since the frame before, in picture widths;
-        ``people_frames`` [K] and ``people`` [K], how many persons those frames show; ``text`` [K', h, w] bool,
-        where there is text, in frames ``text_frames``, of the size of the scanned frames.
+        ``people_frames`` [K] and ``people`` [K], how many persons those frames show; ``text`` [K', h, w / 8],
+        where there is text, in frames ``text_frames``, of the size of the scanned frames, eight pixels in a byte.
 
     Raises:
         InputError: no frame can be decoded.
@@ -66,7 +66,7 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
     reader = read_video(video.path, SCAN_HEIGHT)
     detector, times, measures = ShotDetector(), [], []
     people: list[tuple[int, int]] = []
-    text: list[tuple[int, BoolArray]] = []
+    text: list[tuple[int, NDArray[np.uint8]]] = []
     before: Frame | None = None
     flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     poses = _pose_detector()
@@ -81,7 +81,7 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
             people.append((i, len(poses.detect(rgb))))
         if not text or seconds >= times[text[-1][0]] + _TEXT_SECONDS:
-            text.append((i, find_text(grey)))
+            text.append((i, np.packbits(find_text(grey), axis=1)))
     if not times:
         raise InputError(f"{video.path}: no frame of it can be decoded; it is damaged.")
     breaks = detector.breaks()
