@@ -275,11 +275,17 @@ def _join(pieces: list[tuple[list[Frame], str, int]], shots: list[Shot]) -> tupl
 
 
 def _draw_caption(frame: Frame, text: str, corner: float) -> None:
+    """Two lines at the bottom, about a tenth of the picture."""
     height, width = frame.shape[:2]
-    unit = width / max(cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, 1, 2)[0][0], 1) * (1 - 2 * corner)
-    place = (round(corner * width), round(0.93 * height))
-    cv2.putText(frame, text, place, cv2.FONT_HERSHEY_DUPLEX, unit, (0, 0, 0), 5, cv2.LINE_AA)
-    cv2.putText(frame, text, place, cv2.FONT_HERSHEY_DUPLEX, unit, (255, 255, 255), 1, cv2.LINE_AA)
+    words = text.split()
+    bottom = 0.96 * height
+    for line in (" ".join(words[3:]), " ".join(words[:3])):
+        (across, tall), below = cv2.getTextSize(line, cv2.FONT_HERSHEY_DUPLEX, 1, 2)
+        unit = min(width * (1 - 2 * corner) / across, 0.08 * height / tall)
+        place = (round(corner * width), round(bottom - below * unit))
+        cv2.putText(frame, line, place, cv2.FONT_HERSHEY_DUPLEX, unit, (0, 0, 0), 5, cv2.LINE_AA)
+        cv2.putText(frame, line, place, cv2.FONT_HERSHEY_DUPLEX, unit, (255, 255, 255), 2, cv2.LINE_AA)
+        bottom -= (tall + below) * unit * 1.2
 
 
 def _write_sound(path: Path, rng: np.random.Generator, seconds: float, noise: bool) -> None:

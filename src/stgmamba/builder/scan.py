@@ -35,7 +35,7 @@ _UNEVEN = 0.25  # of the median interval, by which intervals differ in a variabl
 _PEOPLE_SECONDS = 0.5  # between frames in which people are counted
 _FLOW_WIDTH = 96  # pixels, of the frames between which motion is estimated
 _CONTOUR = 60  # Sobel's response, four times the grey levels across a contour, from which on a pixel shows motion
-_FEWEST_SEEN = 0.02  # of the border, that has contours, below which nothing is known about the camera
+_FEWEST_SEEN = 0.02  # of a side of the picture, that has contours, below which it shows nothing of the camera
 _TEXT_CONTRAST = 40.0  # grey levels between letters and what is around them
 _TEXT_SECONDS = 1.0  # between frames in which text is looked for
 
@@ -188,10 +188,11 @@ def _true_times(reader: VideoReader, fps: float) -> Iterator[tuple[float, Frame]
 
 
 def _motion(flow: FloatArray, grey: Frame) -> tuple[float, float]:
-    """Mean length of a flow [H, W, 2] and length of its median along the picture's border, in widths.
+    """Mean length of a flow [H, W, 2], and how far the camera moved, in picture widths.
 
-    Where the border is plain its flow is that of whoever dances beside it, so that only what has contours counts there;
-    a border without any does not move.
+    The camera's motion is seen at the picture's four sides, where they have contours: a plain side has the flow of
+    whoever dances beside it. It is the median of three or four sides, the smaller motion of two; one side alone may
+    show a person, and says nothing.
 
     Args:
         flow: pixels.
@@ -199,9 +200,15 @@ def _motion(flow: FloatArray, grey: Frame) -> tuple[float, float]:
     """
     width = flow.shape[1]
     rim = max(2, width // 8)
-    border = np.ones(grey.shape, bool)
-    border[rim:, rim:-rim] = False
     contrast = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))
-    seen = border & (contrast > _CONTOUR)
-    camera = np.median(flow[seen], axis=0) if seen.sum() >= _FEWEST_SEEN * border.sum() else np.zeros(2)
+    sides = []
+    for part in (np.s_[:rim], np.s_[-rim:], np.s_[:, :rim], np.s_[:, -rim:]):
+        seen = contrast[part] > _CONTOUR
+        if seen.mean() >= _FEWEST_SEEN:
+            sides.append(np.median(flow[part][seen], axis=0))
+    camera = np.zeros(2)
+    if len(sides) > 2:
+        camera = np.median(sides, axis=0)
+    elif len(sides) == 2:
+        camera = min(sides, key=np.linalg.norm)
     return float(np.linalg.norm(flow, axis=-1).mean()) / width, float(np.linalg.norm(camera)) / width

@@ -24,6 +24,7 @@ _CUT = 0.4  # share of changed pixels from one frame to the next
 _SUDDEN = 3.0  # times as many as between the frames before and after
 _FADE = 0.3  # share of changed pixels over a fade
 _PURE = 0.08  # share of the other shot's picture that a frame of a shot may seem to hold
+_BETWEEN_FADES = 8  # frames between two fades up to which they are one
 _FADE_MARGIN = 1  # frames on either side of a fade that are counted to it
 _MIXTURE = 0.4  # what a mixture of the frames around may leave unexplained in the middle of a fade
 _REACHES = (8, 16)  # frames from the middle of a fade to the frames it is a mixture of; the second for slow fades
@@ -94,11 +95,11 @@ class ShotDetector:
         return cuts
 
     def _fade_breaks(self) -> list[Break]:
-        """Fades: overlapping ones are parts of one, as are those to a plain picture and from it."""
+        """Fades; those that overlap or are near are parts of one, such as one to a plain picture and from it."""
         breaks: list[Break] = []
         for _, (first, stop, kind) in sorted(self._fades.items()):
             start, end = max(1, first - _FADE_MARGIN), min(self._count, stop + _FADE_MARGIN)
-            if breaks and start <= breaks[-1].end:
+            if breaks and start <= breaks[-1].end + _BETWEEN_FADES:
                 breaks[-1] = Break(min(breaks[-1].start, start), max(breaks[-1].end, end), breaks[-1].kind)
             else:
                 breaks.append(Break(start, end, kind))
