@@ -34,8 +34,6 @@ _UNEVEN_FPS = 25.0  # frames per second taken from a video of variable frame rat
 _UNEVEN = 0.25  # of the median interval, by which intervals differ in a variable frame rate
 _PEOPLE_SECONDS = 0.5  # between frames in which people are counted
 _FLOW_WIDTH = 96  # pixels, of the frames between which motion is estimated
-_CONTOUR = 60  # Sobel's response, four times the grey levels across a contour, from which on a pixel shows motion
-_FEWEST_SEEN = 0.02  # of a side of the picture, that has contours, below which it shows nothing of the camera
 _TEXT_CONTRAST = 40.0  # grey levels between letters and what is around them
 _TEXT_SECONDS = 1.0  # between frames in which text is looked for
 
@@ -68,7 +66,8 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
     people: list[tuple[int, int]] = []
     text: list[tuple[int, NDArray[np.uint8]]] = []
     before: Frame | None = None
-    flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    # Its quicker presets let plain walls move with whoever dances before them.
+    flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     poses = _pose_detector()
     for i, (seconds, rgb) in enumerate(_true_times(reader, video.fps)):
         times.append(seconds)
@@ -76,7 +75,7 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         small = cv2.resize(grey, (_FLOW_WIDTH, max(16, round(_FLOW_WIDTH * rgb.shape[0] / rgb.shape[1]))))
         flow = np.zeros((*small.shape, 2), np.float32) if before is None else flow_of.calc(before, small, None)
-        measures.append((float(small.mean()) / 255, *_motion(flow, small)))
+        measures.append((float(small.mean()) / 255, *_motion(flow)))
         before = small
         if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
             people.append((i, len(poses.detect(rgb))))
@@ -187,28 +186,17 @@ def _true_times(reader: VideoReader, fps: float) -> Iterator[tuple[float, Frame]
         yield (i / fps if fps else seconds), rgb
 
 
-def _motion(flow: FloatArray, grey: Frame) -> tuple[float, float]:
-    """Mean length of a flow [H, W, 2], and how far the camera moved, in picture widths.
-
-    The camera's motion is seen at the picture's four sides, where they have contours: a plain side has the flow of
-    whoever dances beside it. It is the median of three or four sides, the smaller motion of two; one side alone may
-    show a person, and says nothing.
-
-    Args:
-        flow: pixels.
-        grey: uint8 [H, W], the picture.
-    """
+def _motion(flow: FloatArray) -> tuple[float, float]:
+    """Mean length of a flow [H, W, 2] and length of its median along the border, in widths."""
     width = flow.shape[1]
     rim = max(2, width // 8)
-    contrast = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0)) + np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))
-    sides = []
-    for part in (np.s_[:rim], np.s_[-rim:], np.s_[:, :rim], np.s_[:, -rim:]):
-        seen = contrast[part] > _CONTOUR
-        if seen.mean() >= _FEWEST_SEEN:
-            sides.append(np.median(flow[part][seen], axis=0))
-    camera = np.zeros(2)
-    if len(sides) > 2:
-        camera = np.median(sides, axis=0)
-    elif len(sides) == 2:
-        camera = min(sides, key=np.linalg.norm)
-    return float(np.linalg.norm(flow, axis=-1).mean()) / width, float(np.linalg.norm(camera)) / width
+    border = np.concatenate(
+        [
+            flow[:rim].reshape(-1, 2),
+            flow[-rim:].reshape(-1, 2),
+            flow[:, :rim].reshape(-1, 2),
+            flow[:, -rim:].reshape(-1, 2),
+        ]
+    )
+    mean = float(np.linalg.norm(flow, axis=-1).mean())
+    return mean / width, float(np.linalg.norm(np.median(border, axis=0))) / width
