@@ -53,7 +53,8 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
 
     Returns:
         Facts: ``tracks``, a list of shot (its number), first and last row in the arrays, ``main`` (whether this is the
-        shot's dancer). Arrays, N rows, those of a track in successive order: ``frame`` [N], index in the file;
+        shot's dancer at that time). Arrays, N rows, those of a track in successive order: ``frame`` [N], index in the
+        file;
         ``slot`` [N], index in the even grid of the shot; ``positions`` [N, 22, 2], pixels of the full frame,
         ``confidence`` [N, 22], ``world`` [N, 22, 3], metres relative to the hips; ``sharpness`` [N]; ``others`` [N].
         Fact ``given_poses``: share of the rows whose positions another estimator gave.
@@ -76,12 +77,12 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
         if count == 0:
             continue
         tracks = _track_shot(_frames_of(frames, shot[1]), times, grid, count, fps)
-        main = _main_track(tracks, reader.size)
+        main = {id(track) for track in _main_tracks(tracks, reader.size)}
         for track in tracks:
-            if options.all_people or track is main:
+            if options.all_people or id(track) in main:
                 first = len(columns)
                 columns.extend(track, grid, factor, given)
-                facts.append([number, first, len(columns), track is main])
+                facts.append([number, first, len(columns), id(track) in main])
     share = columns.given / max(1, len(columns))
     return Result({"tracks": facts, "size": list(size), "given_poses": round(share, 4)}, columns.arrays())
 
@@ -146,8 +147,11 @@ def _distance(pose: Pose, before: Pose) -> float:
     return float(np.linalg.norm(pose.points - before.points, axis=1).mean()) / height
 
 
-def _main_track(tracks: list[_Track], size: tuple[int, int]) -> _Track | None:
-    """The dancer of a shot: who is seen long, large and in the middle."""
+def _main_tracks(tracks: list[_Track], size: tuple[int, int]) -> list[_Track]:
+    """The dancer of a shot at each time: who is seen long, large and in the middle, and nobody beside them.
+
+    Whoever leaves and comes back has a track for each time, all of which are taken.
+    """
 
     def weight(track: _Track) -> float:
         points = np.stack([pose.points for pose in track.poses])
@@ -156,7 +160,11 @@ def _main_track(tracks: list[_Track], size: tuple[int, int]) -> _Track | None:
         off_centre = np.abs(centre / size[0] - 0.5)
         return float((extent * (1 - off_centre)).sum())
 
-    return max(tracks, key=weight, default=None)
+    chosen: list[_Track] = []
+    for track in sorted(tracks, key=weight, reverse=True):
+        if all(track.frames[-1] < other.frames[0] or other.frames[-1] < track.frames[0] for other in chosen):
+            chosen.append(track)
+    return chosen
 
 
 def sharpness(rgb: Frame, points: FloatArray) -> float:

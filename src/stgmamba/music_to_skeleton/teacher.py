@@ -102,7 +102,7 @@ class Teacher(nn.Module):
 
 
 def align_to_beats(nodes: FloatArray, beats: DoubleArray, fps: float) -> FloatArray:
-    """A dance whose motion events are brought onto beats, see `beat_alignment.time_warp`.
+    """A dance whose motion events are brought onto beats, see beat_alignment.py.
 
     Args:
         nodes: [T, 23, 3], see representation.py.
