@@ -232,7 +232,7 @@ def _zoomed(frames: list[Frame], joints: Any, box: tuple[int, int, int, int], si
 
 
 def _panned(frames: list[Frame], joints: Any, size: tuple[int, int], way: float) -> Any:
-    """A camera that swings over the scene by a tenth to a fifth of its width a second, the picture mirrored outside."""
+    """A camera that swings over the scene by 0.16 of its width a second, the picture mirrored outside."""
     wide = [cv2.copyMakeBorder(frame, 0, 0, size[0], size[0], cv2.BORDER_REFLECT_101) for frame in frames]
     shift = way * size[0] * 0.16 * (np.arange(len(frames)) / FPS - len(frames) / FPS / 2)
     moved = [

@@ -7,13 +7,18 @@ import json
 import re
 import struct
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 
 Mutation = Callable[[bytes, Generator], bytes]
+
+TRACE = Path(tempfile.gettempdir()) / "stgmamba-was-here"
+"""What hostile files would leave if they were obeyed."""
 
 _HEADERS = (
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF\xff\xff\xff\xffWAVE", b"PK\x03\x04", b"OggS", b"ID3\x04", b"fLaC",
@@ -157,7 +162,7 @@ def aliases(data: bytes, rng: Generator) -> bytes:
     bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
         f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)
     )
-    call = "!!python/object/apply:os.system ['touch /tmp/stgmamba-was-here']\n"
+    call = f"!!python/object/apply:os.system ['touch {TRACE}']\n"
     loop = "&a [*a]\n"
     return (bomb, call, loop)[int(rng.integers(3))].encode()
 
@@ -218,7 +223,7 @@ def other_members(data: bytes, rng: Generator) -> bytes:
 
     def change(members: dict[str, bytes]) -> dict[str, bytes]:
         name = list(members)[int(rng.integers(len(members)))]
-        odd = ("../../outside.npy", "/tmp/stgmamba-was-here.npy", "a\0b.npy", "x" * 5000 + ".npy")[int(rng.integers(4))]
+        odd = ("../../outside.npy", f"{TRACE}.npy", "a\0b.npy", "x" * 5000 + ".npy")[int(rng.integers(4))]
         content = members[name]
         if rng.random() < 0.5:
             members = {key: value for key, value in members.items() if key != name}
@@ -267,7 +272,7 @@ def hostile_tar(data: bytes, rng: Generator) -> bytes:
     """Members outside of the folder, links and devices in the place of a shard's first ones."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        info = tarfile.TarInfo(("../../outside", "/tmp/stgmamba-was-here", "link", "device")[int(rng.integers(4))])
+        info = tarfile.TarInfo(("../../outside", str(TRACE), "link", "device")[int(rng.integers(4))])
         info.type = {"link": tarfile.SYMTYPE, "device": tarfile.CHRTYPE}.get(info.name, tarfile.REGTYPE)
         info.linkname = "/etc/passwd" if info.name == "link" else ""
         tar.addfile(info)
@@ -279,7 +284,7 @@ TAR: tuple[Mutation, ...] = (*BYTES, hostile_tar)
 
 def pickle_program(data: bytes, rng: Generator) -> bytes:
     """A pickle that would call a program when it is read."""
-    return b"cos\nsystem\n(S'touch /tmp/stgmamba-was-here'\ntR."
+    return f"cos\nsystem\n(S'touch {TRACE}'\ntR.".encode()
 
 
 PICKLE: tuple[Mutation, ...] = (*BYTES, pickle_program)

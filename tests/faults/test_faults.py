@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from .inputs import KINDS, Kind, train_once, write_inputs
+from .mutations import TRACE
 from .process import MEMORY_MB, Outcome, Runner, copy_folder
 
 pytestmark = [
@@ -28,7 +29,6 @@ pytestmark = [
 ]
 
 TOTAL = int(os.environ.get("STGM_FAULTS", "62"))
-TRACE = Path("/tmp/stgmamba-was-here")  # what hostile files would leave if they were obeyed
 
 
 @pytest.fixture(scope="module")

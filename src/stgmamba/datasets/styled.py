@@ -25,9 +25,9 @@ def load_split(
 
     Args:
         data: folder in the format of ``datasets.tang2018``; a data set of clips (``datasets.clips``); motions of one's
-            own (``datasets.motion_folder``); or in the format of ``datasets.tang2018_raw`` or ``datasets.aistpp``, all
-            of which is ``train``.
-        more: a second folder, of any of these formats or in that of ``datasets.smpl22``, or None.
+            own (``datasets.motion_folder``); or in the format of ``datasets.smpl22``; or in that of
+            ``datasets.tang2018_raw`` or ``datasets.aistpp``, all of which is ``train``.
+        more: a second folder, of any of these formats, or None.
         split: ``train``, ``val`` or ``test``.
         profile: thresholds on the scores of clips; None takes all.
 
@@ -41,6 +41,8 @@ def load_split(
         dances = load_raw_dances(folder)
     elif split == "train" and is_aistpp(folder):
         dances = load_aistpp_dances(folder)
+    elif is_smpl22(folder):
+        dances = load_styled_dances(folder, split)
     elif is_motion_folder(folder):
         dances = load_motions(folder, split)
     else:
@@ -48,16 +50,14 @@ def load_split(
             StyledDance(dance.id, dance.style, CAPTURED, dance.skeleton, dance.audio_path, sync=dance.sync)
             for dance in load_dances(data, split)
         ]
-    if more is None:
-        return dances
-    return dances + (load_styled_dances(more, split) if is_smpl22(Path(more)) else load_split(more, None, split))
+    return dances if more is None else dances + load_split(more, None, split)
 
 
 def load_corpus(folder: str | Path) -> list[tuple[str, StyledDance]]:
     """All dances of a corpus of motion, each with its split.
 
     Args:
-        folder: as for `load_split`, or in the format of ``datasets.smpl22``.
+        folder: as for `load_split`.
 
     Raises:
         InputError: it is a data set of clips already, or of no known format, or a file in it cannot be used.
@@ -67,9 +67,8 @@ def load_corpus(folder: str | Path) -> list[tuple[str, StyledDance]]:
         raise InputError(f"{folder}: is a data set of clips already; use it as it is, or join it by data merge.")
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name one that holds dances (docs/data.md).")
-    read = load_styled_dances if is_smpl22(folder) else lambda path, split: load_split(path, None, split)
-    dances = [("train", dance) for dance in read(folder, "train")]
+    dances = [("train", dance) for dance in load_split(folder, None, "train")]
     for split in SPLITS[1:]:
         with suppress(InputError):  # corpora that are not divided have no such split
-            dances += [(split, dance) for dance in read(folder, split)]
+            dances += [(split, dance) for dance in load_split(folder, None, split)]
     return dances
