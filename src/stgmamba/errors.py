@@ -1,4 +1,4 @@
-"""The one exception a user of stgmamba is meant to see."""
+"""The exceptions a user of stgmamba is meant to see."""
 
 from __future__ import annotations
 
@@ -9,3 +9,7 @@ class InputError(ValueError):
     The message is one sentence that names the file (or option), says what is wrong and the way out.
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+class EmptySplitError(InputError):
+    """A data set can be read and has no dance of the split that is asked for."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,21 @@ def test_clips_are_those_of_a_filmed_set_with_drawn_pictures(imported: Path) -> 
     assert (poses.skeleton.confidence == 1).all()
     assert (poses.skeleton.positions >= 0).all()
     assert (poses.skeleton.positions < np.array([clips.rows[0]["width"], clips.rows[0]["height"]])).all()
+
+
+def test_a_file_of_any_split_that_cannot_be_read_is_an_error(corpus: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(corpus, broken)
+    (broken / "b.npz").write_bytes(b"no skeleton")
+    with pytest.raises(InputError, match=r"b\.npz"):
+        load_corpus(broken)
+
+
+def test_a_corpus_may_be_of_one_split(corpus: Path, tmp_path: Path) -> None:
+    divided = tmp_path / "divided"
+    shutil.copytree(corpus, divided)
+    (divided / "motions.csv").write_text("file,split\nb.npz,test\n")
+    assert {split for split, _ in load_corpus(divided)} == {"test"}
 
 
 def test_dances_shorter_than_a_clip_are_reported(corpus: Path, tmp_path: Path) -> None:

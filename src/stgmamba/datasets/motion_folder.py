@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stgmamba.datasets.motion_repair import level_floor, moving_stretches, stop_sliding
 from stgmamba.datasets.smpl22 import CAPTURED, SOURCES, StyledDance
-from stgmamba.errors import InputError
+from stgmamba.errors import EmptySplitError, InputError
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, convert
 from stgmamba.skeleton.body import Body, retarget
@@ -54,7 +54,7 @@ def load_motions(folder: str | Path, split: str = "train") -> list[StyledDance]:
     entries = _listed(folder) if (folder / LIST).is_file() else _found(folder)
     dances = [dance for entry in entries if entry.split == split for dance in _load(folder, entry)]
     if not dances:
-        raise InputError(f"{folder}: there is no dance of split {split!r} in it; it needs .bvh or .npz files.")
+        raise EmptySplitError(f"{folder}: there is no dance of split {split!r} in it; it needs .bvh or .npz files.")
     return dances
 
 

@@ -20,7 +20,7 @@ from scipy.interpolate import CubicSpline
 
 from stgmamba.arrays import DoubleArray
 from stgmamba.datasets.motion_repair import bridge_jumps, level_floor, moving_stretches, stop_sliding
-from stgmamba.errors import InputError
+from stgmamba.errors import EmptySplitError, InputError
 from stgmamba.files import parse_json
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, SMPL_22, Skeleton, convert
@@ -109,7 +109,7 @@ def load_styled_dances(folder: str | Path, split: str) -> list[StyledDance]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{index_path}: not a list of dances with id, genre and split ({error}); mend it.") from error
     if not dances:
-        raise InputError(f"{index_path}: no dance of split {split!r}; choose another split.")
+        raise EmptySplitError(f"{index_path}: no dance of split {split!r}; choose another split.")
     return dances
 
 

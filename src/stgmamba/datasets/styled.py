@@ -13,7 +13,7 @@ from stgmamba.datasets.scores import Profile
 from stgmamba.datasets.smpl22 import CAPTURED, StyledDance, is_smpl22, load_styled_dances
 from stgmamba.datasets.tang2018 import load_dances
 from stgmamba.datasets.tang2018_raw import is_raw_tang2018, load_raw_dances
-from stgmamba.errors import InputError
+from stgmamba.errors import EmptySplitError, InputError
 
 SPLITS = ("train", "val", "test")
 
@@ -32,15 +32,16 @@ def load_split(
         profile: thresholds on the scores of clips; None takes all.
 
     Raises:
+        EmptySplitError: a folder can be read and has no dance of the split.
         InputError: a folder cannot be used.
     """
     folder = Path(data)
     if is_clip_dataset(folder):
         dances = load_filmed_dances(folder, split, profile)
-    elif split == "train" and is_raw_tang2018(folder):
-        dances = load_raw_dances(folder)
-    elif split == "train" and is_aistpp(folder):
-        dances = load_aistpp_dances(folder)
+    elif is_raw_tang2018(folder) or is_aistpp(folder):
+        if split != "train":
+            raise EmptySplitError(f"{folder}: is not divided, so it has no split {split!r}; choose train.")
+        dances = load_raw_dances(folder) if is_raw_tang2018(folder) else load_aistpp_dances(folder)
     elif is_smpl22(folder):
         dances = load_styled_dances(folder, split)
     elif is_motion_folder(folder):
@@ -67,8 +68,10 @@ def load_corpus(folder: str | Path) -> list[tuple[str, StyledDance]]:
         raise InputError(f"{folder}: is a data set of clips already; use it as it is, or join it by data merge.")
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name one that holds dances (docs/data.md).")
-    dances = [("train", dance) for dance in load_split(folder, None, "train")]
-    for split in SPLITS[1:]:
-        with suppress(InputError):  # corpora that are not divided have no such split
+    dances: list[tuple[str, StyledDance]] = []
+    for split in SPLITS:
+        with suppress(EmptySplitError):
             dances += [(split, dance) for dance in load_split(folder, None, split)]
+    if not dances:
+        raise InputError(f"{folder}: there is no dance of the splits {', '.join(SPLITS)} in it; name one of these.")
     return dances

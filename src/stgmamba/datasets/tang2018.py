@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 
-from stgmamba.errors import InputError
+from stgmamba.errors import EmptySplitError, InputError
 from stgmamba.files import parse_json
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, TANG_23, Skeleton, convert
@@ -66,7 +66,7 @@ def load_dances(folder: str | Path, split: str | None = None) -> list[Dance]:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{index_path}: not a list of dances with id, genre and split ({error}); mend it.") from error
     if not chosen:
-        raise InputError(f"{index_path}: no dance of split {split!r}; choose another split.")
+        raise EmptySplitError(f"{index_path}: no dance of split {split!r}; choose another split.")
     return [_load(folder, entry) for entry in chosen]
 
 
