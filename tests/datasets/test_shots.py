@@ -112,6 +112,25 @@ def test_a_fade_that_the_clip_ends_in_is_found() -> None:
     assert kinds(mixed(scene(0, 52), scene(5, 52), 30, 20)) == ["cross-fade"]
 
 
+def test_a_dark_video_has_the_breaks_of_a_bright_one() -> None:
+    frames = np.concatenate([mixed(scene(0, 60), scene(5, 60), 25, 14), scene(2, 30)])
+    found = find_breaks((frames * 0.15).astype(np.uint8))
+    assert [each.kind for each in found] == ["cross-fade", "cut"]
+    assert found[-1].start == 60
+
+
+def test_a_cut_between_pictures_that_are_much_alike_is_found() -> None:
+    frames = character_frames(frames=24)
+    other = frames.copy()
+    other[:, :, : frames.shape[2] // 4] = 255 - other[:, :, : frames.shape[2] // 4]
+    assert find_breaks(np.concatenate([frames, other])) == [Break(24, 24, "cut")]
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 4])
+def test_frames_that_are_shown_several_times_are_no_cuts(repeats: int) -> None:
+    assert find_breaks(np.repeat(scene(0, 30, speed=3), repeats, axis=0)) == []
+
+
 def test_shots_lie_between_the_breaks() -> None:
     breaks = [Break(50, 70, "cross-fade"), Break(20, 20, "cut")]
     assert shots(breaks, 100) == [(0, 20), (20, 50), (70, 100)]

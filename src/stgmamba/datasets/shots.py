@@ -20,8 +20,13 @@ from stgmamba.arrays import FloatArray, Frame
 
 _WIDTH = 32  # of a thumbnail, pixels
 _CHANGED = 12.0  # grey levels by which a pixel has changed, averaged over the colours
+_BRIGHT = 128.0  # grey levels of the brightest parts of a picture, below which less of a change counts
+_DARKEST = 0.2  # part of _CHANGED that counts in the darkest pictures, whose noise it is above
 _CUT = 0.4  # share of changed pixels from one frame to the next
 _SUDDEN = 3.0  # times as many as between the frames before and after
+_FAINT_CUT = 0.15  # share of changed pixels of a cut between pictures that are much alike
+_LONELY = 6.0  # times as many as in the _AROUND frames before and after, where a low frame rate would show itself
+_AROUND = 8
 _FADE = 0.3  # share of changed pixels over a fade
 _PURE = 0.08  # share of the other shot's picture that a frame of a shot may seem to hold
 _BETWEEN_FADES = 8  # frames between two fades up to which they are one
@@ -36,6 +41,9 @@ _FLOW_WINDOW = 21  # pixels over which motion is uniform: a more flexible flow e
 # person is near, at most 0.65 where a mixture seems to fit; in fades between them 0.88 or more, in a real one 0.77.
 _MOVED = 0.71
 _SAME_STRUCTURE = 0.6  # correlation of local structure from which on it is the same picture in another light
+# Below this one it is another picture, if motion leaves so much of the change of the structure unexplained: in fades
+# between plain pictures 0.89 or more, in 15 changes of the light that have as low a correlation 0.86 at most.
+_OTHER_STRUCTURE, _FADING_STRUCTURE = 0.3, 0.88
 _PLAIN = 6.0  # grey levels; standard deviation below which a picture is plain, as at the end of a fade to black
 
 
@@ -88,9 +96,10 @@ class ShotDetector:
     def _cuts(self) -> list[Break]:
         changes = np.asarray(self._changes)
         cuts = []
-        for i in np.flatnonzero(changes > _CUT):
-            around = np.concatenate([changes[max(0, i - 2) : i], changes[i + 1 : i + 3]])
-            if changes[i] > _SUDDEN * around.max(initial=0.0):
+        for i in np.flatnonzero(changes > _FAINT_CUT):
+            reach, times = (2, _SUDDEN) if changes[i] > _CUT else (_AROUND, _LONELY)
+            around = np.concatenate([changes[max(0, i - reach) : i], changes[i + 1 : i + 1 + reach]])
+            if changes[i] > times * around.max(initial=0.0):
                 cuts.append(Break(int(i) + 1, int(i) + 1, "cut"))
         return cuts
 
@@ -124,9 +133,9 @@ def _kind_of_fade(window: list[tuple[FloatArray, Frame]]) -> str | None:
     if not (0.25 < share < 0.75 and rest < _MIXTURE):
         return None
     greys = [grey for _, grey in window]
-    if min(float(greys[0].std()), float(greys[-1].std())) < _PLAIN:
+    if min(float(greys[0].std()), float(greys[-1].std())) < _PLAIN * _exposure(before, after):
         return "fade"
-    if _explained_by_light(window[0], window[-1]) or _unexplained_by_motion(greys) < _MOVED:
+    if _explained_by_light(window) or _unexplained_by_motion(greys) < _MOVED:
         return None
     return "cross-fade"
 
@@ -161,7 +170,12 @@ def _grey(frame: Frame) -> Frame:
 
 
 def _share_changed(a: FloatArray, b: FloatArray) -> float:
-    return float((np.abs(a - b).mean(axis=-1) > _CHANGED).mean())
+    return float((np.abs(a - b).mean(axis=-1) > _CHANGED * _exposure(a, b)).mean())
+
+
+def _exposure(a: FloatArray, b: FloatArray) -> float:
+    """Of the brighter of two pictures, the brightness of its brightest parts; 1 from ordinary pictures on."""
+    return float(np.clip(max(np.percentile(a, 98), np.percentile(b, 98)) / _BRIGHT, _DARKEST, 1.0))
 
 
 def _unexplained_by_motion(greys: list[Frame]) -> float:
@@ -182,8 +196,12 @@ def _unexplained_by_motion(greys: list[Frame]) -> float:
     return remaining / max(changed, 1e-6)
 
 
-def _explained_by_light(before: tuple[FloatArray, Frame], after: tuple[FloatArray, Frame]) -> bool:
-    """Whether two frames show the same in another light: the same contours, or the same colours but for a gain."""
+def _explained_by_light(window: list[tuple[FloatArray, Frame]]) -> bool:
+    """Whether the ends of a window show the same in another light: the same contours, or colours but for a gain.
+
+    The latter do not count where the contours are others and do not move, but fade.
+    """
+    before, after = window[0], window[-1]
     correlation = np.corrcoef(_structure(before[1]).ravel(), _structure(after[1]).ravel())[0, 1]
     if correlation > _SAME_STRUCTURE:
         return True
@@ -192,7 +210,13 @@ def _explained_by_light(before: tuple[FloatArray, Frame], after: tuple[FloatArra
         x, y = before[0][..., colour], after[0][..., colour]
         gain = float(((x - x.mean()) * (y - y.mean())).mean() / max(float(x.var()), 1e-6))
         lit[..., colour] = y.mean() + gain * (x - x.mean())
-    return _share_changed(lit, after[0]) < _FADE
+    if _share_changed(lit, after[0]) >= _FADE:
+        return False
+    if correlation > _OTHER_STRUCTURE:
+        return True
+    # Grey levels of 128 and 50 for each unit of local contrast hold what the structure has.
+    structures = [np.clip(128 + 50 * _structure(grey), 0, 255).astype(np.uint8) for _, grey in window]
+    return _unexplained_by_motion(structures) < _FADING_STRUCTURE
 
 
 def _structure(grey: Frame) -> FloatArray:
