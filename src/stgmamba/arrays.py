@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,3 +31,32 @@ def unit(vectors: NDArray[Any], fallback: tuple[float, float, float] | NDArray[A
     return np.where(norm > 1e-6, vectors / np.maximum(norm, 1e-6), np.asarray(fallback, vectors.dtype)).astype(
         vectors.dtype
     )
+
+
+class ArrayFile:
+    """Arrays in a file without a name, which is gone with the process; what is read of them is in memory, not more.
+
+    Args:
+        folder: on whose disk the file lies; None for that of temporary files.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._places: list[tuple[int, np.dtype[Any], tuple[int, ...]]] = []
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Write an array; returns its number."""
+        place = self._file.seek(-(-self._file.tell() // 8) * 8)  # arrays are aligned
+        self._file.write(np.ascontiguousarray(array).tobytes())
+        self._places.append((place, array.dtype, array.shape))
+        return len(self._places) - 1
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """All arrays written, in their order, as views of one memory map; what is written to them stays in memory."""
+        self._file.flush()
+        size = os.fstat(self._file.fileno()).st_size
+        content = np.memmap(self._file, np.uint8, "c", shape=(size,)) if size else np.zeros(0, np.uint8)
+        return [
+            content[place : place + int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
+            for place, dtype, shape in self._places
+        ]

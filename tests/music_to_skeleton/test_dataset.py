@@ -9,6 +9,7 @@ import torch
 from stgmamba.datasets.smpl22 import CAPTURED, Rhythm, StyledDance
 from stgmamba.datasets.styled import load_split
 from stgmamba.errors import InputError
+from stgmamba.music_to_skeleton.audio_features import HOP, WINDOW
 from stgmamba.music_to_skeleton.dataset import DanceDataset, Example, WindowSampling, load_examples, mirror
 from stgmamba.music_to_skeleton.model import Config
 from stgmamba.music_to_skeleton.representation import encode
@@ -169,11 +170,26 @@ def test_mirrored_nodes_are_those_of_the_mirrored_dance() -> None:
     assert torch.equal(mirror(mirror(nodes)), nodes)
 
 
-def test_sound_that_no_window_has_is_not_held(dances: Path) -> None:
+def test_sound_that_no_window_has_is_not_kept(dances: Path) -> None:
     split = load_split(dances / "small", None, "train")
     sampling = WindowSampling(16, 40, 0.0, 0.0, sound_dropout=1.0)
     whole, short = (DanceDataset(load_examples(split, (1.0,), CONFIG, 40, s), sampling, CONFIG, CPU) for s in (1e9, 1))
-    assert whole.samples is None
     assert max(len(example.audio.samples) for example in short.data) == 22_050
     for name in ("nodes", "wave", "features", "style"):
         assert torch.equal(getattr(whole.batch(3), name), getattr(short.batch(3), name))
+
+
+def test_windows_of_sound_are_those_of_the_song(data: list[Example]) -> None:
+    example = next(each for each in data if each.sync)
+    wave = DanceDataset([example], WindowSampling(1, 40, 0.0, 0.0), CONFIG, CPU).batch(0).wave[0].numpy()
+    song = np.pad(example.audio.samples, WINDOW)
+    begins = np.arange(
+        WINDOW - WINDOW // 2, len(song) - 4 * HOP, HOP
+    )  # the window of frame i is centred on its first sample
+    alike = [wave[0] @ song[begin : begin + WINDOW] for begin in begins]
+    norms = [np.linalg.norm(song[begin : begin + WINDOW]) * np.linalg.norm(wave[0]) for begin in begins]
+    found = int(np.argmax(np.array(alike) / np.maximum(norms, 1e-9)))
+    gain = np.linalg.norm(wave[0]) / np.linalg.norm(song[begins[found] :][:WINDOW])
+    assert 0.5 <= gain <= 1.2
+    for frame in (0, 3):
+        np.testing.assert_allclose(wave[frame], gain * song[begins[found + frame] :][:WINDOW], atol=1e-5)

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stgmamba.arrays import DoubleArray, FloatArray, smoothstep
+from stgmamba.arrays import ArrayFile, DoubleArray, FloatArray, smoothstep
 from stgmamba.datasets.smpl22 import StyledDance
 from stgmamba.errors import InputError
 from stgmamba.music.decode import SAMPLE_RATE, load_song
 from stgmamba.music_to_skeleton.audio_features import (
     BEAT_COSINE,
     BEAT_SINE,
-    HOP,
     MUSIC_FPS,
     RHYTHM_FEATURES,
     WINDOW,
@@ -107,10 +107,16 @@ class WindowSampling:
 
 
 def load_examples(
-    dances: Sequence[StyledDance], rates: Sequence[float], config: Config, window: int, sound: float = np.inf
+    dances: Sequence[StyledDance],
+    rates: Sequence[float],
+    config: Config,
+    window: int,
+    sound: float = np.inf,
+    folder: Path | None = None,
 ) -> list[Example]:
     """Every dance at every playback rate; nodes and music are truncated to the same length.
 
+    Their arrays lie on disk: memory is taken by one dance at a time, and later by the windows that are read.
     Takes without music that are shorter than two windows are joined, by style and source.
 
     Args:
@@ -119,11 +125,34 @@ def load_examples(
         config: of the network.
         window: frames of a training window.
         sound: seconds of the sound of each dance that are kept, which is most of what its example holds.
+        folder: on whose disk the arrays lie; None for that of temporary files.
 
     Raises:
         InputError: a dance of a style that is not among the network's.
     """
-    examples, short = [], dict[tuple[int, int, float], list[FloatArray]]()
+    file, kept = ArrayFile(folder), []
+    for example in _examples(dances, rates, config, window, sound):
+        arrays = example.nodes, example.audio.features, example.audio.samples
+        for array in arrays:
+            file.add(array)
+        # What is left in memory has views of nothing.
+        none = np.zeros(0, np.float32)
+        kept.append(dataclasses.replace(example, nodes=none, audio=AudioFeatures(none, none, example.audio.rhythm)))
+    stored = iter(file.arrays())
+    return [
+        dataclasses.replace(
+            example,
+            nodes=next(stored),
+            audio=dataclasses.replace(example.audio, features=next(stored), samples=next(stored)),
+        )
+        for example in kept
+    ]
+
+
+def _examples(
+    dances: Sequence[StyledDance], rates: Sequence[float], config: Config, window: int, sound: float
+) -> Iterator[Example]:
+    short = dict[tuple[int, int, float], list[FloatArray]]()
     for dance in dances:
         if dance.style is not None and dance.style not in config.styles:
             raise InputError(f"{dance.id}: style {dance.style!r} is not among the model's; add it to model.styles.")
@@ -156,17 +185,16 @@ def load_examples(
             else:
                 audio = _features_without_sound(frames)
             frames = min(frames, len(audio))
-            kept = audio.samples if np.isinf(sound) else audio.samples[: round(sound * SAMPLE_RATE)].copy()
+            kept = audio.samples if np.isinf(sound) else audio.samples[: round(sound * SAMPLE_RATE)]
             audio = dataclasses.replace(audio, samples=kept, features=audio.features[:frames])
             nodes = nodes[: frames * config.frames_per_music_frame]
             known = samples is not None or dance.rhythm is not None or beats is not None
-            examples.append(Example(nodes, audio, style, source, known and dance.sync))
+            yield Example(nodes, audio, style, source, known and dance.sync)
     for (style, source, _), takes in short.items():
         nodes = _join(takes, round(_JOIN_SECONDS * config.fps))
         frames = len(nodes) // config.frames_per_music_frame
         audio = _features_without_sound(frames)
-        examples.append(Example(nodes[: frames * config.frames_per_music_frame], audio, style, source, False))
-    return examples
+        yield Example(nodes[: frames * config.frames_per_music_frame], audio, style, source, False)
 
 
 def _own_beats(skeleton: Skeleton) -> DoubleArray | None:
@@ -241,12 +269,9 @@ class DanceDataset:
         share = np.array([shares.get(k, 0.0) for k in range(len(length))]) if shares else np.sqrt(length)
         weight = share[style] * frames / length[style]
         self.probability = weight / weight.sum()
-        self.nodes = [torch.from_numpy(example.nodes).to(device) for example in self.data]
-        self.features = [torch.from_numpy(example.audio.features).to(device) for example in self.data]
-        # What no window has is not held: an hour of sound takes as much memory as ten of dance.
-        self.samples = (
-            [self._padded_samples(example).to(device) for example in self.data] if sampling.sound_dropout < 1 else None
-        )
+        self.device = device
+        self.nodes = [torch.from_numpy(example.nodes) for example in self.data]
+        self.features = [torch.from_numpy(example.audio.features) for example in self.data]
 
     @property
     def minutes(self) -> float:
@@ -260,7 +285,8 @@ class DanceDataset:
             for nodes in (original, mirror(original)):
                 means += float(weight) / 2 * nodes.mean(dim=0)
                 squares += float(weight) / 2 * nodes.square().mean(dim=0)
-        return means, (squares - means.square()).clamp(min=0).sqrt().clamp(min=0.02)
+        scale = (squares - means.square()).clamp(min=0).sqrt().clamp(min=0.02)
+        return means.to(self.device), scale.to(self.device)
 
     def fingerprint(self) -> str:
         """SHA-256 of the nodes, rhythm features, styles and ``sync`` of all examples, hexadecimal."""
@@ -292,35 +318,27 @@ class DanceDataset:
             style = self.data[index].style if rng.random() >= s.style_dropout else self.null_style
             known = self.features[index].new_tensor([onset, onset, music, music, music, music])
             nodes = self.nodes[index][start : start + s.window]
-            heard = slice(first * HOP, (first + music_frames - 1) * HOP + WINDOW)
+            if s.sound_dropout < 1:
+                wave = torch.from_numpy(self.data[index].audio.windows(first, first + music_frames)) * (sound * gain)
+            else:
+                wave = nodes.new_zeros((music_frames, WINDOW))
             windows.append(
                 (
                     mirror(nodes) if mirrored else nodes,
-                    nodes.new_zeros(heard.stop - heard.start)
-                    if self.samples is None
-                    else self.samples[index][heard] * (sound * gain),
+                    wave,
                     self.features[index][first : first + music_frames] * known,
                     style + mirrored * (self.null_style + 1),
                     self.data[index].source,
                 )
             )
-        dances, samples, features, styles, sources = zip(*windows, strict=True)
-        wave = torch.stack(samples).unfold(1, WINDOW, HOP)
+        dances, waves, features, styles, sources = zip(*windows, strict=True)
         return Batch(
-            torch.stack(dances),
-            wave,
-            torch.stack(features),
-            torch.tensor(styles, device=wave.device),
-            torch.tensor(sources, device=wave.device),
+            torch.stack(dances).to(self.device),
+            torch.stack(waves).to(self.device),
+            torch.stack(features).to(self.device),
+            torch.tensor(styles, device=self.device),
+            torch.tensor(sources, device=self.device),
         )
-
-    @staticmethod
-    def _padded_samples(example: Example) -> Tensor:
-        """The song padded such that the window of frame i begins at sample i HOP (see `AudioFeatures.windows`)."""
-        before = WINDOW // 2
-        length = len(example.audio) * HOP + WINDOW
-        samples = example.audio.samples[: length - before]
-        return torch.from_numpy(np.pad(samples, (before, length - before - len(samples))))
 
 
 def mirror(nodes: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def load_or_pretrain(path: Path, dataset: DanceDataset, seed: int, log: Callable
         seed: of weights and batches.
         log: called with one line per 100 steps.
     """
-    device = dataset.nodes[0].device
+    device = dataset.device
     torch.manual_seed(seed)
     network = STGCN(dataset.null_style).to(device)
     config = _pretraining_config(dataset, seed)

@@ -114,7 +114,7 @@ def train(config: SkeletonTrainConfig, minutes: float | None = None, log: Callab
         InputError: the data cannot be used, or the output folder has a checkpoint of another configuration.
     """
     fabric, out = launch(config)
-    dataset, data = _load_data(config, fabric)
+    dataset, data = _load_data(config, fabric, out)
     log(f"{len(dataset.data)} dances, {dataset.minutes:.0f} minutes with tempo changes")
     state = _build_state(config, dataset, fabric, out, log)
 
@@ -137,7 +137,7 @@ def dry_run(config: SkeletonTrainConfig) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="stgmamba-") as folder:
         fabric, out = launch(dataclasses.replace(config, out=folder, compile=False))
-        dataset, _ = _load_data(config, fabric)
+        dataset, _ = _load_data(config, fabric, out)
         state = _build_state(config, dataset, fabric, out, lambda _: None)
         seconds = seconds_per_step(fabric, state, lambda step: dataset.batch(config.seed, fabric.global_rank, step))
     names = (*config.network.styles, "mixed")
@@ -156,13 +156,13 @@ def dry_run(config: SkeletonTrainConfig) -> dict[str, Any]:
     }
 
 
-def _load_data(config: SkeletonTrainConfig, fabric: Fabric) -> tuple[DanceDataset, list[Example]]:
-    """The data set of a run, and all its examples."""
+def _load_data(config: SkeletonTrainConfig, fabric: Fabric, out: Path) -> tuple[DanceDataset, list[Example]]:
+    """The data set of a run, and all its examples, whose arrays lie on the disk of ``out``."""
     model_config = config.network
     styles_data = data_folder() / config.styles_data if config.styles_data else None
     dances = load_split(data_folder() / config.data, styles_data, "train", load_profile(config.profile))
     sound = np.inf if config.sound_dropout < 1 else PREVIEW_SECONDS
-    data = load_examples(dances, config.rates, model_config, config.window, sound)
+    data = load_examples(dances, config.rates, model_config, config.window, sound, out)
     sampling = WindowSampling(
         config.batch,
         config.window,
@@ -202,4 +202,4 @@ def _build_objective(
     if loss_weights["perceptual"]:
         perceptual = PerceptualLoss(load_or_pretrain(out / "perceptual.safetensors", dataset, config.seed, log))
     teacher = Teacher(read_teacher(config.teacher, model), config.align_teacher) if config.teacher else None
-    return AdversarialObjective(model, loss_weights, perceptual, teacher).to(dataset.nodes[0].device)
+    return AdversarialObjective(model, loss_weights, perceptual, teacher).to(dataset.device)
