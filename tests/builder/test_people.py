@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
+import pytest
 
-from stgmamba.builder.people import _main_tracks, _Track
+from stgmamba.builder.people import _main_tracks, _Track, sharpness
+from stgmamba.datasets.scores import load_profile
 from stgmamba.person.blazepose import Pose
 
 SIZE = (640, 480)
@@ -25,3 +28,21 @@ def test_whoever_stands_beside_the_dancer_is_not() -> None:
     dancer, small, aside = track(0, 99, 300), track(40, 140, 120), track(90, 99, 300, 20.0)
     assert _main_tracks([small, aside, dancer], SIZE) == [dancer]
     assert _main_tracks([], SIZE) == []
+
+
+@pytest.mark.parametrize("contrast", [0.08, 0.3, 1.0])
+def test_sharpness_sees_blur_and_not_plain_or_dark_clothes(contrast: float) -> None:
+    grey = np.full((300, 200), 60.0)
+    grey[40:280, 60:140] += 150 * contrast  # the person before the wall
+    grey[100:200, 80:120] -= 40 * contrast
+    frame = np.repeat(np.clip(grey, 0, 255)[..., None], 3, axis=2).astype(np.uint8)
+    corners = np.array([[50, 30], [150, 290]], np.float32)
+    blurred = cv2.GaussianBlur(frame, (0, 0), 5)
+    threshold = load_profile("strict").limits["sharpness"][0]
+    assert threshold is not None
+    assert sharpness(frame, corners) > 1.3 * threshold
+    assert sharpness(blurred, corners) < threshold / 1.3
+
+
+def test_sharpness_of_nobody_is_none() -> None:
+    assert sharpness(np.zeros((100, 100, 3), np.uint8), np.array([[50, 50], [54, 80]], np.float32)) == 0

@@ -13,12 +13,13 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
 from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
 from stgmamba.datasets.shots import ShotDetector, shots
 from stgmamba.errors import InputError
-from stgmamba.person.blazepose import PoseDetector
+from stgmamba.person.blazepose import Pose, PoseDetector
 from stgmamba.video_io import VideoReader, probe, read_video
 
 SCAN_HEIGHT = 288
@@ -33,8 +34,14 @@ PEOPLE = 4
 _UNEVEN_FPS = 25.0  # frames per second taken from a video of variable frame rate
 _UNEVEN = 0.25  # of the median interval, by which intervals differ in a variable frame rate
 _PEOPLE_SECONDS = 0.5  # between frames in which people are counted
+_SMALL_PERSON = 0.4  # of the frame's height, below which the models may miss somebody
+_PART = 0.6  # of the frame's height, sides of the parts that are looked at
+_PART_STEP = 0.75  # of their side, between two of them at most
+_SAME_PERSON = 0.4  # overlap of the boxes of one person in two parts
+_ARMS = 0.5  # of a person's height, what they reach from their place between two looks
 _FLOW_WIDTH = 96  # pixels, of the frames between which motion is estimated
 _TEXT_CONTRAST = 40.0  # grey levels between letters and what is around them
+_WHITE, _BLACK = 210, 45  # grey levels of white and black letters
 _TEXT_SECONDS = 1.0  # between frames in which text is looked for
 
 
@@ -55,8 +62,10 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         Facts: ``fps`` of the frames used, ``breaks`` (start, end, kind), ``shots`` (start, stop) in frames of the file.
         Arrays, T frames in the file: ``times`` float64 [T], seconds; ``brightness`` [T], 0..1; ``flow`` and ``camera``
         [T], mean motion of the picture and that of its border since the frame before, in picture widths;
-        ``people_frames`` [K] and ``people`` [K], how many persons those frames show; ``text`` [K', h, w / 8],
-        where there is text, in frames ``text_frames``, of the size of the scanned frames, eight pixels in a byte.
+        ``people_frames`` [K] and ``people`` [K], how many persons those frames show; ``people_box`` [K, 4], left, top,
+        right and bottom of what they may reach, in parts of the frame, NaN where there is nobody; ``text``
+        [K', h, w / 8], boxes of text, in frames ``text_frames``, of the size of the scanned frames, eight pixels in a
+        byte.
 
     Raises:
         InputError: no frame can be decoded.
@@ -64,6 +73,7 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
     reader = read_video(video.path, SCAN_HEIGHT)
     detector, times, measures = ShotDetector(), [], []
     people: list[tuple[int, int]] = []
+    boxes: list[FloatArray] = []
     text: list[tuple[int, NDArray[np.uint8]]] = []
     before: Frame | None = None
     # Its quicker presets let plain walls move with whoever dances before them.
@@ -78,7 +88,9 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         measures.append((float(small.mean()) / 255, *_motion(flow)))
         before = small
         if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
-            people.append((i, len(poses.detect(rgb))))
+            found = find_people(poses, rgb)
+            people.append((i, len(found)))
+            boxes.append(_reach(found, rgb.shape))
         if not text or seconds >= times[text[-1][0]] + _TEXT_SECONDS:
             text.append((i, np.packbits(find_text(grey), axis=1)))
     if not times:
@@ -100,6 +112,7 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
             "camera": camera,
             "people_frames": np.array([i for i, _ in people]),
             "people": np.array([count for _, count in people]),
+            "people_box": np.stack(boxes),
             "text_frames": np.array([i for i, _ in text]),
             "text": np.stack([mask for _, mask in text]),
         },
@@ -110,6 +123,54 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
 def _pose_detector() -> PoseDetector:
     """The detector that counts people; each picture is one of its own, so a process loads it once for all videos."""
     return PoseDetector(people=PEOPLE)
+
+
+def find_people(detector: PoseDetector, rgb: Frame) -> list[FloatArray]:
+    """Boxes (left, top, right, bottom), pixels, of the people in a picture.
+
+    The models see it at 224 pixels. Where nobody is found in all of it, or only people who are small, its parts are
+    looked at, too.
+
+    Args:
+        detector: for single pictures.
+        rgb: uint8 [H, W, 3].
+    """
+    boxes = [_box(pose) for pose in detector.detect(rgb)]
+    height, width = rgb.shape[:2]
+    if any(box[3] - box[1] > _SMALL_PERSON * height for box in boxes):
+        return boxes
+    side = round(_PART * height)
+    columns = max(1, int(np.ceil(width / (_PART_STEP * side))))
+    for top in (0, height - side):
+        for left in np.linspace(0, max(0, width - side), columns).astype(int):
+            part = np.ascontiguousarray(rgb[top : top + side, left : left + side])
+            for pose in detector.detect(part):
+                box = _box(pose) + np.array([left, top, left, top], np.float32)
+                if not any(_overlap(box, other) > _SAME_PERSON for other in boxes):
+                    boxes.append(box)
+    return boxes[:PEOPLE]
+
+
+def _box(pose: Pose) -> FloatArray:
+    low, high = pose.points.min(axis=0), pose.points.max(axis=0)
+    return np.asarray([*low, *high], np.float32)
+
+
+def _overlap(a: FloatArray, b: FloatArray) -> float:
+    """Common area of two boxes, by that of the smaller one."""
+    common = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod()
+    return float(common / max(min((a[2:] - a[:2]).prod(), (b[2:] - b[:2]).prod()), 1e-6))
+
+
+def _reach(boxes: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:
+    """What people in boxes reach while the camera looks away, in parts of a frame; NaN [4] for nobody."""
+    if not boxes:
+        return np.full(4, np.nan, np.float32)
+    every = np.stack(boxes)
+    margin = _ARMS * float((every[:, 3] - every[:, 1]).max())
+    low, high = every[:, :2].min(axis=0) - margin, every[:, 2:].max(axis=0) + margin
+    size = np.array([shape[1], shape[0]], np.float32)
+    return np.asarray(np.clip(np.concatenate([low / size, high / size]), 0, 1), np.float32)
 
 
 def used_fps(times: DoubleArray) -> float:
@@ -137,7 +198,11 @@ def frame_grid(times: DoubleArray, shot: tuple[int, int], fps: float) -> NDArray
 
 
 def find_text(grey: Frame) -> BoolArray:
-    """Where captions and watermarks may lie: rows of narrow strokes of high contrast on either side.
+    """Where captions and watermarks may lie: the boxes of rows of letters.
+
+    Letters are strokes of high contrast on either side; a line is a chain of them of like height and stroke width
+    (Epshtein et al., "Detecting text in natural scenes with stroke width transform", CVPR 2010, whose rules these are,
+    on strokes found by morphology).
 
     Args:
         grey: uint8 [H, W].
@@ -146,38 +211,54 @@ def find_text(grey: Frame) -> BoolArray:
         bool [H, W].
     """
     unit = max(3, grey.shape[0] // 48)  # about the height of small letters
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (unit, unit))
-    # Bright strokes on darker ground, or dark ones on brighter: what opening or closing with a stroke's width removes.
-    top, black = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel)
     found = np.zeros(grey.shape, bool)
-    for strokes in (top, black):
-        mask = _letters((strokes > _TEXT_CONTRAST).astype(np.uint8), unit)
-        joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((max(3, unit // 2), 3 * unit), np.uint8))
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-        for k in range(1, count):
-            left, top_row, width, height, area = stats[k]
-            inside = mask[top_row : top_row + height, left : left + width]
-            # A line of text is long, of the height of letters, filled by its strokes by a fifth to two thirds, and the
-            # strokes alternate with the ground many times along it.
-            turns = np.abs(np.diff(inside.astype(np.int8), axis=1)).sum(axis=1).max(initial=0)
-            if (
-                width >= 3 * height
-                and unit <= height <= 6 * unit
-                and area > 0.5 * width * height
-                and 0.15 < inside.mean() < 0.7
-                and turns >= 1.5 * width / height
-                and turns >= 8
-            ):
-                found |= labels == k
+    for size in (unit, 2 * unit):
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
+        # Bright strokes on darker ground, or dark ones on brighter: what opening or closing with their width removes.
+        bright = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel) > _TEXT_CONTRAST
+        dark = cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel) > _TEXT_CONTRAST
+        # White and black ones by themselves, too: seams of tiles and what shows between letters would join them.
+        for strokes in (bright, dark, bright & (grey >= _WHITE), dark & (grey <= _BLACK)):
+            for left, top, right, bottom in _lines(strokes.astype(np.uint8), unit):
+                found[top:bottom, left:right] = True
     return found
 
 
-def _letters(strokes: Frame, unit: int) -> Frame:
-    """Strokes without those that are larger than a letter: seams of tiles, edges of things; uint8 0 or 1 [H, W]."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(strokes)
-    small = (stats[:, cv2.CC_STAT_HEIGHT] <= 4 * unit) & (stats[:, cv2.CC_STAT_WIDTH] <= 8 * unit)
-    small[0] = False
-    return np.asarray(small[labels], np.uint8)
+def _lines(strokes: Frame, unit: int) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes (left, top, right, bottom) of lines of text among strokes, uint8 0 or 1 [H, W]; ``unit``: least height."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(strokes)
+    left, top, width, height, area = (stats[:, k].astype(np.float64) for k in range(5))
+    # Inside a stroke the distance from its edge is a quarter of its width on average.
+    distance = cv2.distanceTransform(strokes, cv2.DIST_L2, 3)
+    thick = 4 * np.bincount(labels.ravel(), distance.ravel(), count) / np.maximum(area, 1)
+    # Letters, or words whose letters touch; not seams of tiles or edges of things.
+    letters = (height >= unit) & (height <= 6 * unit) & (width <= 12 * height) & (area >= unit)
+    letters[0] = False
+    chosen = np.flatnonzero(letters)
+    if not len(chosen):
+        return
+    left, top, width, height, area, thick = (x[chosen] for x in (left, top, width, height, area, thick))
+    right, bottom = left + width, top + height
+    low, high = np.minimum(height[:, None], height), np.maximum(height[:, None], height)
+    overlap = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    gap = np.maximum(left[:, None], left) - np.minimum(right[:, None], right)
+    alike = (high <= 2.2 * low) & (np.maximum(thick[:, None], thick) <= 1.8 * np.minimum(thick[:, None], thick))
+    lines, line = connected_components(alike & (overlap >= 0.5 * low) & (gap <= 1.2 * low), directed=False)
+    member = np.zeros(count, bool)  # of the lines until here: each component is in one
+    for k in range(lines):
+        of = np.flatnonzero(line == k)
+        box = int(left[of].min()), int(top[of].min()), int(right[of].max()), int(bottom[of].max())
+        tall, wide = float(np.median(height[of])), box[2] - box[0]
+        # Letters have holes and gaps, tiles and stripes fill their boxes.
+        filled = float(np.average(area[of] / (width[of] * height[of]), weights=width[of]))
+        if wide < 2.5 * tall or box[3] - box[1] > 2.2 * tall or filled > 0.7:
+            continue
+        member[chosen[of]] = True
+        inside = member[labels[box[1] : box[3], box[0] : box[2]]]
+        # Strokes alternate with the ground many times along a line, in most of its rows.
+        turns = float(np.median(np.abs(np.diff(inside.astype(np.int8), axis=1)).sum(axis=1)))
+        if 0.12 < inside.mean() < 0.7 and turns >= max(8, 0.8 * wide / tall):
+            yield box
 
 
 def _true_times(reader: VideoReader, fps: float) -> Iterator[tuple[float, Frame]]:

@@ -15,14 +15,14 @@ import numpy as np
 from stgmamba.datasets.clips import FILMED, ClipDataset, movement_of
 from stgmamba.datasets.scores import Profile
 from stgmamba.datasets.smpl22 import CAPTURED, StyledDance
-from stgmamba.errors import InputError
+from stgmamba.errors import EmptySplitError
 from stgmamba.files import atomic_output
 from stgmamba.music.decode import SAMPLE_RATE, stream_audio
 from stgmamba.options import FPS
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton
 from stgmamba.skeleton.body import Body, retarget
 
-_MUSICAL = 0.1  # pulse of a sound from which on steps are taken to follow it
+_MUSICAL = 0.25  # pulse of a sound from which on steps are taken to follow it
 
 
 def load_filmed_dances(folder: str | Path, split: str, profile: Profile | None = None) -> list[StyledDance]:
@@ -42,7 +42,7 @@ def load_filmed_dances(folder: str | Path, split: str, profile: Profile | None =
     dataset = ClipDataset(folder, profile)
     chosen = [n for n, row in enumerate(dataset.rows) if (row.get("split") or "train") == split]
     if not chosen:
-        raise InputError(f"{folder}: there is no clip of split {split} left; divide it with stgmamba data split.")
+        raise EmptySplitError(f"{folder}: there is no clip of split {split} left; divide it with stgmamba data split.")
     return [_dance(dataset, numbers) for numbers in _joined(dataset.rows, chosen)]
 
 

@@ -38,7 +38,7 @@ SCORES = {
     "pose_confidence": Score("mean confidence of the joints", "the pose is uncertain", ""),
     "cut_off_joints": Score("share of joints outside the frame", "", "parts of the person are outside the frame"),
     "occlusion": Score("share of joints inside the frame that are hidden", "", "parts of the person are hidden"),
-    "sharpness": Score("contrast of the person's fine detail, grey levels", "the person is blurred", ""),
+    "sharpness": Score("steepness of the person's edges, 1 / pixels at 256 rows", "the person is blurred", ""),
     "jitter": Score("what smoothing takes from the joints, heights of the person", "", "the pose jitters"),
     "stillness": Score("share of the time in which nothing but breathing moves", "", "the person hardly moves"),
     "speed": Score("mean speed of the joints, heights per second", "the person moves little", "the pose jumps about"),
@@ -53,7 +53,7 @@ SCORES = {
     "fade": Score("1 where the clip begins or ends at a fade", "", "the clip borders on a fade"),
     "sound": Score("1 where there is sound", "there is no sound", ""),
     "loudness": Score("level of the sound, dB below full scale", "the sound is too soft", ""),
-    "pulse": Score("regularity of the onsets, 0 to 1", "there is no beat in the sound", ""),
+    "pulse": Score("how regularly and clearly beats are heard, 0 to 1", "there is no beat in the sound", ""),
     "low_energy": Score("share of pauses in the sound; high for speech", "", "somebody speaks"),
     "sync_strength": Score("Rayleigh statistic of foot strikes on the beat", "steps and beats do not agree", ""),
 }  # fmt: skip
