@@ -55,8 +55,14 @@ def probe_stage(video: Video, options: BuildOptions, previous: Previous) -> Resu
     return Result(facts)
 
 
-def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Result:
+def scan_stage(video: Video, options: BuildOptions, previous: Previous, people: bool = True) -> Result:
     """Times of the frames, shots, and measures of each frame.
+
+    Args:
+        video: to scan.
+        options: of the clips.
+        previous: results of `probe`.
+        people: whether people are looked for; where not, no frame shows any.
 
     Returns:
         Facts: ``fps`` of the frames used, ``breaks`` (start, end, kind), ``shots`` (start, stop) in frames of the file.
@@ -72,13 +78,13 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
     """
     reader = read_video(video.path, SCAN_HEIGHT)
     detector, times, measures = ShotDetector(), [], []
-    people: list[tuple[int, int]] = []
+    looks: list[int] = []
+    counts: list[int] = []
     boxes: list[FloatArray] = []
     text: list[tuple[int, NDArray[np.uint8]]] = []
     before: Frame | None = None
     # Its quicker presets let plain walls move with whoever dances before them.
     flow_of = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    poses = _pose_detector()
     for i, (seconds, rgb) in enumerate(_true_times(reader, video.fps)):
         times.append(seconds)
         detector.add(rgb)
@@ -87,9 +93,10 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
         flow = np.zeros((*small.shape, 2), np.float32) if before is None else flow_of.calc(before, small, None)
         measures.append((float(small.mean()) / 255, *_motion(flow)))
         before = small
-        if not people or seconds >= times[people[-1][0]] + _PEOPLE_SECONDS:
-            found = find_people(poses, rgb)
-            people.append((i, len(found)))
+        if not looks or seconds >= times[looks[-1]] + _PEOPLE_SECONDS:
+            found = find_people(_pose_detector(), rgb) if people else []
+            looks.append(i)
+            counts.append(len(found))
             boxes.append(_reach(found, rgb.shape))
         if not text or seconds >= times[text[-1][0]] + _TEXT_SECONDS:
             text.append((i, np.packbits(find_text(grey), axis=1)))
@@ -110,8 +117,8 @@ def scan_stage(video: Video, options: BuildOptions, previous: Previous) -> Resul
             "brightness": brightness,
             "flow": motion,
             "camera": camera,
-            "people_frames": np.array([i for i, _ in people]),
-            "people": np.array([count for _, count in people]),
+            "people_frames": np.array(looks),
+            "people": np.array(counts),
             "people_box": np.stack(boxes),
             "text_frames": np.array([i for i, _ in text]),
             "text": np.stack([mask for _, mask in text]),

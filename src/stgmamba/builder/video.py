@@ -55,9 +55,12 @@ def stages_of(dance: StyledDance | None) -> tuple[Stage, ...]:
     """The stages for a video of somebody, or for the drawn video of a dance whose poses are known."""
     if dance is None:
         return STAGES
-    known = Stage("motion", 1, partial(known_motion_stage, dance), needs=("scan",))
+    known = {
+        "scan": Stage("scan", 7, partial(scan_stage, people=False), needs=("probe",)),
+        "motion": Stage("motion", 1, partial(known_motion_stage, dance), needs=("scan",)),
+    }
     rest = (replace(stage, needs=tuple(n for n in stage.needs if n != "people")) for stage in STAGES)
-    return tuple(known if stage.name == "motion" else stage for stage in rest if stage.name != "people")
+    return tuple(known.get(stage.name, stage) for stage in rest if stage.name != "people")
 
 
 def clips_file(video: Video, options: BuildOptions, folder: Path, dance: StyledDance | None = None) -> Path:
