@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from stgmamba.builder.people import _main_tracks, _Track, sharpness
+from stgmamba.builder.people import _distinct, _main_tracks, _people_in, _Track, _window, sharpness
+from stgmamba.builder.stages import Result
 from stgmamba.datasets.scores import load_profile
 from stgmamba.person.blazepose import Pose
 
@@ -46,3 +49,34 @@ def test_sharpness_sees_blur_and_not_plain_or_dark_clothes(contrast: float) -> N
 
 def test_sharpness_of_nobody_is_none() -> None:
     assert sharpness(np.zeros((100, 100, 3), np.uint8), np.array([[50, 50], [54, 80]], np.float32)) == 0
+
+
+def test_one_count_above_all_others_is_not_believed() -> None:
+    def scan(*counts: int) -> Result:
+        return Result({}, {"people_frames": np.arange(len(counts)) * 10, "people": np.array(counts)})
+
+    assert _people_in(scan(1, 1, 2, 1, 1), (0, 50)) == 1
+    assert _people_in(scan(1, 2, 2, 1, 1), (0, 50)) == 2
+    assert _people_in(scan(0, 0, 0, 1, 0), (0, 50)) == 1  # somebody seen once is looked for
+    assert _people_in(scan(1, 2), (0, 20)) == 2  # few looks are believed
+    assert _people_in(scan(1, 2), (20, 40)) == 1
+
+
+def test_the_same_person_twice_is_one() -> None:
+    one, other = track(0, 0, 300).poses[0], track(0, 0, 300, centre=500).poses[0]
+    again = replace(one, points=one.points + 4)
+    assert _distinct([one, again, other]) == [one, other]
+
+
+def test_small_people_are_looked_at_where_they_are() -> None:
+    def scan(*boxes: tuple[float, float, float, float]) -> Result:
+        return Result({}, {"people_frames": np.arange(len(boxes)), "people_box": np.array(boxes, np.float32)})
+
+    none = (np.nan,) * 4
+    assert _window(scan((0.4, 0.5, 0.6, 0.9), none, (0.5, 0.5, 0.7, 1.0)), (0, 3), SIZE) == (
+        slice(240, 480),
+        slice(256, 448),
+    )
+    whole = slice(0, SIZE[1]), slice(0, SIZE[0])
+    assert _window(scan((0.1, 0.1, 0.9, 0.9)), (0, 1), SIZE) == whole
+    assert _window(scan(none), (0, 1), SIZE) == whole

@@ -29,6 +29,8 @@ POSE_HEIGHT = 720
 
 _WINDOW_AREA = 0.4  # of the frame, up to which the part that people are in is looked at instead of all of it
 _NEAR = 0.6  # of a person's height, the way that they go at most from one frame to the next
+_TWICE = 0.1  # of a person's height, mean distance of the joints up to which two poses are of one person
+_MANY_LOOKS = 4  # at a shot, from which on one count that is above all others is not believed
 _TRACK_SECONDS = 0.5  # of absence after which a person who appears begins a new track
 _SHARP_ROWS = 256  # of the person, to which the frame is scaled before its sharpness is measured
 _EDGES = 98  # percentile of the gradient from which on a pixel is on one of the strongest edges
@@ -92,10 +94,12 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
 
 
 def _people_in(scan: Result, shot: tuple[int, int]) -> int:
-    """Persons in a shot at most, of the frames in which they were counted."""
+    """Persons in a shot at most, of the frames in which they were counted; one count above all is a mistake."""
     inside = (scan.arrays["people_frames"] >= shot[0]) & (scan.arrays["people_frames"] < shot[1])
-    counts = scan.arrays["people"][inside]
-    return int(counts.max()) if len(counts) else 1
+    counts = np.sort(scan.arrays["people"][inside])
+    if not len(counts):
+        return 1
+    return int(counts[-2 if len(counts) >= _MANY_LOOKS and counts[-2] else -1])
 
 
 def _window(scan: Result, shot: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
@@ -141,10 +145,20 @@ def _track_shot(
                 float(times[i]), clock + 0.001
             )  # the tracker takes whole milliseconds and insists that they rise
             corner = np.array([window[1].start, window[0].start], np.float32)
-            found = [replace(pose, points=pose.points + corner) for pose in detector.detect(rgb[window], clock)]
+            poses = _distinct(detector.detect(rgb[window], clock))
+            found = [replace(pose, points=pose.points + corner) for pose in poses]
             for pose, track in _assign(found, tracks, i, times):
                 track.add(i, pose, sharpness(rgb, pose.points), max(len(found), count) - 1)
     return tracks
+
+
+def _distinct(poses: list[Pose]) -> list[Pose]:
+    """Poses without those that are another one's once more, as the models find them where fewer are there."""
+    kept: list[Pose] = []
+    for pose in poses:
+        if all(_distance(pose, other) > _TWICE for other in kept):
+            kept.append(pose)
+    return kept
 
 
 def _assign(found: list[Pose], tracks: list[_Track], frame: int, times: DoubleArray) -> Iterator[tuple[Pose, _Track]]:
