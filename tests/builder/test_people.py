@@ -51,15 +51,15 @@ def test_sharpness_of_nobody_is_none() -> None:
     assert sharpness(np.zeros((100, 100, 3), np.uint8), np.array([[50, 50], [54, 80]], np.float32)) == 0
 
 
-def test_one_count_above_all_others_is_not_believed() -> None:
+def test_one_count_above_all_others_is_looked_for_and_not_believed() -> None:
     def scan(*counts: int) -> Result:
         return Result({}, {"people_frames": np.arange(len(counts)) * 10, "people": np.array(counts)})
 
-    assert _people_in(scan(1, 1, 2, 1, 1), (0, 50)) == 1
-    assert _people_in(scan(1, 2, 2, 1, 1), (0, 50)) == 2
-    assert _people_in(scan(0, 0, 0, 1, 0), (0, 50)) == 1  # somebody seen once is looked for
-    assert _people_in(scan(1, 2), (0, 20)) == 2  # few looks are believed
-    assert _people_in(scan(1, 2), (20, 40)) == 1
+    assert _people_in(scan(1, 1, 2, 1, 1), (0, 50)) == (2, 1)
+    assert _people_in(scan(1, 2, 2, 1, 1), (0, 50)) == (2, 2)
+    assert _people_in(scan(0, 0, 0, 1, 0), (0, 50)) == (1, 0)
+    assert _people_in(scan(1, 2), (0, 20)) == (2, 2)  # few looks are believed
+    assert _people_in(scan(1, 2), (20, 40)) == (1, 1)
 
 
 def test_the_same_person_twice_is_one() -> None:

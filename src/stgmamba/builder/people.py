@@ -30,7 +30,7 @@ POSE_HEIGHT = 720
 _WINDOW_AREA = 0.4  # of the frame, up to which the part that people are in is looked at instead of all of it
 _NEAR = 0.6  # of a person's height, the way that they go at most from one frame to the next
 _TWICE = 0.1  # of a person's height, mean distance of the joints up to which two poses are of one person
-_MANY_LOOKS = 4  # at a shot, from which on one count that is above all others is not believed
+_MANY_LOOKS = 4  # at a shot, from which on one count above all others does not mean that others are there
 _TRACK_SECONDS = 0.5  # of absence after which a person who appears begins a new track
 _SHARP_ROWS = 256  # of the person, to which the frame is scaled before its sharpness is measured
 _EDGES = 98  # percentile of the gradient from which on a pixel is on one of the strongest edges
@@ -78,11 +78,11 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
     factor = np.asarray(size, np.float32) / np.asarray(reader.size, np.float32)
     facts, columns = [], _Columns()
     frames = enumerate(rgb for _, rgb in reader)
-    for number, (shot, grid, count) in enumerate(zip(shots, grids, counts, strict=True)):
+    for number, (shot, grid, (count, sure)) in enumerate(zip(shots, grids, counts, strict=True)):
         if count == 0:
             continue
         window = _window(scan, shot, reader.size)
-        tracks = _track_shot(_frames_of(frames, shot[1]), times, grid, count, window)
+        tracks = _track_shot(_frames_of(frames, shot[1]), times, grid, count, sure, window)
         main = {id(track) for track in _main_tracks(tracks, reader.size)}
         for track in tracks:
             if options.all_people or id(track) in main:
@@ -93,13 +93,13 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
     return Result({"tracks": facts, "size": list(size), "given_poses": round(share, 4)}, columns.arrays())
 
 
-def _people_in(scan: Result, shot: tuple[int, int]) -> int:
-    """Persons in a shot at most, of the frames in which they were counted; one count above all is a mistake."""
+def _people_in(scan: Result, shot: tuple[int, int]) -> tuple[int, int]:
+    """Persons in a shot at most, of the frames in which they were counted, and in more than one of these frames."""
     inside = (scan.arrays["people_frames"] >= shot[0]) & (scan.arrays["people_frames"] < shot[1])
     counts = np.sort(scan.arrays["people"][inside])
     if not len(counts):
-        return 1
-    return int(counts[-2 if len(counts) >= _MANY_LOOKS and counts[-2] else -1])
+        return 1, 1
+    return int(counts[-1]), int(counts[-2 if len(counts) >= _MANY_LOOKS else -1])
 
 
 def _window(scan: Result, shot: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
@@ -130,6 +130,7 @@ def _track_shot(
     times: DoubleArray,
     grid: NDArray[np.int64],
     count: int,
+    sure: int,
     window: tuple[slice, slice],
 ) -> list[_Track]:
     wanted = set(grid.tolist())
@@ -148,7 +149,7 @@ def _track_shot(
             poses = _distinct(detector.detect(rgb[window], clock))
             found = [replace(pose, points=pose.points + corner) for pose in poses]
             for pose, track in _assign(found, tracks, i, times):
-                track.add(i, pose, sharpness(rgb, pose.points), max(len(found), count) - 1)
+                track.add(i, pose, sharpness(rgb, pose.points), max(len(found), sure) - 1)
     return tracks
 
 

@@ -27,7 +27,7 @@ from stgmamba.files import atomic_output
 STAGES = (
     Stage("probe", 1, probe_stage),
     Stage("scan", 7, scan_stage, needs=("probe",)),
-    Stage("people", 5, people_stage, options=("all_people",), needs=("probe", "scan"), poses=True),
+    Stage("people", 6, people_stage, options=("all_people",), needs=("probe", "scan"), poses=True),
     Stage("motion", 1, motion_stage, options=("shortest",), needs=("scan", "people")),
     Stage("sound", 4, sound_stage, needs=("probe", "motion")),
     Stage("sync", 1, sync_stage, needs=("motion", "sound")),
