@@ -8,7 +8,7 @@ import pytest
 
 from stgmamba.arrays import Frame
 from stgmamba.builder.scan import find_people, find_text
-from stgmamba.person.blazepose import PoseDetector
+from stgmamba.person.blazepose import Pose, PoseDetector
 
 from ..support.character_clips import character_frames
 
@@ -88,3 +88,15 @@ def test_people_who_are_small_in_the_picture_are_found_once() -> None:
     assert len(boxes) == 1
     middle = (boxes[0][:2] + boxes[0][2:]) / 2
     np.testing.assert_allclose(middle, [left + small.shape[1] / 2, top + rows / 2], atol=0.2 * rows)
+
+
+def test_a_strip_is_looked_at_in_a_few_parts() -> None:
+    looks = []
+
+    class Detector:
+        def detect(self, rgb: Frame) -> list[Pose]:
+            looks.append(rgb.shape)
+            return []
+
+    assert find_people(Detector(), np.zeros((8, 2000, 3), np.uint8)) == []  # type: ignore[arg-type]
+    assert 2 < len(looks) < 20

@@ -37,6 +37,7 @@ _PEOPLE_SECONDS = 0.5  # between frames in which people are counted
 _SMALL_PERSON = 0.4  # of the frame's height, below which the models may miss somebody
 _PART = 0.6  # of the frame's height, sides of the parts that are looked at
 _PART_STEP = 0.75  # of their side, between two of them at most
+_PART_COLUMNS = 6  # at most, as in a picture of 21:9; wider ones are strips without people
 _SAME_PERSON = 0.4  # overlap of the boxes of one person in two parts
 _ARMS = 0.5  # of a person's height, what they reach from their place between two looks
 _FLOW_WIDTH = 96  # pixels, of the frames between which motion is estimated
@@ -147,7 +148,7 @@ def find_people(detector: PoseDetector, rgb: Frame) -> list[FloatArray]:
     if any(box[3] - box[1] > _SMALL_PERSON * height for box in boxes):
         return boxes
     side = round(_PART * height)
-    columns = max(1, int(np.ceil(width / (_PART_STEP * side))))
+    columns = int(np.clip(np.ceil(width / (_PART_STEP * side)), 1, _PART_COLUMNS))
     for top in (0, height - side):
         for left in np.linspace(0, max(0, width - side), columns).astype(int):
             part = np.ascontiguousarray(rgb[top : top + side, left : left + side])
