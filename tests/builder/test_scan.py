@@ -84,9 +84,9 @@ def test_people_who_are_small_in_the_picture_are_found_once() -> None:
     top, left = 150, 170
     frame[top : top + rows, left : left + small.shape[1]] = small
     with PoseDetector(people=4) as detector:
-        boxes = find_people(detector, frame)
-    assert len(boxes) == 1
-    middle = (boxes[0][:2] + boxes[0][2:]) / 2
+        people = find_people(detector, frame)
+    assert len(people) == 1
+    middle = (people[0].points.min(axis=0) + people[0].points.max(axis=0)) / 2
     np.testing.assert_allclose(middle, [left + small.shape[1] / 2, top + rows / 2], atol=0.2 * rows)
 
 
@@ -94,7 +94,7 @@ def test_a_strip_is_looked_at_in_a_few_parts() -> None:
     looks = []
 
     class Detector:
-        def detect(self, rgb: Frame) -> list[Pose]:
+        def detect(self, rgb: Frame, seconds: float = 0.0) -> list[Pose]:
             looks.append(rgb.shape)
             return []
 

@@ -183,9 +183,8 @@ def test_windows_of_sound_are_those_of_the_song(data: list[Example]) -> None:
     example = next(each for each in data if each.sync)
     wave = DanceDataset([example], WindowSampling(1, 40, 0.0, 0.0), CONFIG, CPU).batch(0).wave[0].numpy()
     song = np.pad(example.audio.samples, WINDOW)
-    begins = np.arange(
-        WINDOW - WINDOW // 2, len(song) - 4 * HOP, HOP
-    )  # the window of frame i is centred on its first sample
+    # The window of a frame is centred on its first sample.
+    begins = np.arange(WINDOW - WINDOW // 2, len(song) - 4 * HOP, HOP)
     alike = [wave[0] @ song[begin : begin + WINDOW] for begin in begins]
     norms = [np.linalg.norm(song[begin : begin + WINDOW]) * np.linalg.norm(wave[0]) for begin in begins]
     found = int(np.argmax(np.array(alike) / np.maximum(norms, 1e-9)))

@@ -8,18 +8,19 @@ in the picture; the poses in space remain MediaPipe's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stgmamba.arrays import DoubleArray, FloatArray, Frame
+from stgmamba.arrays import BoolArray, DoubleArray, FloatArray, Frame
 from stgmamba.builder.given_poses import GivenPoses
 from stgmamba.builder.scan import PEOPLE, frame_grid
 from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
 from stgmamba.person.blazepose import Pose, PoseDetector
+from stgmamba.person.pose import detect_in
 from stgmamba.skeleton import OPENPOSE_18_FEET, Skeleton, convert
 from stgmamba.skeleton.layouts import MEDIAPIPE_33
 from stgmamba.video_io import read_video
@@ -95,26 +96,29 @@ def people_stage(video: Video, options: BuildOptions, previous: Previous) -> Res
 
 def _people_in(scan: Result, shot: tuple[int, int]) -> tuple[int, int]:
     """Persons in a shot at most, of the frames in which they were counted, and in more than one of these frames."""
-    inside = (scan.arrays["people_frames"] >= shot[0]) & (scan.arrays["people_frames"] < shot[1])
-    counts = np.sort(scan.arrays["people"][inside])
+    counts = np.sort(scan.arrays["people"][_looks_at(scan, shot)])
     if not len(counts):
         return 1, 1
     return int(counts[-1]), int(counts[-2 if len(counts) >= _MANY_LOOKS else -1])
 
 
-def _window(scan: Result, shot: tuple[int, int], size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the frames in which people are looked for: all, or where the small people of a shot are."""
-    inside = (scan.arrays["people_frames"] >= shot[0]) & (scan.arrays["people_frames"] < shot[1])
-    boxes = scan.arrays["people_box"][inside]
+def _window(scan: Result, shot: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of where people are looked for: the frame, or where a shot's small people are."""
+    boxes = scan.arrays["people_box"][_looks_at(scan, shot)]
     boxes = boxes[~np.isnan(boxes[:, 0])]
-    whole = slice(0, size[1]), slice(0, size[0])
     if not len(boxes):
-        return whole
+        return 0, 0, *size
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
     if (high - low).prod() > _WINDOW_AREA:
-        return whole
-    (left, top), (right, bottom) = np.floor(low * size).astype(int), np.ceil(high * size).astype(int)
-    return slice(int(top), int(bottom)), slice(int(left), int(right))
+        return 0, 0, *size
+    left, top, right, bottom = np.concatenate([np.floor(low * size), np.ceil(high * size)]).astype(int).tolist()
+    return left, top, right, bottom
+
+
+def _looks_at(scan: Result, shot: tuple[int, int]) -> BoolArray:
+    """Which of the frames in which people were counted are of a shot, [K]."""
+    frames = scan.arrays["people_frames"]
+    return np.asarray((frames >= shot[0]) & (frames < shot[1]))
 
 
 def _frames_of(frames: Iterator[tuple[int, Frame]], stop: int) -> Iterator[tuple[int, Frame]]:
@@ -131,7 +135,7 @@ def _track_shot(
     grid: NDArray[np.int64],
     count: int,
     sure: int,
-    window: tuple[slice, slice],
+    window: tuple[int, int, int, int],
 ) -> list[_Track]:
     wanted = set(grid.tolist())
     tracks: list[_Track] = []
@@ -145,9 +149,7 @@ def _track_shot(
             clock = max(
                 float(times[i]), clock + 0.001
             )  # the tracker takes whole milliseconds and insists that they rise
-            corner = np.array([window[1].start, window[0].start], np.float32)
-            poses = _distinct(detector.detect(rgb[window], clock))
-            found = [replace(pose, points=pose.points + corner) for pose in poses]
+            found = _distinct(detect_in(detector, rgb, window, clock))
             for pose, track in _assign(found, tracks, i, times):
                 track.add(i, pose, sharpness(rgb, pose.points), max(len(found), sure) - 1)
     return tracks

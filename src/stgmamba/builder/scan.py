@@ -20,6 +20,7 @@ from stgmamba.builder.stages import BuildOptions, Previous, Result, Video
 from stgmamba.datasets.shots import ShotDetector, shots
 from stgmamba.errors import InputError
 from stgmamba.person.blazepose import Pose, PoseDetector
+from stgmamba.person.pose import detect_in, overlap
 from stgmamba.video_io import VideoReader, probe, read_video
 
 SCAN_HEIGHT = 288
@@ -38,7 +39,7 @@ _SMALL_PERSON = 0.4  # of the frame's height, below which the models may miss so
 _PART = 0.6  # of the frame's height, sides of the parts that are looked at
 _PART_STEP = 0.75  # of their side, between two of them at most
 _PART_COLUMNS = 6  # at most, as in a picture of 21:9; wider ones are strips without people
-_SAME_PERSON = 0.4  # overlap of the boxes of one person in two parts
+_SAME_PERSON = 0.4  # of the smaller box, what lies in the other one where both are of one person
 _ARMS = 0.5  # of a person's height, what they reach from their place between two looks
 _FLOW_WIDTH = 96  # pixels, of the frames between which motion is estimated
 _TEXT_CONTRAST = 40.0  # grey levels between letters and what is around them
@@ -133,8 +134,8 @@ def _pose_detector() -> PoseDetector:
     return PoseDetector(people=PEOPLE)
 
 
-def find_people(detector: PoseDetector, rgb: Frame) -> list[FloatArray]:
-    """Boxes (left, top, right, bottom), pixels, of the people in a picture.
+def find_people(detector: PoseDetector, rgb: Frame) -> list[Pose]:
+    """The people in a picture, `PEOPLE` at most.
 
     The models see it at 224 pixels. Where nobody is found in all of it, or only people who are small, its parts are
     looked at, too.
@@ -143,40 +144,27 @@ def find_people(detector: PoseDetector, rgb: Frame) -> list[FloatArray]:
         detector: for single pictures.
         rgb: uint8 [H, W, 3].
     """
-    boxes = [_box(pose) for pose in detector.detect(rgb)]
+    found = detector.detect(rgb)
     height, width = rgb.shape[:2]
-    if any(box[3] - box[1] > _SMALL_PERSON * height for box in boxes):
-        return boxes
+    if any(np.ptp(pose.points[:, 1]) > _SMALL_PERSON * height for pose in found):
+        return found
     side = round(_PART * height)
     columns = int(np.clip(np.ceil(width / (_PART_STEP * side)), 1, _PART_COLUMNS))
     for top in (0, height - side):
-        for left in np.linspace(0, max(0, width - side), columns).astype(int):
-            part = np.ascontiguousarray(rgb[top : top + side, left : left + side])
-            for pose in detector.detect(part):
-                box = _box(pose) + np.array([left, top, left, top], np.float32)
-                if not any(_overlap(box, other) > _SAME_PERSON for other in boxes):
-                    boxes.append(box)
-    return boxes[:PEOPLE]
+        for left in np.linspace(0, max(0, width - side), columns).astype(int).tolist():
+            for pose in detect_in(detector, rgb, (left, top, min(left + side, width), top + side)):
+                if all(max(overlap(pose, known), overlap(known, pose)) <= _SAME_PERSON for known in found):
+                    found.append(pose)
+    return found[:PEOPLE]
 
 
-def _box(pose: Pose) -> FloatArray:
-    low, high = pose.points.min(axis=0), pose.points.max(axis=0)
-    return np.asarray([*low, *high], np.float32)
-
-
-def _overlap(a: FloatArray, b: FloatArray) -> float:
-    """Common area of two boxes, by that of the smaller one."""
-    common = np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0).prod()
-    return float(common / max(min((a[2:] - a[:2]).prod(), (b[2:] - b[:2]).prod()), 1e-6))
-
-
-def _reach(boxes: list[FloatArray], shape: tuple[int, ...]) -> FloatArray:
-    """What people in boxes reach while the camera looks away, in parts of a frame; NaN [4] for nobody."""
-    if not boxes:
+def _reach(people: list[Pose], shape: tuple[int, ...]) -> FloatArray:
+    """What people reach while the camera looks away, in parts of a frame; NaN [4] for nobody."""
+    if not people:
         return np.full(4, np.nan, np.float32)
-    every = np.stack(boxes)
-    margin = _ARMS * float((every[:, 3] - every[:, 1]).max())
-    low, high = every[:, :2].min(axis=0) - margin, every[:, 2:].max(axis=0) + margin
+    points = np.stack([pose.points for pose in people])
+    margin = _ARMS * float(np.ptp(points[..., 1], axis=1).max())
+    low, high = points.min(axis=(0, 1)) - margin, points.max(axis=(0, 1)) + margin
     size = np.array([shape[1], shape[0]], np.float32)
     return np.asarray(np.clip(np.concatenate([low / size, high / size]), 0, 1), np.float32)
 

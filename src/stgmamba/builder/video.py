@@ -24,9 +24,10 @@ from stgmamba.datasets.clips import FILMED
 from stgmamba.datasets.smpl22 import StyledDance
 from stgmamba.files import atomic_output
 
+_SCAN = Stage("scan", 7, scan_stage, needs=("probe",))
 STAGES = (
     Stage("probe", 1, probe_stage),
-    Stage("scan", 7, scan_stage, needs=("probe",)),
+    _SCAN,
     Stage("people", 6, people_stage, options=("all_people",), needs=("probe", "scan"), poses=True),
     Stage("motion", 1, motion_stage, options=("shortest",), needs=("scan", "people")),
     Stage("sound", 4, sound_stage, needs=("probe", "motion")),
@@ -56,7 +57,7 @@ def stages_of(dance: StyledDance | None) -> tuple[Stage, ...]:
     if dance is None:
         return STAGES
     known = {
-        "scan": Stage("scan", 7, partial(scan_stage, people=False), needs=("probe",)),
+        "scan": replace(_SCAN, run=partial(scan_stage, people=False)),
         "motion": Stage("motion", 1, partial(known_motion_stage, dance), needs=("scan",)),
     }
     rest = (replace(stage, needs=tuple(n for n in stage.needs if n != "people")) for stage in STAGES)

@@ -38,10 +38,10 @@ def load_split(
     folder = Path(data)
     if is_clip_dataset(folder):
         dances = load_filmed_dances(folder, split, profile)
-    elif is_raw_tang2018(folder) or is_aistpp(folder):
-        if split != "train":
-            raise EmptySplitError(f"{folder}: is not divided, so it has no split {split!r}; choose train.")
-        dances = load_raw_dances(folder) if is_raw_tang2018(folder) else load_aistpp_dances(folder)
+    elif is_raw_tang2018(folder):
+        dances = load_raw_dances(_undivided(folder, split))
+    elif is_aistpp(folder):
+        dances = load_aistpp_dances(_undivided(folder, split))
     elif is_smpl22(folder):
         dances = load_styled_dances(folder, split)
     elif is_motion_folder(folder):
@@ -52,6 +52,13 @@ def load_split(
             for dance in load_dances(data, split)
         ]
     return dances if more is None else dances + load_split(more, None, split)
+
+
+def _undivided(folder: Path, split: str) -> Path:
+    """A folder all of which is ``train``. Raises EmptySplitError where another split is asked for."""
+    if split != "train":
+        raise EmptySplitError(f"{folder}: is not divided, so it has no split {split!r}; choose train.")
+    return folder
 
 
 def load_corpus(folder: str | Path) -> list[tuple[str, StyledDance]]:

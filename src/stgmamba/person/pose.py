@@ -314,21 +314,21 @@ def _detect_people(rgb: NDArray[np.uint8]) -> list[Pose]:
     for threshold, parts in ((_SURE, 2), (_SURE, 4), (_UNSURE, 2)):
         with PoseDetector(people=5, threshold=threshold) as detector:
             people: list[Pose] = []
-            for pose in _detect_in(detector, rgb, (0, 0, *size)):
+            for pose in detect_in(detector, rgb, (0, 0, *size)):
                 if (threshold == _SURE or _whole(pose)) and not any(_is_same_person(pose, known) for known in people):
                     people.append(pose)
             windows = _windows(*size, parts)
             candidates = [
                 found
                 for window in windows
-                for found in _detect_in(detector, rgb, window)
+                for found in detect_in(detector, rgb, window)
                 if _whole(found) or (threshold == _SURE and _half(found, size))
             ]
             for pose in sorted(candidates, key=lambda found: -_extent(found)):
                 # A part of the picture easily shows a person in a sleeve or a bag of the one who stands there.
-                if any(_is_same_person(pose, known) or _overlap(pose, known) > 0.5 for known in people):
+                if any(_is_same_person(pose, known) or overlap(pose, known) > 0.5 for known in people):
                     continue
-                if any(_is_same_person(pose, again) for again in _detect_in(detector, rgb, _person_window(pose))):
+                if any(_is_same_person(pose, again) for again in detect_in(detector, rgb, _person_window(pose))):
                     people.append(pose)
         if people:
             largest = max(map(_extent, people))
@@ -356,15 +356,24 @@ def _starts(total: int, side: int) -> list[int]:
     return [round(start) for start in np.linspace(0, total - side, int(np.ceil((total - side) / (side / 2))) + 1)]
 
 
-def _detect_in(detector: PoseDetector, rgb: NDArray[np.uint8], window: tuple[int, int, int, int]) -> list[Pose]:
-    """People in a part of the picture, in the whole picture's pixels; masks are cut or filled to its size."""
+def detect_in(
+    detector: PoseDetector, rgb: NDArray[np.uint8], window: tuple[int, int, int, int], seconds: float = 0.0
+) -> list[Pose]:
+    """People in a part of the picture, in the whole picture's pixels; masks are cut or filled to its size.
+
+    Args:
+        detector: of poses.
+        rgb: uint8 [H, W, 3].
+        window: left, top, right and bottom of the part; outside of the picture its border is repeated.
+        seconds: the frame's time, for a detector of successive frames.
+    """
     left, top, right, bottom = window
     height, width = rgb.shape[:2]
     inner = rgb[max(0, top) : min(height, bottom), max(0, left) : min(width, right)]
     pads = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
     part = cv2.copyMakeBorder(inner, *pads, cv2.BORDER_REPLICATE) if any(pads) else inner
     found = []
-    for pose in detector.detect(part):
+    for pose in detector.detect(part, seconds):
         mask = pose.mask
         if mask is not None:
             whole = np.zeros((height, width), np.float32)
@@ -381,7 +390,7 @@ def _refine_detection(rgb: NDArray[np.uint8], pose: Pose) -> tuple[Pose, FloatAr
     whole = (0, 0, rgb.shape[1], rgb.shape[0])
     with PoseDetector(people=5, masks=True, threshold=_UNSURE) as detector:
         for window in (_person_window(pose), whole, *_windows(*whole[2:], parts=2)):
-            again = [found for found in _detect_in(detector, rgb, window) if _is_same_person(found, pose)]
+            again = [found for found in detect_in(detector, rgb, window) if _is_same_person(found, pose)]
             best = max(again, key=lambda found: float(found.visibility.mean()), default=None)
             if best is not None and best.mask is not None:
                 return best, best.mask
@@ -420,7 +429,7 @@ def _extent(pose: Pose) -> float:
     return float(np.linalg.norm(np.ptp(pose.points, axis=0)))
 
 
-def _overlap(pose: Pose, other: Pose) -> float:
+def overlap(pose: Pose, other: Pose) -> float:
     """The part of a person's box that lies in another's, 0..1."""
     low = np.maximum(pose.points.min(axis=0), other.points.min(axis=0))
     high = np.minimum(pose.points.max(axis=0), other.points.max(axis=0))
